@@ -26,7 +26,7 @@ _PARTS = {
 
 
 def main() -> None:
-    """Run the program."""
+    """Measure the chosen parts, print the table, and save the results."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds for each system")
     parser.add_argument("--seconds", type=float, default=5, help="duration of a round")

@@ -50,7 +50,7 @@ def _measure(systems: list[System], plan: Plan) -> list[Figure]:
         compare("GetPayment", "get", f"-payment-ids=1-{plan.rows}"),
         rates("Refund", in_turn(systems, plan.rounds, refund), _GO),
         _batches([system for system in systems if system.name != _GO], plan, go_charges),
-        _at_half_rate(systems, plan, round(go_charges / 2)),
+        _latency_at_half_rate(systems, plan, round(go_charges / 2)),
         Figure(
             "startup until SERVING",
             "ms",
@@ -64,7 +64,7 @@ def _measure(systems: list[System], plan: Plan) -> list[Figure]:
 
 
 def _batches(systems: list[System], plan: Plan, go_charges: float) -> Figure:
-    """Compare payments by BatchCharge with Go's payments by Charge, because Go has no BatchCharge."""
+    """Compare payments per second through BatchCharge with Go's through Charge, because Go has no BatchCharge."""
     options = (f"-in-flight={_BATCHES_IN_FLIGHT}", f"-batch-size={_BATCH_SIZE}")
     reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "batch_charge", plan.seconds, *options))
     batches = rates(f"BatchCharge of {_BATCH_SIZE:,}", reports, beside="Go's Charge")
@@ -72,7 +72,7 @@ def _batches(systems: list[System], plan: Plan, go_charges: float) -> Figure:
     return replace(batches, unit="payments per second", values={batches.beside: go_charges, **payments})
 
 
-def _at_half_rate(systems: list[System], plan: Plan, rate: int) -> Figure:
+def _latency_at_half_rate(systems: list[System], plan: Plan, rate: int) -> Figure:
     """Measure the p99 latency of charges that arrive at a fixed rate, independent of the responses."""
     options = (f"-rate={rate}", "-in-flight=1000")
     reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))

@@ -59,8 +59,8 @@ def _last_page(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
         for _ in range(_LISTS):
             for system in systems:
                 started = time.perf_counter()
-                with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}{path}") as reply:
-                    items = json.load(reply)["items"]
+                with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}{path}") as response:
+                    items = json.load(response)["items"]
                 durations_ms[system.name].append((time.perf_counter() - started) * 1000)
                 if len(items) != min(_PER_PAGE, plan.listed_rows):
                     raise BenchError(f"{system.name} returned {len(items)} items for {path}")

@@ -16,7 +16,7 @@ def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]
     """Measure logging, metrics, group commit (at 1 and 64 calls in flight), and the memory after many charges."""
     return [
         _logging(database, plan, folder),
-        _counting(database, plan, folder),
+        _metrics(database, plan, folder),
         *_group_commit(database, plan, folder),
         _memory(database, plan, folder),
     ]
@@ -32,10 +32,10 @@ def _logging(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
         return _charges("Charge with a log line per call", [silent, logging], plan, beside)
 
 
-def _counting(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
+def _metrics(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
     beside = "no metrics"
-    settings = {**new_database(database, "counting", _ROWS), "GRPC_ENGINE": NATIVE}
-    module = (sys.executable, "-m", "bench.peers.uncounted")
+    settings = {**new_database(database, "metrics", _ROWS), "GRPC_ENGINE": NATIVE}
+    module = (sys.executable, "-m", "bench.peers.without_metrics")
     with (
         running(beside, settings, folder, command=module) as without_metrics,
         running(NATIVE, settings, folder) as with_metrics,
@@ -45,13 +45,13 @@ def _counting(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
 
 def _group_commit(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
     beside = "one INSERT per charge"
-    settings = {**new_database(database, "grouping", _ROWS), "GRPC_ENGINE": NATIVE}
+    settings = {**new_database(database, "batching", _ROWS), "GRPC_ENGINE": NATIVE}
     module = (sys.executable, "-m", "bench.peers.direct")
     with (
         running(beside, settings, folder, command=module) as direct,
-        running(NATIVE, settings, folder) as grouping,
+        running(NATIVE, settings, folder) as batching,
     ):
-        systems = [direct, grouping]
+        systems = [direct, batching]
         options = ("-connections=1", "-in-flight=1")
         reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))
         return [

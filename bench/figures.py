@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bench.load import Report
-from bench.picture import bars
+from bench.picture import bar_chart
 from bench.systems import System
 
 NATIVE, GRPCIO = "native", "grpcio"
@@ -16,7 +16,7 @@ NATIVE, GRPCIO = "native", "grpcio"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The size of a benchmark: rounds, which alternate between the systems, their duration, and rows and charges."""
+    """The size of a benchmark: rounds for each system, the duration of a round, and the number of rows and charges."""
 
     rounds: int
     seconds: float
@@ -27,7 +27,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The median of each measured system, and the name of the baseline (``beside``), if there is one."""
+    """A measurement: the median of each system, and the name of the baseline (``beside``), if there is one."""
 
     what: str
     unit: str
@@ -58,7 +58,7 @@ def in_turn(systems: Sequence[System], rounds: int, measure: Callable[[System], 
 def rates(what: str, reports: Mapping[str, Sequence[Report]], beside: str) -> Figure:
     """Return a figure of calls per second."""
     values = {
-        name: statistics.median(one.calls_per_second for one in system_reports)
+        name: statistics.median(report.calls_per_second for report in system_reports)
         for name, system_reports in reports.items()
     }
     return Figure(what, "per second", values, beside, errors=_errors(reports))
@@ -71,7 +71,7 @@ def latencies(what: str, reports: Mapping[str, Sequence[Report]], of: Callable[[
 
 
 def _errors(reports: Mapping[str, Sequence[Report]]) -> dict[str, int]:
-    return {name: sum(one.errors for one in system_reports) for name, system_reports in reports.items()}
+    return {name: sum(report.errors for report in system_reports) for name, system_reports in reports.items()}
 
 
 def table(figures: Iterable[Figure]) -> str:
@@ -81,17 +81,19 @@ def table(figures: Iterable[Figure]) -> str:
         *(f"{NATIVE}, times better", f"{GRPCIO}, times better", "errors"),
     )
     lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
-    for one in figures:
-        values = [f"{one.values[name]:,.1f}" if name in one.values else "" for name in (one.beside, NATIVE, GRPCIO)]
-        ratios = [f"{one.ratios[name]:.2f} x" if name in one.ratios else "" for name in (NATIVE, GRPCIO)]
-        cells = (f"{one.what} ({one.unit})", one.beside, *values, *ratios, str(sum(one.errors.values())))
+    for figure in figures:
+        values = [
+            f"{figure.values[name]:,.1f}" if name in figure.values else "" for name in (figure.beside, NATIVE, GRPCIO)
+        ]
+        ratios = [f"{figure.ratios[name]:.2f} x" if name in figure.ratios else "" for name in (NATIVE, GRPCIO)]
+        cells = (f"{figure.what} ({figure.unit})", figure.beside, *values, *ratios, str(sum(figure.errors.values())))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def save(path: Path, machine: str, figures: Sequence[Figure]) -> None:
     """Write the figures to ``path`` as JSON, and a picture of their ratios next to it as SVG."""
-    results = [{**asdict(one), "ratios": one.ratios} for one in figures]
+    results = [{**asdict(figure), "ratios": figure.ratios} for figure in figures]
     path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
-    rows = {f"{one.what}, to {one.beside}": one.ratios for one in figures if one.ratios}
-    path.with_suffix(".svg").write_text(bars(f"Ratios of one run: {machine}", rows))
+    rows = {f"{figure.what}, to {figure.beside}": figure.ratios for figure in figures if figure.ratios}
+    path.with_suffix(".svg").write_text(bar_chart(f"Ratios of figure run: {machine}", rows))

@@ -44,7 +44,7 @@ _PROGRAM = (
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Rows per second, the ratio to LOAD DATA, and the peak memory of our own programs."""
+    """Rows per second, the ratio to LOAD DATA, and the peak memory of ``payments import``."""
 
     what: str
     rows_per_second: float
@@ -53,7 +53,7 @@ class Measurement:
 
 
 def main() -> None:
-    """Run the program."""
+    """Measure each method, print the table, and save the results."""
     parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="number of rounds for each method")
     parser.add_argument("--rows", type=int, default=500_000, help="lines of the file")
@@ -68,7 +68,9 @@ def main() -> None:
         sys.exit(str(error))
     print(_table(machine, arguments.rows, results))
     arguments.results.write_text(
-        json.dumps({"machine": machine, "rows": arguments.rows, "results": [asdict(one) for one in results]}, indent=2)
+        json.dumps(
+            {"machine": machine, "rows": arguments.rows, "results": [asdict(result) for result in results]}, indent=2
+        )
         + "\n"
     )
 
@@ -144,7 +146,7 @@ class _Bench:
 
 
 def _write(file: Path, rows: int) -> None:
-    """Write payments in the format of the legacy service, with references at random places of their index."""
+    """Write payments in the format of the legacy service. Their references fall at random positions in the index."""
     with file.open("w", encoding="utf-8") as lines:
         lines.write("payment_id,order_id,amount,method,status,reference,created_at\n")
         for i in range(1, rows + 1):
@@ -163,9 +165,9 @@ def _table(machine: str, rows: int, results: list[Measurement]) -> str:
         "|" + " --- |" * 4,
     ]
     lines += [
-        f"| {one.what} | {one.rows_per_second:,.0f} | {one.ratio:.2f} x "
-        f"| {'' if one.peak_mebibytes is None else f'{one.peak_mebibytes:.0f} MiB'} |"
-        for one in results
+        f"| {result.what} | {result.rows_per_second:,.0f} | {result.ratio:.2f} x "
+        f"| {'' if result.peak_mebibytes is None else f'{result.peak_mebibytes:.0f} MiB'} |"
+        for result in results
     ]
     return "\n".join(lines)
 

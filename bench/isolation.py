@@ -47,7 +47,7 @@ _FILL_REFUNDS = """
 """
 
 Client = Callable[[], object]
-"""Makes one large request, and reads its whole response."""
+"""A function that makes one large request and reads its whole response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Measurement:
 
 
 def main() -> None:
-    """Run the program."""
+    """Measure each kind of large request, print the results, and save them."""
     parser = argparse.ArgumentParser(prog="python -m bench.isolation", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="duration of each kind of request")
     parser.add_argument(
@@ -88,7 +88,7 @@ def main() -> None:
             with running("isolation", settings, Path(folder)) as system:
                 print(machine)
                 for _ in range(_EVENTS // len(_BATCH.charges)):
-                    _grpc("BatchCharge", _BATCH)(system)()
+                    _grpc_client("BatchCharge", _BATCH)(system)()
                 results = [
                     _measure(system, name, kind, arguments.seconds)
                     for name, kind in _KINDS.items()
@@ -97,7 +97,7 @@ def main() -> None:
         except BenchError as error:
             sys.exit(str(error))
     if not arguments.only:
-        content = {"machine": machine, "results": [asdict(one) for one in results]}
+        content = {"machine": machine, "results": [asdict(result) for result in results]}
         arguments.results.write_text(json.dumps(content, indent=2) + "\n")
 
 
@@ -144,8 +144,8 @@ def _clients(system: System, kind: Callable[[System], Client]) -> Iterator[Calla
             yield lambda: completed_count[0]
         finally:
             stop.set()
-    for one in running_clients:
-        one.result()
+    for client in running_clients:
+        client.result()
 
 
 def _delays(system: System) -> dict[str, float]:
@@ -156,11 +156,11 @@ def _delays(system: System) -> dict[str, float]:
     return {bound: float(value) for bound, value in found}
 
 
-def _nothing(_system: System) -> Client:
+def _no_client(_system: System) -> Client:
     return lambda: time.sleep(0.1)
 
 
-def _rest(path: str, body: bytes | None = None) -> Callable[[System], Client]:
+def _rest_client(path: str, body: bytes | None = None) -> Callable[[System], Client]:
     def client(system: System) -> Client:
         request = urllib.request.Request(f"http://127.0.0.1:{system.rest_port}{path}", body)
         if body is not None:
@@ -178,7 +178,7 @@ def _rest(path: str, body: bytes | None = None) -> Callable[[System], Client]:
     return client
 
 
-def _grpc(rpc: str, message: Any) -> Callable[[System], Client]:  # noqa: ANN401 - any request
+def _grpc_client(rpc: str, message: Any) -> Callable[[System], Client]:  # noqa: ANN401 - any request
     def client(system: System) -> Client:
         channel = grpc.insecure_channel(f"127.0.0.1:{system.port}", [("grpc.use_local_subchannel_pool", 1)])
         call = getattr(PaymentServiceStub(channel), rpc)
@@ -194,7 +194,7 @@ def _grpc(rpc: str, message: Any) -> Callable[[System], Client]:  # noqa: ANN401
 
 def _watch_from_start(system: System) -> Client:
     """Read the first 1,000 events of the stream."""
-    url = f"http://127.0.0.1:{system.rest_port}/v2/payments:watch?resume_token={_BEGINNING}"
+    url = f"http://127.0.0.1:{system.rest_port}/v2/payments:watch?resume_token={_STREAM_START}"
 
     def make() -> None:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
@@ -214,25 +214,29 @@ _CHARGE = pb.ChargeRequest(order_id=7, amount=Money(currency_code="INR", units=4
 _BATCH = pb.BatchChargeRequest(charges=[_CHARGE] * 1000)
 _CHARGE_JSON = b'{"orderId":"7","amount":{"currencyCode":"INR","units":"499"},"method":"PAYMENT_METHOD_UPI"}'
 _EVENTS = 1000
-_BEGINNING = tokens.encode_resume_token(0)
+_STREAM_START = tokens.encode_resume_token(0)
 
 _KINDS: dict[str, Callable[[System], Client]] = {
-    "no large requests": _nothing,
-    "GetPayment with 100,000 refunds": _rest(f"/v2/payments/{_REFUNDED_ID}"),
-    "ListRefunds of 1,000, REST": _rest(f"/v2/payments/{_REFUNDED_ID}/refunds?page_size=1000"),
-    "ListRefunds of 1,000, gRPC": _grpc("ListRefunds", pb.ListRefundsRequest(payment_id=_REFUNDED_ID, page_size=1000)),
-    "ListPayments of 1,000, REST": _rest("/v2/payments?page_size=1000"),
-    "ListPayments of 1,000, gRPC": _grpc("ListPayments", pb.ListPaymentsRequest(page_size=1000)),
-    "list of 200, /v1": _rest("/v1/payments?per_page=200"),
-    "BatchCharge of 1,000, REST": _rest(
+    "no large requests": _no_client,
+    "GetPayment with 100,000 refunds": _rest_client(f"/v2/payments/{_REFUNDED_ID}"),
+    "ListRefunds of 1,000, REST": _rest_client(f"/v2/payments/{_REFUNDED_ID}/refunds?page_size=1000"),
+    "ListRefunds of 1,000, gRPC": _grpc_client(
+        "ListRefunds", pb.ListRefundsRequest(payment_id=_REFUNDED_ID, page_size=1000)
+    ),
+    "ListPayments of 1,000, REST": _rest_client("/v2/payments?page_size=1000"),
+    "ListPayments of 1,000, gRPC": _grpc_client("ListPayments", pb.ListPaymentsRequest(page_size=1000)),
+    "list of 200, /v1": _rest_client("/v1/payments?per_page=200"),
+    "BatchCharge of 1,000, REST": _rest_client(
         "/v2/payments:batchCharge", b'{"charges":[%b]}' % b",".join([_CHARGE_JSON] * 1000)
     ),
-    "BatchCharge of 1,000, gRPC": _grpc("BatchCharge", _BATCH),
-    "1 MB of empty charges, REST": _rest("/v2/payments:batchCharge", _body_of(b"{}")),
-    "1 MB of numbers, REST": _rest("/v2/payments:batchCharge", _body_of(b"1")),
-    "1 MB of empty charges, gRPC": _grpc("BatchCharge", pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * 500_000)),
-    "1 MB of objects, /v1": _rest("/v1/payments/charge", _body_of(b"{}")),
-    "1 MB of numbers, /v1": _rest("/v1/payments/charge", _body_of(b"1")),
+    "BatchCharge of 1,000, gRPC": _grpc_client("BatchCharge", _BATCH),
+    "1 MB of empty charges, REST": _rest_client("/v2/payments:batchCharge", _body_of(b"{}")),
+    "1 MB of numbers, REST": _rest_client("/v2/payments:batchCharge", _body_of(b"1")),
+    "1 MB of empty charges, gRPC": _grpc_client(
+        "BatchCharge", pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * 500_000)
+    ),
+    "1 MB of objects, /v1": _rest_client("/v1/payments/charge", _body_of(b"{}")),
+    "1 MB of numbers, /v1": _rest_client("/v1/payments/charge", _body_of(b"1")),
     "the first 1,000 events, REST": _watch_from_start,
 }
 

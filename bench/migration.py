@@ -1,7 +1,7 @@
 """``make bench-migration``: how long writes wait while a table of the legacy service is migrated.
 
-The table has a million rows in a private database with durable commits. A writer inserts a payment like the legacy
-service every few milliseconds, and measures each write, while ``payments migrate`` runs.
+The table has a million rows in a private database with durable commits. A writer inserts a payment every few
+milliseconds, as the legacy service does, and measures each write while ``payments migrate`` runs.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Measurement:
 
 
 class _Writer(threading.Thread):
-    """Inserts payments one after the other until ``stopped`` is set."""
+    """Inserts payments one after another until ``stopped`` is set."""
 
     def __init__(self, database: PrivateDatabase) -> None:
         super().__init__(daemon=True)
@@ -76,7 +76,7 @@ class _Writer(threading.Thread):
 
 
 def main() -> None:
-    """Run the program."""
+    """Measure the migration, save the result, and print it."""
     parser = argparse.ArgumentParser(prog="python -m bench.migration", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="payments in the table")
     parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")

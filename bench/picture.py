@@ -7,22 +7,22 @@ _WIDTH, _LABEL_WIDTH, _BAR_HEIGHT, _GAP, _TOP = 900, 380, 16, 14, 50
 _COLORS = ("#2f6fde", "#9dbcf2")
 
 
-def bars(title: str, rows: Mapping[str, Mapping[str, float]]) -> str:
+def bar_chart(title: str, rows: Mapping[str, Mapping[str, float]]) -> str:
     """Return a chart of ratios with a bar for each series of each row, and a line that marks 1."""
     series = list(dict.fromkeys(name for ratios in rows.values() for name in ratios))
     largest = max((ratio for ratios in rows.values() for ratio in ratios.values()), default=1.0)
     scale = (_WIDTH - _LABEL_WIDTH - 70) / max(largest, 1.0)
     parts, y = [_text(10, 20, title, 13)], _TOP
-    for place, name in enumerate(series):
-        x = _LABEL_WIDTH + place * 120
-        parts.append(f'<rect x="{x}" y="30" width="10" height="10" fill="{_COLORS[place % len(_COLORS)]}"/>')
+    for index, name in enumerate(series):
+        x = _LABEL_WIDTH + index * 120
+        parts.append(f'<rect x="{x}" y="30" width="10" height="10" fill="{_COLORS[index % len(_COLORS)]}"/>')
         parts.append(_text(x + 15, 39, name, 11))
     for what, ratios in rows.items():
         parts.append(_text(10, y + 12, what, 12))
-        for place, name in enumerate(series):
+        for index, name in enumerate(series):
             if name in ratios:
                 width = ratios[name] * scale
-                color = _COLORS[place % len(_COLORS)]
+                color = _COLORS[index % len(_COLORS)]
                 parts.append(
                     f'<rect x="{_LABEL_WIDTH}" y="{y}" width="{width:.1f}" height="{_BAR_HEIGHT}" fill="{color}"/>'
                 )

@@ -1,6 +1,6 @@
 """``make profile``: sample the server under load with py-spy, and write a flame graph (SVG).
 
-py-spy reads the memory of the server process, which requires the right to trace processes (root, or ptrace_scope 0).
+py-spy reads the memory of the server process, which requires permission to trace processes (root, or ptrace_scope 0).
 """
 
 import argparse
@@ -19,7 +19,7 @@ _SAMPLES_PER_SECOND = 200
 
 
 def main() -> None:
-    """Run the program."""
+    """Profile the server under load, and write the flame graph."""
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__)
     parser.add_argument("--rpc", default="charge", help="RPC to call: charge, batch_charge, list, get or refund")
     parser.add_argument("--engine", default="native", choices=["native", "grpcio"])
@@ -42,7 +42,7 @@ def main() -> None:
         sys.exit(str(error))
     if profiler.returncode:
         sys.exit(profiler.returncode)
-    print(f"{output}: {arguments.rpc} by {arguments.engine}")
+    print(f"{output}: {arguments.rpc} with {arguments.engine}")
 
 
 def _settings(database: PrivateDatabase, engine: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ _LIMITS = {"RATE_LIMIT_CALLS_PER_SECOND": "1000000", "RATE_LIMIT_BURST_CALLS": "
 
 
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
-    """Measure charges over TLS, with an API key, with limits, and during idle connections of others."""
+    """Measure charges over TLS, with an API key, with limits, and with idle connections of other clients."""
     settings = new_database(database, "protections", _ROWS)
     key_file = folder / "api-key"
     key_file.write_text(_new_key(settings))
@@ -48,8 +48,8 @@ def _tls(settings: Mapping[str, str], plan: Plan, folder: Path) -> Figure:
     authorities.write_bytes(authority.certificate)
     plain = {**settings, "GRPC_ENGINE": GRPCIO}
     encrypted = {**plain, "TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
-    with running("no TLS", plain, folder) as without, running(GRPCIO, encrypted, folder) as with_it:
-        return _compare("Charge over TLS", [without, with_it], plan, {GRPCIO: (f"-ca={authorities}",)})
+    with running("no TLS", plain, folder) as without_tls, running(GRPCIO, encrypted, folder) as with_tls:
+        return _compare("Charge over TLS", [without_tls, with_tls], plan, {GRPCIO: (f"-ca={authorities}",)})
 
 
 def _idle_attackers(settings: Mapping[str, str], plan: Plan, folder: Path) -> Figure:

@@ -22,7 +22,7 @@ _ENGINE = "native"
 
 
 def main() -> None:
-    """Run the program."""
+    """Measure each number of replicas, print the results, and save them."""
     parser = argparse.ArgumentParser(prog="python -m bench.replicas", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="number of rounds for each count of replicas")
     parser.add_argument("--seconds", type=float, default=5, help="duration of a round")
@@ -43,10 +43,10 @@ def main() -> None:
             ]
 
             def charges_per_second(count: int) -> float:
-                def one(port: int) -> float:
+                def charges_on(port: int) -> float:
                     return load(port, "charge", arguments.seconds, f"-in-flight={_IN_FLIGHT // count}").calls_per_second
 
-                return sum(threads.map(one, ports[:count]))
+                return sum(threads.map(charges_on, ports[:count]))
 
             rounds = [[charges_per_second(count) for count in _COUNTS] for _ in range(arguments.rounds)]
     except BenchError as error:
@@ -54,7 +54,7 @@ def main() -> None:
     values = [statistics.median(rates) for rates in zip(*rounds, strict=True)]
     print(machine)
     for count, value in zip(_COUNTS, values, strict=True):
-        print(f"{count} replicas: {value:,.0f} charges/s, {value / values[0]:.2f} x")
+        print(f"{count} {'replica' if count == 1 else 'replicas'}: {value:,.0f} charges/s, {value / values[0]:.2f} x")
     content = {"machine": machine, "charges_per_second": dict(zip(map(str, _COUNTS), values, strict=True))}
     arguments.results.write_text(json.dumps(content, indent=2) + "\n")
 

@@ -45,7 +45,7 @@ _FILL_ROWS = 500_000
 _PAGE_SIZE = 10
 _FAR_PAGE = 1_000
 _CALLS = 30
-_SECONDS_A_ROUND = 1.0
+_SECONDS_PER_ROUND = 1.0
 _START_TIMEOUT_SECONDS = 30
 _FILL = """
     INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, refunded,
@@ -64,7 +64,7 @@ _NEXT_NUMBERS = "SELECT payment_id + %s AS k FROM payments ORDER BY payment_id L
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A value at each size, p50 in ms or charges per second, and the ratio of the largest size to the smallest."""
+    """The value at each size (p50 in ms, or charges per second), and the ratio of the largest size to the smallest."""
 
     what: str
     values: tuple[float, ...]
@@ -72,7 +72,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Site:
+class _Service:
     """The service with a table of one size."""
 
     rows: int
@@ -82,7 +82,7 @@ class _Site:
 
 
 def main() -> None:
-    """Run the program."""
+    """Measure every size, print the table, and save the results."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=DEFAULT_ROWS, help="payments in each table")
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds for each size")
@@ -97,51 +97,54 @@ def main() -> None:
             ExitStack() as stack,
         ):
             machine = description(database_version(database))
-            sites = [stack.enter_context(_site(database, rows, Path(folder))) for rows in arguments.rows]
+            services = [stack.enter_context(_running_service(database, rows, Path(folder))) for rows in arguments.rows]
             results = [
-                *_latencies(sites, arguments.rounds),
-                _charges(sites, arguments.rounds, arguments.seconds, Path(folder)),
+                *_latencies(services, arguments.rounds),
+                _charges(services, arguments.rounds, arguments.seconds, Path(folder)),
             ]
     except BenchError as error:
         sys.exit(str(error))
     print(_table(machine, arguments.rows, results))
     arguments.results.write_text(
-        json.dumps({"machine": machine, "rows": arguments.rows, "results": [asdict(one) for one in results]}, indent=2)
+        json.dumps(
+            {"machine": machine, "rows": arguments.rows, "results": [asdict(result) for result in results]}, indent=2
+        )
         + "\n"
     )
 
 
-def _latencies(sites: Sequence[_Site], rounds: int) -> list[Measurement]:
+def _latencies(services: Sequence[_Service], rounds: int) -> list[Measurement]:
     durations_ms: dict[tuple[str, int], list[float]] = defaultdict(list)
     for _ in range(rounds):
         for what, call in _CALLS_BY_NAME.items():
-            for site in sites:
-                deadline = time.perf_counter() + _SECONDS_A_ROUND
-                for place in range(_CALLS):
+            for service in services:
+                deadline = time.perf_counter() + _SECONDS_PER_ROUND
+                for index in range(_CALLS):
                     started = time.perf_counter()
-                    call(site, place)
+                    call(service, index)
                     ended = time.perf_counter()
-                    durations_ms[what, site.rows].append((ended - started) * 1000)
+                    durations_ms[what, service.rows].append((ended - started) * 1000)
                     if ended > deadline:
                         break
     return [
-        _measurement(f"{what} (ms)", [statistics.median(durations_ms[what, site.rows]) for site in sites])
+        _measurement(f"{what} (ms)", [statistics.median(durations_ms[what, service.rows]) for service in services])
         for what in _CALLS_BY_NAME
     ]
 
 
-def _charges(sites: Sequence[_Site], rounds: int, seconds: int, folder: Path) -> Measurement:
+def _charges(services: Sequence[_Service], rounds: int, seconds: int, folder: Path) -> Measurement:
     """Measure charges. Call this last, because charges grow the tables."""
     body = {"order_id": 342, "amount": 561.00}
     rates: dict[int, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        for site in sites:
-            load = post_load(f"{site.rest_url}/v1/payments/charge", body, folder, connections=64, seconds=seconds)
+        for service in services:
+            load = post_load(f"{service.rest_url}/v1/payments/charge", body, folder, connections=64, seconds=seconds)
             if load.errors:
-                raise BenchError(f"{load.errors} charges failed at {site.rows:,} rows")
-            rates[site.rows].append(load.calls_per_second)
+                raise BenchError(f"{load.errors} charges failed at {service.rows:,} rows")
+            rates[service.rows].append(load.calls_per_second)
     return _measurement(
-        "charges over REST, 64 connections (per second)", [statistics.median(rates[s.rows]) for s in sites]
+        "charges over REST, 64 connections (per second)",
+        [statistics.median(rates[service.rows]) for service in services],
     )
 
 
@@ -149,60 +152,60 @@ def _measurement(what: str, values: Sequence[float]) -> Measurement:
     return Measurement(what, tuple(values), values[-1] / values[0])
 
 
-def _list(**filters: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fields of the filter
+def _list(**filters: Any) -> Callable[[_Service, int], None]:  # noqa: ANN401 - fields of the filter
     request = pb.ListPaymentsRequest(page_size=_PAGE_SIZE, filter=pb.PaymentFilter(**filters))
 
-    def call(site: _Site, _place: int) -> None:
-        site.stub.ListPayments(request)
+    def call(service: _Service, _index: int) -> None:
+        service.stub.ListPayments(request)
 
     return call
 
 
-def _list_with(**fields: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fields of the request
+def _list_with(**fields: Any) -> Callable[[_Service, int], None]:  # noqa: ANN401 - fields of the request
     request = pb.ListPaymentsRequest(page_size=_PAGE_SIZE, **fields)
 
-    def call(site: _Site, _place: int) -> None:
-        site.stub.ListPayments(request)
+    def call(service: _Service, _index: int) -> None:
+        service.stub.ListPayments(request)
 
     return call
 
 
-def _far_page(site: _Site, _place: int) -> None:
-    site.stub.ListPayments(pb.ListPaymentsRequest(page_size=_PAGE_SIZE, page_token=site.far_token))
+def _far_page(service: _Service, _index: int) -> None:
+    service.stub.ListPayments(pb.ListPaymentsRequest(page_size=_PAGE_SIZE, page_token=service.far_token))
 
 
-def _get(site: _Site, place: int) -> None:
-    site.stub.GetPayment(pb.GetPaymentRequest(payment_id=_some_id(site, place)))
+def _get(service: _Service, index: int) -> None:
+    service.stub.GetPayment(pb.GetPaymentRequest(payment_id=_some_id(service, index)))
 
 
-def _by_order(site: _Site, place: int) -> None:
-    order_id = 1 + _some_id(site, place) * 7919 % (site.rows // 3)
-    response = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id)))
+def _by_order(service: _Service, index: int) -> None:
+    order_id = 1 + _some_id(service, index) * 7919 % (service.rows // 3)
+    response = service.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id)))
     if not response.payments:
-        raise BenchError(f"no payments of order {order_id} at {site.rows:,} rows")
+        raise BenchError(f"no payments of order {order_id} at {service.rows:,} rows")
 
 
-def _by_order_and_status(site: _Site, place: int) -> None:
-    order_id = 1 + _some_id(site, place) * 7919 % (site.rows // 3)
-    only = pb.PaymentFilter(order_id=order_id, statuses=[pb.PAYMENT_STATUS_SUCCEEDED])
-    site.stub.ListPayments(pb.ListPaymentsRequest(filter=only))
+def _by_order_and_status(service: _Service, index: int) -> None:
+    order_id = 1 + _some_id(service, index) * 7919 % (service.rows // 3)
+    succeeded_only = pb.PaymentFilter(order_id=order_id, statuses=[pb.PAYMENT_STATUS_SUCCEEDED])
+    service.stub.ListPayments(pb.ListPaymentsRequest(filter=succeeded_only))
 
 
-def _by_reference(site: _Site, place: int) -> None:
-    reference = f"ECI20250101-{_some_id(site, place) * 2654435761 % 2**32:08X}"
-    response = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference=reference)))
+def _by_reference(service: _Service, index: int) -> None:
+    reference = f"ECI20250101-{_some_id(service, index) * 2654435761 % 2**32:08X}"
+    response = service.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference=reference)))
     if len(response.payments) != 1:
-        raise BenchError(f"no payment {reference} at {site.rows:,} rows")
+        raise BenchError(f"no payment {reference} at {service.rows:,} rows")
 
 
-def _some_id(site: _Site, place: int) -> int:
-    return 1 + (place + 1) * 6_700_417 % site.rows
+def _some_id(service: _Service, index: int) -> int:
+    return 1 + (index + 1) * 6_700_417 % service.rows
 
 
-def _legacy(query: str) -> Callable[[_Site, int], None]:
-    def call(site: _Site, _place: int) -> None:
-        with urllib.request.urlopen(f"{site.rest_url}/v1/payments?{query}") as reply:
-            json.load(reply)
+def _legacy(query: str) -> Callable[[_Service, int], None]:
+    def call(service: _Service, _index: int) -> None:
+        with urllib.request.urlopen(f"{service.rest_url}/v1/payments?{query}") as response:
+            json.load(response)
 
     return call
 
@@ -215,7 +218,7 @@ _DAY = {
     "min_create_time": Timestamp(seconds=1_735_700_000),
     "max_create_time": Timestamp(seconds=1_735_786_400),
 }
-_CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
+_CALLS_BY_NAME: dict[str, Callable[[_Service, int], None]] = {
     "first page": _list(),
     f"page {_FAR_PAGE:,} by token": _far_page,
     "payments of an order": _by_order,
@@ -244,7 +247,7 @@ _CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
 
 
 @contextmanager
-def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]:
+def _running_service(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Service]:
     """Fill a table, and run the service with it."""
     name = f"scale_{rows}"
     _execute(database, None, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
@@ -253,7 +256,7 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
     migrate(settings, report=lambda _: None)
     started = time.monotonic()
     _fill(database, name, rows)
-    print(f"{rows:,} payments filled in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    print(f"{rows:,} payments inserted in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     grpc_port, rest_port = free_port(), free_port()
     environment |= {
         "GRPC_PORT": str(grpc_port),
@@ -277,7 +280,7 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
                 token = stub.ListPayments(
                     pb.ListPaymentsRequest(page_size=_PAGE_SIZE, page_token=token)
                 ).next_page_token
-            yield _Site(rows, stub, f"http://127.0.0.1:{rest_port}", token)
+            yield _Service(rows, stub, f"http://127.0.0.1:{rest_port}", token)
     finally:
         process.terminate()
         process.wait()
@@ -303,7 +306,8 @@ def _table(machine: str, rows: Sequence[int], results: Sequence[Measurement]) ->
     sizes = " | ".join(f"{size:,} rows" for size in rows)
     lines = [machine, "", f"| measurement | {sizes} | ratio |", "|" + " --- |" * (len(rows) + 2)]
     lines += [
-        f"| {one.what} | {' | '.join(f'{value:,.1f}' for value in one.values)} | {one.ratio:.2f} |" for one in results
+        f"| {result.what} | {' | '.join(f'{value:,.1f}' for value in result.values)} | {result.ratio:.2f} |"
+        for result in results
     ]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The measured systems, which are this service and its peers, each with its own database, and gRPC load."""
+"""Run the measured systems (this service and its peers, each with its own database), and load them over gRPC."""
 
 import contextlib
 import json
@@ -70,7 +70,7 @@ def running(
     """Run this service. By default it does not log calls, and all charges succeed.
 
     Raises:
-        BenchError: it did not start.
+        BenchError: the service did not start.
     """
     port, rest_port = free_port(), free_port()
     ports = {"GRPC_PORT": str(port), "REST_PORT": str(rest_port)}
@@ -84,7 +84,7 @@ def running_go(name: str, settings: Mapping[str, str], folder: Path) -> Iterator
     """Run the Go peer.
 
     Raises:
-        BenchError: it did not start.
+        BenchError: the peer did not start.
     """
     port = free_port()
     with running_program(name, (_PEER,), {**settings, "GRPC_PORT": str(port)}, port, folder) as system:
@@ -103,7 +103,7 @@ def running_program(  # noqa: PLR0913, PLR0917
     """Run a program within the context, and wait until it listens on ``port``.
 
     Raises:
-        BenchError: it did not start.
+        BenchError: the program did not start.
     """
     environment = {"PATH": os.environ.get("PATH", os.defpath), **settings}
     log_path = folder / f"{name.replace(' ', '-')}.log"
@@ -181,7 +181,7 @@ def _accepts(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens, below the ephemeral ports."""
+    """Return a free port below the ephemeral ports."""
     # Random, so that two benchmarks that start together choose different ports.
     for port in random.sample(_PORTS, len(_PORTS)):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

@@ -41,14 +41,14 @@ type connection struct {
 	outgoing bytes.Buffer // frames to write
 	results  results
 
-	// A closed loop makes as many calls as there is room for; an open loop makes those that are due.
+	// A closed loop starts a call whenever a slot is free. An open loop starts the calls that are due.
 	closedLoop bool
 	due        []time.Time
 	stopped    bool  // make no more calls
 	lost       error // why the connection is closed
 
 	inFlight   map[uint32]time.Time // due times by stream
-	room       int                  // how many more calls can be in flight
+	freeSlots  int                  // how many more calls can be in flight
 	nextStream uint32
 
 	// The message that is being sent. Its rest waits until the server enlarges a window.
@@ -60,8 +60,8 @@ type connection struct {
 	maxFrameBytes    int
 }
 
-// dial connects to the server of a run, with room for that many calls in flight.
-func dial(options options, messages *messages, room int) (*connection, error) {
+// dial connects to the server of a run, with slots for that many calls in flight.
+func dial(options options, messages *messages, slots int) (*connection, error) {
 	tcp, err := net.DialTimeout("tcp", options.target, handshakeTimeout)
 	if err != nil {
 		return nil, err
@@ -81,8 +81,8 @@ func dial(options options, messages *messages, room int) (*connection, error) {
 		incoming:         bufio.NewReaderSize(socket, readBufferBytes),
 		messages:         messages,
 		closedLoop:       options.callsPerSecond == 0,
-		inFlight:         make(map[uint32]time.Time, room),
-		room:             room,
+		inFlight:         make(map[uint32]time.Time, slots),
+		freeSlots:        slots,
 		nextStream:       1,
 		connectionWindow: defaultWindowBytes,
 		initialWindow:    defaultWindowBytes,
@@ -98,7 +98,7 @@ func dial(options options, messages *messages, room int) (*connection, error) {
 	return c, nil
 }
 
-// handshake exchanges settings. Those of the server determine how headers are encoded.
+// handshake exchanges settings. The settings of the server determine how headers are encoded.
 func (c *connection) handshake(options options, path string) error {
 	c.socket.SetDeadline(time.Now().Add(handshakeTimeout))
 	defer c.socket.SetDeadline(time.Time{})
@@ -119,7 +119,7 @@ func (c *connection) handshake(options options, path string) error {
 	if !ok {
 		return fmt.Errorf("no HTTP/2 at %s: the first frame is %v", options.target, frame)
 	}
-	if maxStreams, ok := settings.Value(http2.SettingMaxConcurrentStreams); ok && int64(maxStreams) < int64(c.room) {
+	if maxStreams, ok := settings.Value(http2.SettingMaxConcurrentStreams); ok && int64(maxStreams) < int64(c.freeSlots) {
 		return fmt.Errorf("%s allows %d calls in flight per connection: use more -connections", options.target, maxStreams)
 	}
 	tableBytes, ok := settings.Value(http2.SettingHeaderTableSize)
@@ -143,7 +143,7 @@ func (c *connection) add(due time.Time) {
 	c.wake.Signal()
 }
 
-// stop makes no more calls due. The writer ends when all due calls have ended.
+// stop ends the load. The writer ends when all due calls have ended.
 func (c *connection) stop() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -151,7 +151,7 @@ func (c *connection) stop() {
 	c.wake.Signal()
 }
 
-// expire times out the calls that were due before a moment.
+// expire times out the calls that were due before the given time.
 func (c *connection) expire(before time.Time) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -194,7 +194,7 @@ func (c *connection) finish(stream uint32, outcome outcome) {
 		return
 	}
 	delete(c.inFlight, stream)
-	c.room++
+	c.freeSlots++
 	if stream == c.restStream {
 		c.rest = nil
 	}

@@ -30,7 +30,7 @@ const (
 type rpc struct {
 	path    string
 	message func(options) proto.Message
-	// Whether it uses each payment once, in order, instead of random payments.
+	// Use each payment once, in order, instead of random payments.
 	usesPaymentsOnce bool
 }
 
@@ -101,8 +101,8 @@ type paymentRange struct{ first, last int64 }
 
 func (r paymentRange) size() int64 { return r.last - r.first + 1 }
 
-func newMessages(of rpc, options options) (*messages, error) {
-	body, err := proto.Marshal(of.message(options))
+func newMessages(method rpc, options options) (*messages, error) {
+	body, err := proto.Marshal(method.message(options))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func newMessages(of rpc, options options) (*messages, error) {
 		orderIDs:         offsets(template, protowire.AppendVarint(nil, uint64(orderIDPlaceholder))),
 		paymentIDs:       offsets(template, protowire.AppendVarint(nil, uint64(paymentIDPlaceholder))),
 		payments:         options.payments,
-		usesPaymentsOnce: of.usesPaymentsOnce,
+		usesPaymentsOnce: method.usesPaymentsOnce,
 	}
 	if len(m.paymentIDs) > 0 && (m.payments.first < 1 || m.payments.size() < 1 || m.payments.last > maxPaymentID) {
 		return nil, fmt.Errorf("-payment-ids FIRST-LAST is required, from 1 to %d", maxPaymentID)
@@ -134,7 +134,7 @@ func offsets(template, placeholder []byte) []int {
 	}
 }
 
-// appendNext appends the next message with its prefix to buffer. It returns false if each payment has been used.
+// appendNext appends the next message with its prefix to buffer. It returns false when all payments have been used.
 func (m *messages) appendNext(buffer []byte) ([]byte, bool) {
 	start := len(buffer)
 	buffer = append(buffer, m.template...)
@@ -163,7 +163,7 @@ func (m *messages) paymentID() (int64, bool) {
 	return id, id <= m.payments.last
 }
 
-// putID writes a varint of a fixed length, because protobuf allows leading zero groups.
+// putID writes a varint of a fixed length. Protobuf allows its leading zero groups.
 func putID(at []byte, id int64) {
 	for i := range idBytes - 1 {
 		at[i] = byte(id) | 0x80

@@ -9,7 +9,7 @@ import (
 )
 
 // A pacer makes calls due at even intervals. It reads a kernel timer (Linux's timerfd), which is exact to a few
-// microseconds. A sleep of Go can last a millisecond too long, which would count as latency of the server.
+// microseconds. Go's time.Sleep can oversleep by a millisecond, which would count as latency of the server.
 type pacer struct {
 	timer    *os.File
 	reader   transfer

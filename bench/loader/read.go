@@ -22,7 +22,7 @@ func (c *connection) readFrames() error {
 	)
 	for {
 		if c.incoming.Buffered() == 0 {
-			// Wake the writer only now, so that it sends all calls for which there is room together.
+			// Wake the writer only now, so that it sends all calls that have a free slot together.
 			c.wake.Signal()
 		}
 		frame, err := c.framer.ReadFrame()
@@ -80,10 +80,10 @@ func (c *connection) end(stream uint32, outcome outcome) {
 	c.mutex.Unlock()
 }
 
-// control runs the action of a control frame with the mutex.
-func (c *connection) control(do func()) {
+// control applies a control frame while it holds the mutex.
+func (c *connection) control(apply func()) {
 	c.mutex.Lock()
-	do()
+	apply()
 	c.mutex.Unlock()
 }
 

@@ -106,8 +106,8 @@ func newLatency(latencies []time.Duration) latency {
 		return milliseconds(sorted[max(rank, 1)-1])
 	}
 	var sum time.Duration
-	for _, one := range sorted {
-		sum += one
+	for _, d := range sorted {
+		sum += d
 	}
 	return latency{
 		P50:  quantile(0.5),

@@ -44,9 +44,9 @@ func (o options) check() error {
 
 // run makes calls according to the options, and reports those of the measured period.
 //
-// In a closed loop, each call that ends makes room for the next, and the measured period has the requested duration. In
-// an open loop, calls are due at even intervals, independent of the server. Calls without room wait, their latency
-// includes that time, and the measured period ends with the last of them. A run of refunds ends when each payment has
+// In a closed loop, the next call starts when a call ends, and the measured period has the requested duration. In an
+// open loop, calls are due at even intervals, independent of the server. A call without a free slot waits, and its
+// latency includes the wait. The measured period ends with the last call. A run of refunds ends when each payment has
 // been refunded.
 func run(options options) (report, error) {
 	if err := options.check(); err != nil {
@@ -122,11 +122,11 @@ func run(options options) (report, error) {
 func dialAll(options options, messages *messages) ([]*connection, error) {
 	var connections []*connection
 	for i := range options.connections {
-		room := options.inFlight / options.connections
+		slots := options.inFlight / options.connections
 		if i < options.inFlight%options.connections {
-			room++
+			slots++
 		}
-		c, err := dial(options, messages, room)
+		c, err := dial(options, messages, slots)
 		if err != nil {
 			closeAll(connections)
 			return nil, err
@@ -171,11 +171,11 @@ func start(connections []*connection, timeout time.Duration) <-chan struct{} {
 	return ended
 }
 
-// pace makes calls due until a moment, on the connections in turn, and returns a channel that is closed afterwards.
+// pace makes calls due until the given time, on the connections in turn, and returns a channel that is closed afterwards.
 func pace(connections []*connection, pacer *pacer, until time.Time) <-chan struct{} {
-	over := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		defer pacer.close()
 		var due []time.Time
 		for turn := 0; ; {
@@ -192,7 +192,7 @@ func pace(connections []*connection, pacer *pacer, until time.Time) <-chan struc
 			}
 		}
 	}()
-	return over
+	return done
 }
 
 // cpuTime returns the processor time that this process has used.

@@ -97,9 +97,9 @@ func TestGetUsesPaymentsOfTheRange(t *testing.T) {
 	}
 }
 
-func TestLongResponsesExceedTheFlowControlWindow(t *testing.T) {
-	reply := &paymentsv1.ListPaymentsResponse{NextPageToken: strings.Repeat("x", 300_000)}
-	service := serve(t, &testService{reply: reply})
+func TestResponsesCanExceedTheFlowControlWindow(t *testing.T) {
+	response := &paymentsv1.ListPaymentsResponse{NextPageToken: strings.Repeat("x", 300_000)}
+	service := serve(t, &testService{response: response})
 	report := mustRun(t, service, optionsFor(service, "list"))
 	if report.Calls < 10 || len(report.Errors) > 0 {
 		t.Error(report)
@@ -109,7 +109,7 @@ func TestLongResponsesExceedTheFlowControlWindow(t *testing.T) {
 	}
 }
 
-func TestLongRequestsExceedTheFlowControlWindow(t *testing.T) {
+func TestRequestsCanExceedTheFlowControlWindow(t *testing.T) {
 	rpcs["long"] = rpc{
 		path: paymentsv1.PaymentService_Refund_FullMethodName,
 		message: func(options) proto.Message {
@@ -207,7 +207,7 @@ func TestQuantilesAreObservedValues(t *testing.T) {
 func TestInvalidOptionsAreRejected(t *testing.T) {
 	service := serve(t, &testService{}, grpc.MaxConcurrentStreams(3))
 	for name, change := range map[string]func(*options){
-		"another rpc":                   func(o *options) { o.rpc = "chart" },
+		"an unknown rpc":                func(o *options) { o.rpc = "chart" },
 		"no payments":                   func(o *options) { o.rpc, o.payments = "get", paymentRange{} },
 		"too many calls per connection": func(o *options) { o.connections = 1 },
 		"fewer calls than connections":  func(o *options) { o.inFlight = 1 },

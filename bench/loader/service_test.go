@@ -14,15 +14,15 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// A testService records requests, and responds with err or reply after a delay.
+// A testService records requests, and returns err or response after a delay.
 type testService struct {
 	paymentsv1.UnimplementedPaymentServiceServer
 	target string
 	server *grpc.Server
 
-	delay time.Duration // before the response
-	err   error
-	reply *paymentsv1.ListPaymentsResponse
+	delay    time.Duration // before the response
+	err      error
+	response *paymentsv1.ListPaymentsResponse
 
 	mutex   sync.Mutex
 	charges []*paymentsv1.ChargeRequest
@@ -46,7 +46,7 @@ func serve(t *testing.T, service *testService, serverOptions ...grpc.ServerOptio
 	return service
 }
 
-func (s *testService) answer(ctx context.Context) error {
+func (s *testService) respond(ctx context.Context) error {
 	select {
 	case <-time.After(s.delay):
 		return s.err
@@ -59,28 +59,28 @@ func (s *testService) Charge(ctx context.Context, request *paymentsv1.ChargeRequ
 	s.mutex.Lock()
 	s.charges = append(s.charges, request)
 	s.mutex.Unlock()
-	return &paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, s.answer(ctx)
+	return &paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, s.respond(ctx)
 }
 
 func (s *testService) Refund(ctx context.Context, request *paymentsv1.RefundRequest) (*paymentsv1.RefundResponse, error) {
 	s.mutex.Lock()
 	s.refunds = append(s.refunds, request)
 	s.mutex.Unlock()
-	return &paymentsv1.RefundResponse{}, s.answer(ctx)
+	return &paymentsv1.RefundResponse{}, s.respond(ctx)
 }
 
 func (s *testService) GetPayment(ctx context.Context, request *paymentsv1.GetPaymentRequest) (*paymentsv1.GetPaymentResponse, error) {
 	s.mutex.Lock()
 	s.gets = append(s.gets, request)
 	s.mutex.Unlock()
-	return &paymentsv1.GetPaymentResponse{}, s.answer(ctx)
+	return &paymentsv1.GetPaymentResponse{}, s.respond(ctx)
 }
 
 func (s *testService) ListPayments(ctx context.Context, request *paymentsv1.ListPaymentsRequest) (*paymentsv1.ListPaymentsResponse, error) {
 	s.mutex.Lock()
 	s.lists = append(s.lists, request)
 	s.mutex.Unlock()
-	return s.reply, s.answer(ctx)
+	return s.response, s.respond(ctx)
 }
 
 // optionsFor returns the options of a short run without a warm-up, so that every call is measured.

@@ -46,7 +46,7 @@ func (s *socket) Write(buffer []byte) (int, error) {
 	return len(buffer), nil
 }
 
-// A transfer is a system call that reads or writes, and that is repeated whenever the connection is ready for it.
+// A transfer reads or writes with one system call, which it retries when the connection is ready.
 type transfer struct {
 	whenReady func(func(descriptor uintptr) bool) error
 	try       func(descriptor uintptr) bool

@@ -40,7 +40,7 @@ func (c *connection) done() bool {
 // writeFrames encodes all calls that can be sent, and reports whether there are any frames. The caller holds the mutex.
 func (c *connection) writeFrames() bool {
 	c.writeRest()
-	for len(c.rest) == 0 && c.room > 0 && c.lost == nil {
+	for len(c.rest) == 0 && c.freeSlots > 0 && c.lost == nil {
 		due, ok := c.takeDue()
 		if !ok {
 			break
@@ -76,7 +76,7 @@ func (c *connection) begin(due time.Time, message []byte) {
 	stream := c.nextStream
 	c.nextStream += 2
 	c.inFlight[stream] = due
-	c.room--
+	c.freeSlots--
 	headers := c.headers.later
 	if stream == 1 {
 		headers = c.headers.first

@@ -1,1 +1,1 @@
-"""The measuring programs, run small."""
+"""The benchmarks, run with small sizes."""

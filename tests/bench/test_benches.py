@@ -21,15 +21,15 @@ def test_the_scale_benchmark_measures_every_size(tmp_path: Path) -> None:
     found = run("bench.scale", tmp_path / "scale.json", "--rows", "300", "3000", "--rounds", "1", "--seconds", "1")
 
     assert found["rows"] == [300, 3000]
-    whats = [result["what"] for result in found["results"]]
-    for words in (
+    names = [result["what"] for result in found["results"]]
+    for text in (
         "first page (ms)",
         "page 1,000 by token",
         "payments of an order",
         "/v1 first page and total",
         "charges",
     ):
-        assert any(words in what for what in whats)
+        assert any(text in name for name in names)
     assert all(len(result["values"]) == 2 and min(result["values"]) > 0 for result in found["results"])
 
 
@@ -55,7 +55,7 @@ def test_the_main_benchmark_compares_the_service_with_its_peers(tmp_path: Path) 
     options = ("--rounds", "1", "--seconds", "0.5", "--rows", "30000", "--listed-rows", "3000", "--charges", "10")
     found = run("bench", tmp_path / "bench.json", *options)
 
-    by_what = {result["what"]: result for result in found["results"]}
+    by_name = {result["what"]: result for result in found["results"]}
     for what in (
         "Charge with a request_id",
         "Charge without a request_id",
@@ -63,9 +63,9 @@ def test_the_main_benchmark_compares_the_service_with_its_peers(tmp_path: Path) 
         "GetPayment",
         "Refund",
     ):
-        assert set(by_what[what]["values"]) == {"Go", "native", "grpcio"}
-        assert set(by_what[what]["ratios"]) == {"native", "grpcio"}
-        assert by_what[what]["errors"] == {"Go": 0, "native": 0, "grpcio": 0}
+        assert set(by_name[what]["values"]) == {"Go", "native", "grpcio"}
+        assert set(by_name[what]["ratios"]) == {"native", "grpcio"}
+        assert by_name[what]["errors"] == {"Go": 0, "native": 0, "grpcio": 0}
     for what in (
         "BatchCharge of 1,000",
         "POST /v1/payments/charge",
@@ -80,7 +80,7 @@ def test_the_main_benchmark_compares_the_service_with_its_peers(tmp_path: Path) 
         "Charge with rate limits",
         "Charge during 2,000 idle",
     ):
-        (result,) = (result for name, result in by_what.items() if name.startswith(what))
+        (result,) = (result for name, result in by_name.items() if name.startswith(what))
         assert min(result["ratios"].values()) > 0
     assert all(min(result["values"].values()) > 0 for result in found["results"])
     assert (tmp_path / "bench.svg").read_text().startswith("<svg")

@@ -17,7 +17,7 @@ def tls_files(tmp_path: Path) -> Files:
 
 
 @pytest.fixture
-def start_encrypted(tls_files: Files, start_service: Callable[..., RunningService]) -> Callable[..., TlsService]:
+def start_tls_service(tls_files: Files, start_service: Callable[..., RunningService]) -> Callable[..., TlsService]:
     def start(**settings: str) -> TlsService:
         return TlsService(start_service(**{"GRPC_ENGINE": Engine.GRPCIO, **tls_files.write(), **settings}), tls_files)
 
@@ -25,10 +25,10 @@ def start_encrypted(tls_files: Files, start_service: Callable[..., RunningServic
 
 
 @pytest.fixture
-def encrypted(start_encrypted: Callable[..., TlsService]) -> TlsService:
-    return start_encrypted(**RELOAD)
+def tls_service(start_tls_service: Callable[..., TlsService]) -> TlsService:
+    return start_tls_service(**RELOAD)
 
 
 @pytest.fixture
-def mutual(start_encrypted: Callable[..., TlsService], tls_files: Files) -> TlsService:
-    return start_encrypted(**tls_files.write_authorities(), **RELOAD)
+def mutual_tls_service(start_tls_service: Callable[..., TlsService], tls_files: Files) -> TlsService:
+    return start_tls_service(**tls_files.write_authorities(), **RELOAD)

@@ -1,7 +1,7 @@
 """Compare the history of a fault run with the final content of the database.
 
-Each check is a function of the history and the tables that yields one line for each violation. Checks know the
-guarantees of the service and not its implementation. ``tests/faults/test_checker.py`` shows that each check can fail.
+Each check takes the history and the tables, and yields one line for each violation. Checks test the guarantees of the
+service, not its implementation. ``tests/faults/test_checker.py`` shows that each check can fail.
 """
 
 from collections import Counter, defaultdict
@@ -12,12 +12,12 @@ from typing import TypeVar
 from tests.faults.record import (
     Charge,
     ChargeRequest,
-    DetailsSeen,
     History,
-    PaymentSeen,
+    ObservedDetails,
+    ObservedPayment,
+    ObservedRefund,
     Refund,
     RefundRequest,
-    RefundSeen,
     Status,
     StoredPayment,
     Tables,
@@ -26,8 +26,8 @@ from tests.faults.record import (
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-LATE_SECONDS = 30
-"""How long after its deadline a call may end, with a margin for a busy machine."""
+MAX_LATENESS_SECONDS = 30
+"""The longest time by which a call may exceed its deadline, with a margin for a busy machine."""
 
 _SUCCESS = {"OK"}
 _TRANSIENT = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "CANCELLED"}
@@ -38,7 +38,7 @@ _ALLOWED_CODES = {
     "GetPayment": _SUCCESS | _TRANSIENT,
     "ListPayments": _SUCCESS | _TRANSIENT,
 }
-"""The statuses that a server may return to the calls of the workload, which never include INTERNAL or UNKNOWN."""
+"""The statuses that a server may return for each RPC of the workload. INTERNAL and UNKNOWN are never allowed."""
 
 
 def violations(history: History, tables: Tables) -> list[str]:
@@ -49,16 +49,16 @@ def violations(history: History, tables: Tables) -> list[str]:
 def acknowledged_charges_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
     """Every payment that a client received is stored once, with the same values."""
     stored = _group((row.payment.payment_id, row) for row in tables.payments)
-    final = _Final(tables)
+    final = _FinalStatuses(tables)
     acknowledged = {
-        (call.request.request_id, final.payment(call.answer)): call for call in history.charges if call.answer
+        (call.request.request_id, final.payment(call.response)): call for call in history.charges if call.response
     }
     for (request_id, payment), call in acknowledged.items():
         rows = [row for row in stored.get(payment.payment_id, ()) if row.request_id == request_id]
         if len(rows) != 1:
-            yield f"{call} was acknowledged, and is in the table {len(rows)} times"
+            yield f"{call} was acknowledged, but is in the table {len(rows)} times"
         elif _without_refunds(rows[0].payment) != payment:
-            yield f"{call} was acknowledged, and the table has {rows[0]}"
+            yield f"{call} was acknowledged, but the table has {rows[0]}"
 
 
 def each_request_has_one_payment(history: History, tables: Tables) -> Iterator[str]:
@@ -76,14 +76,14 @@ def each_request_has_one_payment(history: History, tables: Tables) -> Iterator[s
 
 def responses_to_a_charge_agree(history: History, tables: Tables) -> Iterator[str]:
     """All responses to one request_id have the same payment, which matches the request."""
-    final = _Final(tables)
-    answers: defaultdict[str, set[PaymentSeen]] = defaultdict(set)
+    final = _FinalStatuses(tables)
+    payments_by_request: defaultdict[str, set[ObservedPayment]] = defaultdict(set)
     for call in history.charges:
-        if call.answer is not None:
-            answers[call.request.request_id].add(final.payment(call.answer))
+        if call.response is not None:
+            payments_by_request[call.request.request_id].add(final.payment(call.response))
             if not _matches_request(call):
                 yield f"{call} returned a payment that does not match the request"
-    for request_id, payments in answers.items():
+    for request_id, payments in payments_by_request.items():
         if len(payments) > 1:
             yield f"the responses to request_id {request_id!r} disagree: {payments}"
 
@@ -91,14 +91,14 @@ def responses_to_a_charge_agree(history: History, tables: Tables) -> Iterator[st
 def acknowledged_refunds_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
     """Every refund that a client received is stored once, with the same values."""
     stored = _group((row.refund.refund_id, row) for row in tables.refunds)
-    final = _Final(tables)
+    final = _FinalStatuses(tables)
     acknowledged = {
-        (call.request.request_id, final.refund(call.answer.refund)): call for call in history.refunds if call.answer
+        (call.request.request_id, final.refund(call.response.refund)): call for call in history.refunds if call.response
     }
     for (request_id, refund), call in acknowledged.items():
         rows = stored.get(refund.refund_id, ())
         if [(row.request_id, row.refund) for row in rows] != [(request_id, refund)]:
-            yield f"{call} was acknowledged, and the table has {rows}"
+            yield f"{call} was acknowledged, but the table has {rows}"
 
 
 def each_request_has_one_refund(history: History, tables: Tables) -> Iterator[str]:
@@ -116,14 +116,14 @@ def each_request_has_one_refund(history: History, tables: Tables) -> Iterator[st
 
 def responses_to_a_refund_agree(history: History, tables: Tables) -> Iterator[str]:
     """All responses to one request_id have the same refund, which matches the request."""
-    final = _Final(tables)
-    answers: defaultdict[str, set[RefundSeen]] = defaultdict(set)
+    final = _FinalStatuses(tables)
+    refunds_by_request: defaultdict[str, set[ObservedRefund]] = defaultdict(set)
     for call in history.refunds:
-        if call.answer is not None:
-            answers[call.request.request_id].add(final.refund(call.answer.refund))
-            if not _is_refund_of(call.answer.refund, call.request):
+        if call.response is not None:
+            refunds_by_request[call.request.request_id].add(final.refund(call.response.refund))
+            if not _is_refund_of(call.response.refund, call.request):
                 yield f"{call} returned a refund that does not match the request"
-    for request_id, refunds in answers.items():
+    for request_id, refunds in refunds_by_request.items():
         if len(refunds) > 1:
             yield f"the responses to request_id {request_id!r} disagree: {refunds}"
 
@@ -135,19 +135,19 @@ def refunds_never_exceed_the_payment(history: History, tables: Tables) -> Iterat
         payment = row.payment
         chargeable = payment.amount_minor if payment.status is Status.SUCCEEDED else 0
         if refunded[payment.payment_id] > chargeable:
-            yield f"the refunds of {row} sum up to {refunded[payment.payment_id]}"
+            yield f"the refunds of {row} add up to {refunded[payment.payment_id]}"
     for call in history.refunds:
-        if call.answer is not None and call.answer.payment.refunded_minor > call.answer.payment.amount_minor:
+        if call.response is not None and call.response.payment.refunded_minor > call.response.payment.amount_minor:
             yield f"{call} returned a payment with more refunded than charged"
 
 
 def refunds_and_payments_agree(_history: History, tables: Tables) -> Iterator[str]:
-    """The refunded amount of a payment is the sum of its refunds."""
+    """The refunded amount of a payment equals the sum of its refunds."""
     refunded = _refunded_amounts(tables)
     for row in tables.payments:
         payment, minor = row.payment, refunded[row.payment.payment_id]
         if (payment.refunded_minor, payment.is_refunded) != (minor, minor == payment.amount_minor):
-            yield f"the refunds of {row} sum up to {minor}"
+            yield f"the refunds of {row} add up to {minor}"
     payment_ids = {row.payment.payment_id for row in tables.payments}
     for stored in tables.refunds:
         if stored.refund.payment_id not in payment_ids:
@@ -155,57 +155,57 @@ def refunds_and_payments_agree(_history: History, tables: Tables) -> Iterator[st
 
 
 def reads_are_consistent(history: History, tables: Tables) -> Iterator[str]:
-    """Every payment that a client read is consistent with its refunds, and all of it is still stored."""
+    """Every payment that a client read agrees with the refunds it was read with, and all of them are still stored."""
     payments = {_without_refunds(row.payment) for row in tables.payments}
     refunds = {row.refund for row in tables.refunds}
-    final = _Final(tables)
+    final = _FinalStatuses(tables)
     for call in history.reads:
-        if call.answer is None:
+        if call.response is None:
             continue
-        payment, minor = call.answer.payment, sum(_effective_amount(refund) for refund in call.answer.refunds)
+        payment, minor = call.response.payment, sum(_effective_amount(refund) for refund in call.response.refunds)
         if (payment.refunded_minor, payment.is_refunded) != (minor, minor == payment.amount_minor):
             yield f"{call} saw refunds of {minor}"
-        if final.payment(payment) not in payments or not refunds.issuperset(map(final.refund, call.answer.refunds)):
+        if final.payment(payment) not in payments or not refunds.issuperset(map(final.refund, call.response.refunds)):
             yield f"{call} saw a payment or refund that is not in the table"
 
 
 def acknowledged_writes_are_visible(history: History, _tables: Tables) -> Iterator[str]:
-    """A read that starts after the response to a charge or refund returns it, on any replica."""
+    """A read that starts after a charge or refund was acknowledged returns it, on any replica."""
     charged: dict[int, float] = {}
     for call in history.charges:
-        if call.answer is not None:
-            earliest = charged.get(call.answer.payment_id, float("inf"))
-            charged[call.answer.payment_id] = min(earliest, call.ended_seconds)
-    refunded: defaultdict[int, list[tuple[float, RefundSeen]]] = defaultdict(list)
+        if call.response is not None:
+            earliest = charged.get(call.response.payment_id, float("inf"))
+            charged[call.response.payment_id] = min(earliest, call.ended_seconds)
+    refunded: defaultdict[int, list[tuple[float, ObservedRefund]]] = defaultdict(list)
     for refund in history.refunds:
-        if refund.answer is not None:
-            refunded[refund.request.payment_id].append((refund.ended_seconds, refund.answer.refund))
+        if refund.response is not None:
+            refunded[refund.request.payment_id].append((refund.ended_seconds, refund.response.refund))
     for read in history.reads:
         payment_id = read.request.payment_id
-        if read.answer is None:
+        if read.response is None:
             is_missing = read.failure is not None and read.failure.code == "NOT_FOUND"
             if is_missing and charged.get(payment_id, float("inf")) < read.started_seconds:
                 yield f"{read} did not find a payment that had been acknowledged"
             continue
-        missing = _unseen(read.answer, refunded[payment_id], read.started_seconds)
+        missing = _unseen(read.response, refunded[payment_id], read.started_seconds)
         if missing:
             yield f"{read} did not see {missing}, which had been acknowledged"
 
 
 def rejections_are_justified(history: History, tables: Tables) -> Iterator[str]:
-    """A refund is rejected only if its payment failed or has too little left, and this is still so at the end.
+    """A refund is rejected only if its payment failed or has too little left, also according to the final tables.
 
-    A refund that the processor declined later counts as refunded, because it did at the time. A payment must not be
-    reported as pending after a client received its outcome.
+    A refund that the processor declined later still counts here, because its amount was reserved at the time. A payment
+    must not be reported as pending after a client received its outcome.
     """
     refunded = _refunded_amounts(tables)
     for row in tables.refunds:
         refunded[row.refund.payment_id] += row.refund.amount_minor - _effective_amount(row.refund)
     outcome_received_seconds: dict[int, float] = {}
     for charge in history.charges:
-        if charge.answer is not None and charge.answer.status is not Status.PENDING:
-            earlier = outcome_received_seconds.get(charge.answer.payment_id, float("inf"))
-            outcome_received_seconds[charge.answer.payment_id] = min(earlier, charge.ended_seconds)
+        if charge.response is not None and charge.response.status is not Status.PENDING:
+            earlier = outcome_received_seconds.get(charge.response.payment_id, float("inf"))
+            outcome_received_seconds[charge.response.payment_id] = min(earlier, charge.ended_seconds)
     payments = {row.payment.payment_id: row.payment for row in tables.payments}
     for call in history.refunds:
         if call.failure is None or call.failure.code != "FAILED_PRECONDITION":
@@ -235,7 +235,7 @@ def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> 
         )
         for row in tables.refunds
     )
-    if tables.is_reserved:
+    if tables.is_two_phase:
         expected.update(("PENDING", row.payment.payment_id, None) for row in tables.payments)
         expected.update(("REFUND_PENDING", row.refund.payment_id, row.refund.refund_id) for row in tables.refunds)
     found: Counter[tuple[str, int, int | None]] = Counter(
@@ -250,16 +250,18 @@ def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> 
 
 
 def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
-    """The stream has no gaps, and the events of a payment are its charge, then its refunds with growing sums."""
+    """The stream has no gaps. The events of a payment are its charge, then its refunds with correct totals."""
     if [event.sequence for event in tables.events] != list(range(1, len(tables.events) + 1)):
         yield "the sequence of the events has gaps"
     amounts = {row.refund.refund_id: row.refund.amount_minor for row in tables.refunds}
-    signs = {"REFUND_PENDING": 1, "REFUND_FAILED": -1} if tables.is_reserved else {"REFUNDED": 1}
-    charging = 2 if tables.is_reserved else 1
+    signs = {"REFUND_PENDING": 1, "REFUND_FAILED": -1} if tables.is_two_phase else {"REFUNDED": 1}
+    charge_event_count = 2 if tables.is_two_phase else 1
     for payment_id, events in _group((event.payment_id, event) for event in tables.events).items():
         minor = 0
-        for place, event in enumerate(events):
-            if (event.refund_id is None) != (place < charging) or (event.kind == "PENDING") != (place < charging - 1):
+        for index, event in enumerate(events):
+            if (event.refund_id is None) != (index < charge_event_count) or (event.kind == "PENDING") != (
+                index < charge_event_count - 1
+            ):
                 yield f"payment {payment_id} was not charged first: {events}"
             minor += signs.get(event.kind, 0) * amounts.get(event.refund_id or 0, 0)
             if event.refunded_minor != minor:
@@ -269,7 +271,7 @@ def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
 def calls_end_by_their_deadline(history: History, _tables: Tables) -> Iterator[str]:
     """No call ends long after its deadline."""
     for call in history.calls():
-        if call.ended_seconds - call.started_seconds > call.timeout_seconds + LATE_SECONDS:
+        if call.ended_seconds - call.started_seconds > call.timeout_seconds + MAX_LATENESS_SECONDS:
             yield f"{call} did not end by its deadline"
 
 
@@ -307,21 +309,21 @@ def requests_without_outcome(history: History) -> list[str]:
     calls: list[Charge | Refund] = [*history.charges, *history.refunds]
     final = {call.request for call in calls if call.is_final}
     requests = {call.request for call in calls}
-    return [f"unanswered: {request} has no final outcome" for request in requests - final]
+    return [f"requests_without_outcome: {request} has no final outcome" for request in requests - final]
 
 
 def invalid_statuses(calls: Counter[tuple[str, str]]) -> list[str]:
-    """Return the statuses that the servers must not return, from their calls by RPC and status."""
+    """Return one line for each status that servers must not return, given the number of calls by RPC and status."""
     return [
-        f"wrong_codes: {count} calls of {rpc} returned {code}"
+        f"invalid_statuses: {count} calls of {rpc} returned {code}"
         for (rpc, code), count in calls.items()
         if code not in _ALLOWED_CODES.get(rpc, _SUCCESS)
     ]
 
 
-def _without_refunds(payment: PaymentSeen) -> PaymentSeen:
+def _without_refunds(payment: ObservedPayment) -> ObservedPayment:
     """Return a payment without its refunds, which is the part that never changes."""
-    return PaymentSeen(
+    return ObservedPayment(
         payment.payment_id,
         payment.order_id,
         payment.amount_minor,
@@ -333,35 +335,35 @@ def _without_refunds(payment: PaymentSeen) -> PaymentSeen:
     )
 
 
-class _Final:
-    """Replaces the status PENDING in responses by the final status in the tables."""
+class _FinalStatuses:
+    """Replaces the status PENDING in responses with the final status in the tables."""
 
     def __init__(self, tables: Tables) -> None:
         self._payments = {row.payment.payment_id: row.payment.status for row in tables.payments}
         self._refunds = {row.refund.refund_id: row.refund.status for row in tables.refunds}
 
-    def payment(self, seen: PaymentSeen) -> PaymentSeen:
+    def payment(self, seen: ObservedPayment) -> ObservedPayment:
         """Return a payment with its final status and without its refunds."""
         unrefunded = _without_refunds(seen)
         if seen.status is not Status.PENDING:
             return unrefunded
         return replace(unrefunded, status=self._payments.get(seen.payment_id, seen.status))
 
-    def refund(self, seen: RefundSeen) -> RefundSeen:
+    def refund(self, seen: ObservedRefund) -> ObservedRefund:
         """Return a refund with its final status."""
         if seen.status is not Status.PENDING:
             return seen
         return replace(seen, status=self._refunds.get(seen.refund_id, seen.status))
 
 
-def _effective_amount(refund: RefundSeen) -> int:
-    """Return the amount of a refund, which is zero if it failed."""
+def _effective_amount(refund: ObservedRefund) -> int:
+    """Return the amount of a refund, or zero if the refund failed."""
     return 0 if refund.status is Status.FAILED else refund.amount_minor
 
 
 def _matches_request(call: Charge) -> bool:
-    assert call.answer is not None
-    request, payment = call.request, call.answer
+    assert call.response is not None
+    request, payment = call.request, call.response
     return (request.order_id, request.amount_minor, request.method) == (
         payment.order_id,
         payment.amount_minor,
@@ -373,7 +375,7 @@ def _request_of(row: StoredPayment) -> ChargeRequest:
     return ChargeRequest(row.request_id, row.payment.order_id, row.payment.amount_minor, row.payment.method)
 
 
-def _is_refund_of(refund: RefundSeen, request: RefundRequest) -> bool:
+def _is_refund_of(refund: ObservedRefund, request: RefundRequest) -> bool:
     return refund.payment_id == request.payment_id and request.amount_minor in {None, refund.amount_minor}
 
 
@@ -385,7 +387,9 @@ def _refunded_amounts(tables: Tables) -> Counter[int]:
     return sums
 
 
-def _unseen(seen: DetailsSeen, acknowledged: list[tuple[float, RefundSeen]], before_seconds: float) -> list[RefundSeen]:
+def _unseen(
+    seen: ObservedDetails, acknowledged: list[tuple[float, ObservedRefund]], before_seconds: float
+) -> list[ObservedRefund]:
     """Return the acknowledged refunds that a read does not have, or has without their acknowledged outcome."""
     found = {(refund.refund_id, refund.status) for refund in seen.refunds}
     return [

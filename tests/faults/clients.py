@@ -22,20 +22,20 @@ from tests.faults.record import (
     Call,
     Charge,
     ChargeRequest,
-    DetailsSeen,
     Failure,
     History,
+    ObservedDetails,
+    ObservedPayment,
+    ObservedRefund,
     PaymentRequest,
-    PaymentSeen,
     Read,
     Refund,
-    RefundAnswer,
     RefundRequest,
-    RefundSeen,
+    RefundResponse,
     Status,
 )
 
-PATIENT_SECONDS = 8.0
+TIMEOUT_SECONDS = 8.0
 _CHANNEL_OPTIONS = (
     # Reconnect to a restarted replica within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -47,27 +47,27 @@ _CHANNEL_OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """The deadline of a call, and the time after which its client cancels it, if it does."""
+class CallLimits:
+    """The timeout of a call, and optionally the time after which its client cancels it."""
 
     timeout_seconds: float
     cancel_after_seconds: float | None = None
 
 
-PATIENT = Patience(PATIENT_SECONDS)
+DEFAULT_LIMITS = CallLimits(TIMEOUT_SECONDS)
 
 
-def random_patience(rng: random.Random) -> Patience:
-    """Return a random patience. Half of them run out during the call, at any step from sending to the response."""
-    # From 0.3 ms to 0.3 s, distributed evenly over the powers of ten.
+def random_limits(rng: random.Random) -> CallLimits:
+    """Return random limits. Half of them end the call early, at any step between sending and the response."""
+    # Log-uniform between 0.3 ms and 0.3 s.
     short_seconds = 10 ** rng.uniform(-3.5, -0.5)
     match rng.randrange(4):
         case 0:
-            return Patience(short_seconds)
+            return CallLimits(short_seconds)
         case 1:
-            return Patience(PATIENT_SECONDS, cancel_after_seconds=short_seconds)
+            return CallLimits(TIMEOUT_SECONDS, cancel_after_seconds=short_seconds)
         case _:
-            return PATIENT
+            return DEFAULT_LIMITS
 
 
 class StubCalls:
@@ -78,54 +78,54 @@ class StubCalls:
         self._stub = PaymentServiceStub(channel)
         self._history = history
 
-    async def charge(self, request: ChargeRequest, patience: Patience) -> Charge:
+    async def charge(self, request: ChargeRequest, limits: CallLimits) -> Charge:
         """Make a charge."""
-        call: Charge = Call(request, patience.timeout_seconds)
+        call: Charge = Call(request, limits.timeout_seconds)
         self._history.charges.append(call)
-        response = await _attempt(self._stub.Charge, _charge_request(request), patience, call)
+        response = await _attempt(self._stub.Charge, _charge_request(request), limits, call)
         if response is not None:
-            call.succeed(_payment(response.payment))
+            call.succeed(_payment_from_message(response.payment))
         return call
 
-    async def batch_charge(self, request: Sequence[ChargeRequest], patience: Patience) -> list[Charge]:
+    async def batch_charge(self, request: Sequence[ChargeRequest], limits: CallLimits) -> list[Charge]:
         """Make many charges in one RPC, and record each charge as a call."""
-        calls: list[Charge] = [Call(one, patience.timeout_seconds) for one in request]
+        calls: list[Charge] = [Call(charge, limits.timeout_seconds) for charge in request]
         self._history.charges += calls
-        whole: Charge = Call(request[0], patience.timeout_seconds)
-        message = pb.BatchChargeRequest(charges=[_charge_request(one) for one in request])
-        response = await _attempt(self._stub.BatchCharge, message, patience, whole)
-        for place, call in enumerate(calls):
+        batch: Charge = Call(request[0], limits.timeout_seconds)
+        message = pb.BatchChargeRequest(charges=[_charge_request(charge) for charge in request])
+        response = await _attempt(self._stub.BatchCharge, message, limits, batch)
+        for index, call in enumerate(calls):
             if response is None:
-                call.fail(whole.failure or Failure("CANCELLED"))
-            elif response.results[place].HasField("payment"):
-                call.succeed(_payment(response.results[place].payment))
+                call.fail(batch.failure or Failure("CANCELLED"))
+            elif response.results[index].HasField("payment"):
+                call.succeed(_payment_from_message(response.results[index].payment))
             else:
-                call.fail(_failure_of_item(response.results[place].error.code, response.results[place].error.details))
+                call.fail(_item_failure(response.results[index].error.code, response.results[index].error.details))
         return calls
 
-    async def refund(self, request: RefundRequest, patience: Patience) -> Refund:
+    async def refund(self, request: RefundRequest, limits: CallLimits) -> Refund:
         """Make a refund."""
-        call: Refund = Call(request, patience.timeout_seconds)
+        call: Refund = Call(request, limits.timeout_seconds)
         self._history.refunds.append(call)
         message = pb.RefundRequest(
             payment_id=request.payment_id,
             amount=None if request.amount_minor is None else _money(request.amount_minor),
             request_id=request.request_id,
         )
-        response = await _attempt(self._stub.Refund, message, patience, call)
+        response = await _attempt(self._stub.Refund, message, limits, call)
         if response is not None:
-            call.succeed(RefundAnswer(_refund(response.refund), _payment(response.payment)))
+            call.succeed(RefundResponse(_refund_from_message(response.refund), _payment_from_message(response.payment)))
         return call
 
-    async def get_payment(self, request: PaymentRequest, patience: Patience) -> Read:
+    async def get_payment(self, request: PaymentRequest, limits: CallLimits) -> Read:
         """Read a payment and its refunds."""
-        call: Read = Call(request, patience.timeout_seconds)
+        call: Read = Call(request, limits.timeout_seconds)
         self._history.reads.append(call)
         message = pb.GetPaymentRequest(payment_id=request.payment_id)
-        response = await _attempt(self._stub.GetPayment, message, patience, call)
+        response = await _attempt(self._stub.GetPayment, message, limits, call)
         if response is not None:
-            refunds = tuple(_refund(refund) for refund in response.refunds)
-            call.succeed(DetailsSeen(_payment(response.payment), refunds))
+            refunds = tuple(_refund_from_message(refund) for refund in response.refunds)
+            call.succeed(ObservedDetails(_payment_from_message(response.payment), refunds))
         return call
 
 
@@ -139,7 +139,7 @@ class ClientCalls:
 
     async def charge(self, request: ChargeRequest) -> Charge:
         """Make a charge."""
-        call: Charge = Call(request, PATIENT_SECONDS)
+        call: Charge = Call(request, TIMEOUT_SECONDS)
         self._history.charges.append(call)
         try:
             payment = await self._client.charge(
@@ -147,24 +147,24 @@ class ClientCalls:
                 amount=_decimal(request.amount_minor),
                 method=PaymentMethod(request.method),
                 request_id=request.request_id,
-                timeout_seconds=PATIENT_SECONDS,
+                timeout_seconds=TIMEOUT_SECONDS,
             )
         except PaymentsError as error:
             call.fail(_failure(error))
         else:
-            call.succeed(_payment_of_client(payment))
+            call.succeed(_payment_from_client(payment))
         return call
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Make a refund."""
-        call: Refund = Call(request, PATIENT_SECONDS)
+        call: Refund = Call(request, TIMEOUT_SECONDS)
         self._history.refunds.append(call)
         try:
             result = await self._client.refund(
                 payment_id=request.payment_id,
                 amount=None if request.amount_minor is None else _decimal(request.amount_minor),
                 request_id=request.request_id,
-                timeout_seconds=PATIENT_SECONDS,
+                timeout_seconds=TIMEOUT_SECONDS,
             )
         except PaymentsError as error:
             call.fail(_failure(error))
@@ -172,25 +172,25 @@ class ClientCalls:
             assert result.refund is not None
             refund = result.refund
             status = Status(refund.status.value)
-            refunded = RefundSeen(refund.refund_id, refund.payment_id, _minor(refund.amount), status)
-            call.succeed(RefundAnswer(refunded, _payment_of_client(result.payment)))
+            refunded = ObservedRefund(refund.refund_id, refund.payment_id, _minor_from_decimal(refund.amount), status)
+            call.succeed(RefundResponse(refunded, _payment_from_client(result.payment)))
         return call
 
 
 class Clients:
     """All clients of a run, each with its own connections."""
 
-    def __init__(self, targets: Sequence[str], channels_to_each: int, history: History) -> None:
-        """Create ``channels_to_each`` channels to each replica, and as many clients that call both."""
-        self._closing = AsyncExitStack()
-        self.of_replicas = [
-            [StubCalls(self._channel(target), history) for _ in range(channels_to_each)] for target in targets
+    def __init__(self, targets: Sequence[str], channels_per_replica: int, history: History) -> None:
+        """Create ``channels_per_replica`` channels to each replica, and as many clients that call both replicas."""
+        self._stack = AsyncExitStack()
+        self.stubs_by_replica = [
+            [StubCalls(self._channel(target), history) for _ in range(channels_per_replica)] for target in targets
         ]
         both = f"ipv4:{','.join(targets)}"
-        clients = [AsyncPaymentsClient(both, options=[_CHANNEL_OPTIONS[3]]) for _ in range(channels_to_each)]
-        self.of_both = [ClientCalls(client, history) for client in clients]
+        clients = [AsyncPaymentsClient(both, options=[_CHANNEL_OPTIONS[3]]) for _ in range(channels_per_replica)]
+        self.clients = [ClientCalls(client, history) for client in clients]
         for client in clients:
-            self._closing.push_async_callback(client.close)
+            self._stack.push_async_callback(client.close)
 
     async def __aenter__(self) -> Self:
         """Return the clients."""
@@ -200,19 +200,19 @@ class Clients:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close every connection."""
-        await self._closing.aclose()
+        await self._stack.aclose()
 
     def _channel(self, target: str) -> grpc.aio.Channel:
         channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
-        self._closing.push_async_callback(channel.close)
+        self._stack.push_async_callback(channel.close)
         return channel
 
 
-async def _attempt(rpc: Any, message: Any, patience: Patience, call: Charge | Refund | Read) -> Any:  # noqa: ANN401 - of any RPC
+async def _attempt(rpc: Any, message: Any, limits: CallLimits, call: Charge | Refund | Read) -> Any:  # noqa: ANN401 - of any RPC
     """Make one attempt and return its response, or record its failure and return None."""
-    attempt = rpc(message, timeout=patience.timeout_seconds)
-    if patience.cancel_after_seconds is not None:
-        asyncio.get_running_loop().call_later(patience.cancel_after_seconds, attempt.cancel)
+    attempt = rpc(message, timeout=limits.timeout_seconds)
+    if limits.cancel_after_seconds is not None:
+        asyncio.get_running_loop().call_later(limits.cancel_after_seconds, attempt.cancel)
     try:
         return await attempt
     except grpc.RpcError as error:
@@ -232,7 +232,7 @@ def _failure(error: PaymentsError) -> Failure:
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
-def _failure_of_item(code: int, details: Sequence[any_pb2.Any]) -> Failure:
+def _item_failure(code: int, details: Sequence[any_pb2.Any]) -> Failure:
     info = error_details_pb2.ErrorInfo()
     for detail in details:
         detail.Unpack(info)
@@ -248,42 +248,42 @@ def _charge_request(request: ChargeRequest) -> pb.ChargeRequest:
     )
 
 
-def _payment(message: pb.Payment) -> PaymentSeen:
-    return PaymentSeen(
+def _payment_from_message(message: pb.Payment) -> ObservedPayment:
+    return ObservedPayment(
         message.payment_id,
         message.order_id,
-        _minor_of_message(message.amount),
+        _minor_from_money(message.amount),
         pb.PaymentMethod.Name(message.method).removeprefix("PAYMENT_METHOD_"),
         Status(pb.PaymentStatus.Name(message.status).removeprefix("PAYMENT_STATUS_")),
         message.reference,
-        _minor_of_message(message.refunded_amount),
+        _minor_from_money(message.refunded_amount),
         message.refund_state == pb.REFUND_STATE_FULL,
     )
 
 
-def _payment_of_client(payment: models.Payment) -> PaymentSeen:
-    return PaymentSeen(
+def _payment_from_client(payment: models.Payment) -> ObservedPayment:
+    return ObservedPayment(
         payment.payment_id,
         payment.order_id,
-        _minor(payment.amount),
+        _minor_from_decimal(payment.amount),
         payment.method.value,
         Status(payment.status.value),
         payment.reference,
-        _minor(payment.refunded_amount),
+        _minor_from_decimal(payment.refunded_amount),
         payment.refund_state is models.RefundState.FULL,
     )
 
 
-def _refund(message: pb.Refund) -> RefundSeen:
+def _refund_from_message(message: pb.Refund) -> ObservedRefund:
     status = Status(pb.RefundStatus.Name(message.status).removeprefix("REFUND_STATUS_"))
-    return RefundSeen(message.refund_id, message.payment_id, _minor_of_message(message.amount), status)
+    return ObservedRefund(message.refund_id, message.payment_id, _minor_from_money(message.amount), status)
 
 
 def _money(minor: int) -> Money:
     return Money(currency_code="INR", units=minor // 100, nanos=minor % 100 * 10**7)
 
 
-def _minor_of_message(message: Money) -> int:
+def _minor_from_money(message: Money) -> int:
     return message.units * 100 + message.nanos // 10**7
 
 
@@ -291,6 +291,6 @@ def _decimal(minor: int) -> Decimal:
     return Decimal(minor).scaleb(-2)
 
 
-def _minor(amount: Decimal | None) -> int:
+def _minor_from_decimal(amount: Decimal | None) -> int:
     assert amount is not None
     return int(amount * 100)

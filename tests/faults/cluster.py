@@ -1,4 +1,4 @@
-r"""The system under a fault run: two replicas that share a database, each between two proxies.
+r"""The system under test in a fault run: two replicas that share a database, each between two proxies.
 
 ::
 
@@ -24,7 +24,15 @@ from payments.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.conftest import PROBABILITIES
-from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredEvent, StoredPayment, StoredRefund, Tables
+from tests.faults.record import (
+    ObservedPayment,
+    ObservedRefund,
+    Status,
+    StoredEvent,
+    StoredPayment,
+    StoredRefund,
+    Tables,
+)
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
 from tests.support.databases import settings_of
@@ -40,9 +48,9 @@ MAX_CONNECTIONS = 100
 """The limit of the database. Both replicas together use at most 34."""
 
 SERVICE_USER = SERVICE
-"""The account of the replicas, which ``read_only`` applies to, unlike root."""
+"""The replicas' database account. Unlike root, it is subject to ``read_only``."""
 
-_PASSWORD = "faults"  # noqa: S105 - no secret: the database is gone after the run
+_PASSWORD = "faults"  # noqa: S105 - not a secret: the database is deleted after the run
 _POOL_MAX = 16
 _SERVICE_SETTINGS = {
     **PROBABILITIES,
@@ -68,7 +76,7 @@ _CLIENT_GONE = "ExecuteBatchError raised in core"
 
 _RELAY_TIMEOUT_SECONDS = 30
 _ESTABLISHED = "01"
-"""The state in /proc/net/tcp."""
+"""The state of an established connection in /proc/net/tcp."""
 
 
 class Replica:
@@ -93,7 +101,7 @@ class Replica:
 
     @property
     def target(self) -> str:
-        """The address for clients, which is that of the proxy."""
+        """The address for clients: the proxy's."""
         return f"127.0.0.1:{self.from_clients.port}"
 
     def read_log(self) -> None:
@@ -123,7 +131,7 @@ class Replica:
                 return False
         return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def is_answering(self) -> bool:
+    def can_read(self) -> bool:
         """Check through both proxies that the server can read from the database."""
         with grpc.insecure_channel(self.target) as channel:
             try:
@@ -160,7 +168,7 @@ class Cluster:
     """The database, the replicas and the proxies, which run within the context."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Set the folder for files and extra settings of the replicas, without starting anything."""
+        """Keep files in ``folder``, and add ``settings`` to those of the replicas. This starts nothing."""
         self._folder = folder
         self._settings = settings
         self._stack = ExitStack()
@@ -185,7 +193,7 @@ class Cluster:
                 replica = Replica(name, toxiproxy, self.database_port, database, self._settings)
                 self.replicas.append(replica)
                 replica.service.spawn()
-                starting.callback(_end, replica)
+                starting.callback(_kill, replica)
             self._stack = starting.pop_all()
         assert self.wait_until_serving(60) is not None, [replica.service.output for replica in self.replicas]
         return self
@@ -239,10 +247,10 @@ class Cluster:
         return sum((replica.database_errors for replica in self.replicas), Counter())
 
     def wait_until_serving(self, timeout_seconds: float) -> float | None:
-        """Wait until every replica is SERVING and answers, and return the seconds, or None after the timeout."""
+        """Wait until every replica is SERVING and can read. Return the seconds, or None after the timeout."""
 
         def are_serving() -> bool:
-            return all(replica.is_serving() and replica.is_answering() for replica in self.replicas)
+            return all(replica.is_serving() and replica.can_read() for replica in self.replicas)
 
         started = time.monotonic()
         if _wait_until(are_serving, timeout_seconds):
@@ -250,7 +258,7 @@ class Cluster:
         return None
 
     def surplus_connections(self, timeout_seconds: float) -> list[str]:
-        """Wait until the number of idle connections is as expected, and return the differences that remain."""
+        """Wait until no replica exceeds its pool and the database counts the same, and return any difference left."""
 
         def differences() -> list[str]:
             held = [replica.database_connections() for replica in self.replicas]
@@ -285,19 +293,19 @@ class Cluster:
             tuple(
                 StoredPayment(
                     request_id,
-                    PaymentSeen(
-                        payment_id, order_id, minor, method, _STATUSES[status], reference, refunded, bool(all_of)
+                    ObservedPayment(
+                        payment_id, order_id, minor, method, _STATUSES[status], reference, refunded, bool(is_full)
                     ),
                 )
-                for payment_id, order_id, minor, method, status, reference, refunded, all_of, request_id in payments
+                for payment_id, order_id, minor, method, status, reference, refunded, is_full, request_id in payments
             ),
             tuple(
-                StoredRefund(request_id, RefundSeen(refund_id, payment_id, minor, _STATUSES[status]))
+                StoredRefund(request_id, ObservedRefund(refund_id, payment_id, minor, _STATUSES[status]))
                 for refund_id, payment_id, minor, status, request_id in refunds
             ),
             tuple(StoredEvent(*event) for event in events),
             self._outbox_backlog(),
-            is_reserved="PROCESSOR" in self._settings,
+            is_two_phase="PROCESSOR" in self._settings,
         )
 
     def _outbox_backlog(self) -> int:
@@ -313,7 +321,7 @@ def _wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:
     return True
 
 
-def _end(replica: Replica) -> None:
+def _kill(replica: Replica) -> None:
     if replica.service.is_running:
         replica.service.send(signal.SIGCONT)
         replica.service.kill()

@@ -1,8 +1,8 @@
 """A consumer that appends each event to one file, then stores its resume token in another.
 
-Usage: ``python -m tests.faults.consumer TARGET FOLDER``. It can be killed at any moment, because an event is one write
-and a token is replaced by a rename, and both are atomic. With ``--forget`` it starts without a token each time, which
-is what a consumer must not do.
+Usage: ``python -m tests.faults.consumer TARGET FOLDER``. It can be killed at any moment, because both steps are
+atomic: an event is one write, and a token is replaced by a rename. With ``--forget``, it ignores its token when it
+starts, which is a mistake that the test must detect.
 """
 
 import json
@@ -13,10 +13,10 @@ from pathlib import Path
 from payments import PaymentsClient
 
 
-def main(target: str, folder: Path, *, forgets: bool) -> None:
-    """Watch forever."""
+def main(target: str, folder: Path, *, ignores_token: bool) -> None:
+    """Watch payments forever, and record each event and resume token."""
     token_path = folder / "token"
-    token = token_path.read_text() if token_path.exists() and not forgets else ""
+    token = token_path.read_text() if token_path.exists() and not ignores_token else ""
     record_file = os.open(folder / "events", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     with PaymentsClient(target) as client:
         for update in client.watch_payments(resume_token=token):
@@ -32,4 +32,4 @@ def main(target: str, folder: Path, *, forgets: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), forgets="--forget" in sys.argv)
+    main(sys.argv[1], Path(sys.argv[2]), ignores_token="--forget" in sys.argv)

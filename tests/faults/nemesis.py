@@ -1,6 +1,6 @@
 """The faults of a run. Each is a context manager, and a seed determines their order and times.
 
-A fault returns a function that says whether it had an effect, so that a fault in an idle moment is not mistaken for one
+Each yields a function that says whether it had an effect, so that a fault in an idle moment is not mistaken for one
 that the service survived.
 """
 
@@ -25,7 +25,7 @@ Inflict = Callable[[Cluster, random.Random], AbstractContextManager[HadEffect]]
 _OUT_OF_CONNECTIONS = 1040
 _READ_ONLY = 1290
 _NO_SPACE = frozenset({3, 28, 1021, 1026, 1114})
-"""The error codes of the database for a full disk, of files and of tables."""
+"""The database's error codes for a full disk, a failed write, and a full table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ def _from_clients(cluster: Cluster) -> list[Proxy]:
     return cluster.proxies_from_clients
 
 
-def _reset(side: Side) -> Inflict:
-    """Reset every connection after its first data in a random direction, with a random delay."""
+def _reset_connections(side: Side) -> Inflict:
+    """Reset every connection a random time after its first data in a random direction."""
 
     @contextmanager
     def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
@@ -97,18 +97,18 @@ def _reset(side: Side) -> Inflict:
                 proxy.clear()
                 proxy.add("reset_peer", rng.choice(tuple(Stream)), timeout=rng.randint(0, 200))
 
-        with _clearing(side(cluster)), _repeating(repeat_fault, 0.5):
+        with _clear_afterwards(side(cluster)), _repeat_in_thread(repeat_fault, 0.5):
             yield _always
 
     return inflict
 
 
-def _delayed(side: Side) -> Inflict:
+def _delay_connections(side: Side) -> Inflict:
     """Delay data, and split it into small pieces."""
 
     @contextmanager
     def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
-        with _clearing(side(cluster)):
+        with _clear_afterwards(side(cluster)):
             for proxy in side(cluster):
                 milliseconds = rng.randint(20, 400)
                 proxy.add("latency", rng.choice(tuple(Stream)), latency=milliseconds, jitter=milliseconds // 2)
@@ -118,7 +118,7 @@ def _delayed(side: Side) -> Inflict:
     return inflict
 
 
-def _cut_in_half(side: Side) -> Inflict:
+def _cut_connections(side: Side) -> Inflict:
     """Close each connection after a random number of bytes, even in the middle of a message."""
 
     @contextmanager
@@ -129,19 +129,19 @@ def _cut_in_half(side: Side) -> Inflict:
                 # About the size of a handshake, one statement, or several statements.
                 proxy.add("limit_data", rng.choice(tuple(Stream)), bytes=round(10 ** rng.uniform(1, 4.3)))
 
-        with _clearing(side(cluster)), _repeating(repeat_fault, 0.3):
+        with _clear_afterwards(side(cluster)), _repeat_in_thread(repeat_fault, 0.3):
             yield _always
 
     return inflict
 
 
-def _blackholed(side: Side) -> Inflict:
+def _blackhole_connections(side: Side) -> Inflict:
     """Silently drop all data in one or both directions."""
 
     @contextmanager
     def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
         streams = rng.choice(((Stream.TO_SERVER,), (Stream.TO_CLIENT,), tuple(Stream)))
-        with _clearing(side(cluster)):
+        with _clear_afterwards(side(cluster)):
             for proxy in side(cluster):
                 for stream in streams:
                     proxy.add("timeout", stream, timeout=0)
@@ -152,14 +152,14 @@ def _blackholed(side: Side) -> Inflict:
 
 @contextmanager
 def _deadlocks(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
-    """Lock rows in the opposite order of a charge or a refund, so that both deadlock.
+    """Lock rows in the opposite order to a charge or refund, so that the two deadlock.
 
-    The database rolls back the transaction with fewer locks, which is never this one, because it locks whole indexes.
+    The database rolls back the transaction with fewer locks. That is never this one, because it locks whole indexes.
     """
     before = cluster.status("Innodb_deadlocks")
 
     def repeat_fault() -> None:
-        table, newest = rng.choice((("payments", "payments"), ("refunds", "payments")))
+        table = rng.choice(("payments", "refunds"))
         with cluster.connect() as connection, connection.cursor() as cursor, suppress(pymysql.err.OperationalError):
             cursor.execute("SET innodb_lock_wait_timeout = 2")
             cursor.execute("START TRANSACTION")
@@ -167,16 +167,16 @@ def _deadlocks(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
                 f"SELECT COUNT(*) FROM {table} FORCE INDEX ({table}_by_request) WHERE caller > '' FOR UPDATE"
             )
             time.sleep(0.2)
-            cursor.execute(f"SELECT payment_id FROM {newest} ORDER BY payment_id DESC LIMIT 50 FOR UPDATE")
+            cursor.execute("SELECT payment_id FROM payments ORDER BY payment_id DESC LIMIT 50 FOR UPDATE")
             connection.rollback()
 
-    with _repeating(repeat_fault, 0.2):
+    with _repeat_in_thread(repeat_fault, 0.2):
         yield lambda: cluster.status("Innodb_deadlocks") > before
 
 
 @contextmanager
 def _rows_locked(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
-    """Lock every payment and the gaps between them, for longer than a call waits for the database."""
+    """Lock every payment and the gaps between them, sometimes for longer than the statement timeout."""
     before = cluster.status("Innodb_row_lock_waits")
     with cluster.connect() as connection, connection.cursor() as cursor:
         _lock_all(cursor)
@@ -205,7 +205,7 @@ def _out_of_connections(cluster: Cluster, _rng: random.Random) -> Iterator[HadEf
         for (connection_id,) in cluster.execute(
             "SELECT id FROM information_schema.processlist WHERE user = %s", (SERVICE_USER,)
         ):
-            with suppress(pymysql.err.OperationalError):  # gone already
+            with suppress(pymysql.err.OperationalError):  # already closed
                 cluster.execute("KILL %s", (connection_id,))
 
         def repeat_fault() -> None:
@@ -213,7 +213,7 @@ def _out_of_connections(cluster: Cluster, _rng: random.Random) -> Iterator[HadEf
                 for _ in range(MAX_CONNECTIONS):
                     connections.callback(cluster.connect_as_service().close)
 
-        with _repeating(repeat_fault, 0.1):
+        with _repeat_in_thread(repeat_fault, 0.1):
             yield lambda: cluster.database_errors()[_OUT_OF_CONNECTIONS] > before
 
 
@@ -233,7 +233,7 @@ def _disk_full(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     try:
         yield lambda: not cluster.database.is_running() or _count_no_space(cluster) > before
     finally:
-        cluster.volume.relieve()
+        cluster.volume.restore_size()
         # A database may exit when it cannot write.
         cluster.database.start()
 
@@ -248,14 +248,14 @@ FAULTS = {
     "server stopped": Fault(_server_stopped, 2, 10),
     "database killed": Fault(_database_killed, 0.1, 2),
     "database stopped": Fault(_database_stopped, 2, 10),
-    "connections to the database reset": Fault(_reset(_to_database), 2, 5),
-    "connections to the database delayed": Fault(_delayed(_to_database), 2, 5),
-    "connections to the database cut in half": Fault(_cut_in_half(_to_database), 2, 5),
-    "connections to the database blackholed": Fault(_blackholed(_to_database), 2, 6),
-    "connections of clients reset": Fault(_reset(_from_clients), 2, 5),
-    "connections of clients delayed": Fault(_delayed(_from_clients), 2, 5),
-    "connections of clients cut in half": Fault(_cut_in_half(_from_clients), 2, 5),
-    "connections of clients blackholed": Fault(_blackholed(_from_clients), 2, 6),
+    "connections to the database reset": Fault(_reset_connections(_to_database), 2, 5),
+    "connections to the database delayed": Fault(_delay_connections(_to_database), 2, 5),
+    "connections to the database cut in half": Fault(_cut_connections(_to_database), 2, 5),
+    "connections to the database blackholed": Fault(_blackhole_connections(_to_database), 2, 6),
+    "connections of clients reset": Fault(_reset_connections(_from_clients), 2, 5),
+    "connections of clients delayed": Fault(_delay_connections(_from_clients), 2, 5),
+    "connections of clients cut in half": Fault(_cut_connections(_from_clients), 2, 5),
+    "connections of clients blackholed": Fault(_blackhole_connections(_from_clients), 2, 6),
     "deadlocks": Fault(_deadlocks, 2, 5),
     "rows locked": Fault(_rows_locked, 1, 4),
     "out of connections": Fault(_out_of_connections, 2, 5),
@@ -271,12 +271,12 @@ class Step:
 
     name: str
     seconds: float
-    rest_seconds: float
+    pause_seconds: float
     seed: int
 
 
 def schedule(seed: int, names: list[str]) -> Iterator[Step]:
-    """Yield the endless schedule of a seed: rounds of all faults, each round in a random order."""
+    """Yield rounds of all faults forever, each in a random order that ``seed`` determines."""
     rng = random.Random(seed)
     while True:
         for name in rng.sample(names, len(names)):
@@ -291,7 +291,8 @@ def _always() -> bool:
 
 
 @contextmanager
-def _clearing(proxies: list[Proxy]) -> Iterator[None]:
+def _clear_afterwards(proxies: list[Proxy]) -> Iterator[None]:
+    """Remove the toxics of the proxies at the end of the context."""
     try:
         yield
     finally:
@@ -300,7 +301,7 @@ def _clearing(proxies: list[Proxy]) -> Iterator[None]:
 
 
 @contextmanager
-def _repeating(action: Callable[[], None], every_seconds: float) -> Iterator[None]:
+def _repeat_in_thread(action: Callable[[], None], every_seconds: float) -> Iterator[None]:
     """Repeat an action in a thread within the context."""
     stopping = threading.Event()
     errors: list[Exception] = []

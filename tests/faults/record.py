@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 Request = TypeVar("Request", bound="ChargeRequest | RefundRequest | PaymentRequest")
-Answer = TypeVar("Answer", bound="PaymentSeen | RefundAnswer | DetailsSeen")
+Response = TypeVar("Response", bound="ObservedPayment | RefundResponse | ObservedDetails")
 
 
 _FINAL_CODES = frozenset({"ALREADY_EXISTS", "FAILED_PRECONDITION"})
@@ -34,7 +34,7 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """The parameters of a refund. An ``amount_minor`` of None is the remaining amount."""
+    """The parameters of a refund. If ``amount_minor`` is None, the remaining amount is refunded."""
 
     request_id: str
     payment_id: int
@@ -49,7 +49,7 @@ class PaymentRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentSeen:
+class ObservedPayment:
     """A payment in a response or in the table."""
 
     payment_id: int
@@ -63,7 +63,7 @@ class PaymentSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundSeen:
+class ObservedRefund:
     """A refund in a response or in the table."""
 
     refund_id: int
@@ -73,19 +73,19 @@ class RefundSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundAnswer:
+class RefundResponse:
     """The response to a refund."""
 
-    refund: RefundSeen
-    payment: PaymentSeen
+    refund: ObservedRefund
+    payment: ObservedPayment
 
 
 @dataclass(frozen=True, slots=True)
-class DetailsSeen:
+class ObservedDetails:
     """The response to a read."""
 
-    payment: PaymentSeen
-    refunds: tuple[RefundSeen, ...]
+    payment: ObservedPayment
+    refunds: tuple[ObservedRefund, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +98,25 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Call(Generic[Request, Answer]):
-    """A call. It has a response, a failure, or neither if its client gave up."""
+class Call(Generic[Request, Response]):
+    """A call. It has a response or a failure, and neither before it ends."""
 
     request: Request
     timeout_seconds: float
     started_seconds: float = field(default_factory=time.monotonic)
     ended_seconds: float = float("inf")
-    answer: Answer | None = None
+    response: Response | None = None
     failure: Failure | None = None
 
     @property
     def is_final(self) -> bool:
         """Whether the call succeeded or has a permanent error, so that a retry would have the same outcome."""
-        return self.answer is not None or (self.failure is not None and self.failure.code in _FINAL_CODES)
+        return self.response is not None or (self.failure is not None and self.failure.code in _FINAL_CODES)
 
-    def succeed(self, answer: Answer) -> None:
+    def succeed(self, response: Response) -> None:
         """Record the response and the current time."""
         self.ended_seconds = time.monotonic()
-        self.answer = answer
+        self.response = response
 
     def fail(self, failure: Failure) -> None:
         """Record the failure and the current time."""
@@ -124,9 +124,9 @@ class Call(Generic[Request, Answer]):
         self.failure = failure
 
 
-Charge = Call[ChargeRequest, PaymentSeen]
-Refund = Call[RefundRequest, RefundAnswer]
-Read = Call[PaymentRequest, DetailsSeen]
+Charge = Call[ChargeRequest, ObservedPayment]
+Refund = Call[RefundRequest, RefundResponse]
+Read = Call[PaymentRequest, ObservedDetails]
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ class StoredPayment:
     """A row of ``payments``."""
 
     request_id: str
-    payment: PaymentSeen
+    payment: ObservedPayment
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class StoredRefund:
     """A row of ``refunds``."""
 
     request_id: str
-    refund: RefundSeen
+    refund: ObservedRefund
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +175,11 @@ class StoredEvent:
 class Tables:
     """The content of the database. ``backlog`` is the number of rows that the relays left in the outbox.
 
-    ``is_reserved`` is whether every payment and refund was stored as PENDING before its outcome was known.
+    ``is_two_phase`` says whether every payment and refund was stored as PENDING before its outcome was known.
     """
 
     payments: tuple[StoredPayment, ...]
     refunds: tuple[StoredRefund, ...]
     events: tuple[StoredEvent, ...]
     backlog: int = 0
-    is_reserved: bool = False
+    is_two_phase: bool = False

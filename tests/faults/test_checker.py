@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.checker import CHECKS, LATE_SECONDS, invalid_statuses, requests_without_outcome, violations
+from tests.faults.checker import CHECKS, MAX_LATENESS_SECONDS, invalid_statuses, requests_without_outcome, violations
 from tests.faults.record import (
     Call,
     Charge,
     ChargeRequest,
-    DetailsSeen,
     Failure,
     History,
+    ObservedDetails,
+    ObservedPayment,
+    ObservedRefund,
     PaymentRequest,
-    PaymentSeen,
     Read,
     Refund,
-    RefundAnswer,
     RefundRequest,
-    RefundSeen,
+    RefundResponse,
     Status,
     StoredEvent,
     StoredPayment,
@@ -29,9 +29,9 @@ from tests.faults.record import (
 )
 
 CHARGE_REQUEST = ChargeRequest("charge-1", order_id=7, amount_minor=1000, method="UPI")
-PAYMENT = PaymentSeen(1, 7, 1000, "UPI", Status.SUCCEEDED, "R1", refunded_minor=0, is_refunded=False)
+PAYMENT = ObservedPayment(1, 7, 1000, "UPI", Status.SUCCEEDED, "R1", refunded_minor=0, is_refunded=False)
 REFUND_REQUEST = RefundRequest("refund-1", payment_id=1, amount_minor=300)
-REFUND = RefundSeen(11, 1, 300)
+REFUND = ObservedRefund(11, 1, 300)
 REFUNDED_PAYMENT = replace(PAYMENT, refunded_minor=300)
 
 
@@ -40,36 +40,39 @@ REFUND_EVENT = StoredEvent(2, "REFUNDED", 1, 11, refunded_minor=300)
 
 
 def charge(
-    request: ChargeRequest = CHARGE_REQUEST, answer: PaymentSeen | None = PAYMENT, failure: Failure | None = None
+    request: ChargeRequest = CHARGE_REQUEST, response: ObservedPayment | None = PAYMENT, failure: Failure | None = None
 ) -> Charge:
-    return Call(request, 5.0, started_seconds=1, ended_seconds=2, answer=answer, failure=failure)
+    return Call(request, 5.0, started_seconds=1, ended_seconds=2, response=response, failure=failure)
 
 
 def refund(
-    request: RefundRequest = REFUND_REQUEST, refunded: RefundSeen | None = REFUND, failure: Failure | None = None
+    request: RefundRequest = REFUND_REQUEST, refunded: ObservedRefund | None = REFUND, failure: Failure | None = None
 ) -> Refund:
-    answer = None if refunded is None else RefundAnswer(refunded, REFUNDED_PAYMENT)
-    return Call(request, 5.0, started_seconds=3, ended_seconds=4, answer=answer, failure=failure)
+    response = None if refunded is None else RefundResponse(refunded, REFUNDED_PAYMENT)
+    return Call(request, 5.0, started_seconds=3, ended_seconds=4, response=response, failure=failure)
 
 
-def read(answer: DetailsSeen | None, failure: Failure | None = None, started_seconds: float = 5) -> Read:
+def read(response: ObservedDetails | None, failure: Failure | None = None, started_seconds: float = 5) -> Read:
     ended_seconds = started_seconds + 1
     return Call(
         PaymentRequest(1),
         5.0,
         started_seconds=started_seconds,
         ended_seconds=ended_seconds,
-        answer=answer,
+        response=response,
         failure=failure,
     )
 
 
 def correct_history() -> History:
-    """Return a charge and a refund, each repeated once, reads before and after, and calls without a response."""
+    """Return a charge and a refund, each repeated once, reads before and after it, and calls without a response."""
     return History(
-        charges=[charge(), charge(), charge(answer=None), charge(answer=None, failure=Failure("UNAVAILABLE"))],
+        charges=[charge(), charge(), charge(response=None), charge(response=None, failure=Failure("UNAVAILABLE"))],
         refunds=[refund(), refund(), refund(refunded=None, failure=Failure("INTERNAL"))],
-        reads=[read(DetailsSeen(PAYMENT, ()), started_seconds=2.5), read(DetailsSeen(REFUNDED_PAYMENT, (REFUND,)))],
+        reads=[
+            read(ObservedDetails(PAYMENT, ()), started_seconds=2.5),
+            read(ObservedDetails(REFUNDED_PAYMENT, (REFUND,))),
+        ],
     )
 
 
@@ -86,30 +89,30 @@ def test_a_history_that_agrees_with_the_tables_has_no_violations() -> None:
     assert requests_without_outcome(correct_history()) == []
 
 
-Spoil = Callable[[History, Tables], tuple[History, Tables]]
+Corruption = Callable[[History, Tables], tuple[History, Tables]]
 
 
-def with_charge(call: Charge) -> Spoil:
+def with_charge(call: Charge) -> Corruption:
     return lambda history, tables: (replace(history, charges=[*history.charges, call]), tables)
 
 
-def with_refund(call: Refund) -> Spoil:
+def with_refund(call: Refund) -> Corruption:
     return lambda history, tables: (replace(history, refunds=[*history.refunds, call]), tables)
 
 
-def with_read(call: Read) -> Spoil:
+def with_read(call: Read) -> Corruption:
     return lambda history, tables: (replace(history, reads=[*history.reads, call]), tables)
 
 
-def with_payments(*rows: StoredPayment) -> Spoil:
+def with_payments(*rows: StoredPayment) -> Corruption:
     return lambda history, tables: (history, replace(tables, payments=rows))
 
 
-def with_refunds(*rows: StoredRefund) -> Spoil:
+def with_refunds(*rows: StoredRefund) -> Corruption:
     return lambda history, tables: (history, replace(tables, refunds=rows))
 
 
-def with_events(*rows: StoredEvent, backlog: int = 0) -> Spoil:
+def with_events(*rows: StoredEvent, backlog: int = 0) -> Corruption:
     return lambda history, tables: (history, replace(tables, events=rows, backlog=backlog))
 
 
@@ -117,7 +120,7 @@ STORED = StoredPayment("charge-1", REFUNDED_PAYMENT)
 SECOND = replace(REFUNDED_PAYMENT, payment_id=2, reference="R2")
 OTHER_REQUEST = replace(CHARGE_REQUEST, amount_minor=1001)
 
-VIOLATIONS: list[tuple[str, Spoil]] = [
+VIOLATIONS: list[tuple[str, Corruption]] = [
     ("acknowledged_charges_are_stored_once", with_payments()),
     ("acknowledged_charges_are_stored_once", with_payments(STORED, STORED)),
     (
@@ -131,8 +134,8 @@ VIOLATIONS: list[tuple[str, Spoil]] = [
         "each_request_has_one_payment",
         with_payments(replace(STORED, payment=replace(REFUNDED_PAYMENT, amount_minor=1001))),
     ),
-    ("responses_to_a_charge_agree", with_charge(charge(answer=SECOND))),
-    ("responses_to_a_charge_agree", with_charge(charge(answer=replace(PAYMENT, reference="R2")))),
+    ("responses_to_a_charge_agree", with_charge(charge(response=SECOND))),
+    ("responses_to_a_charge_agree", with_charge(charge(response=replace(PAYMENT, reference="R2")))),
     ("responses_to_a_charge_agree", with_charge(charge(OTHER_REQUEST))),
     ("acknowledged_refunds_are_stored_once", with_refunds()),
     ("acknowledged_refunds_are_stored_once", with_refunds(*[StoredRefund("refund-1", REFUND)] * 2)),
@@ -155,10 +158,10 @@ VIOLATIONS: list[tuple[str, Spoil]] = [
     ),
     ("refunds_and_payments_agree", with_payments(replace(STORED, payment=replace(REFUNDED_PAYMENT, is_refunded=True)))),
     ("refunds_and_payments_agree", with_refunds(StoredRefund("refund-1", replace(REFUND, payment_id=9)))),
-    ("reads_are_consistent", with_read(read(DetailsSeen(PAYMENT, (REFUND,))))),
-    ("reads_are_consistent", with_read(read(DetailsSeen(REFUNDED_PAYMENT, ()), started_seconds=2.5))),
-    ("reads_are_consistent", with_read(read(DetailsSeen(REFUNDED_PAYMENT, (replace(REFUND, refund_id=12),))))),
-    ("acknowledged_writes_are_visible", with_read(read(DetailsSeen(PAYMENT, ())))),
+    ("reads_are_consistent", with_read(read(ObservedDetails(PAYMENT, (REFUND,))))),
+    ("reads_are_consistent", with_read(read(ObservedDetails(REFUNDED_PAYMENT, ()), started_seconds=2.5))),
+    ("reads_are_consistent", with_read(read(ObservedDetails(REFUNDED_PAYMENT, (replace(REFUND, refund_id=12),))))),
+    ("acknowledged_writes_are_visible", with_read(read(ObservedDetails(PAYMENT, ())))),
     ("acknowledged_writes_are_visible", with_read(read(None, Failure("NOT_FOUND")))),
     (
         "rejections_are_justified",
@@ -183,21 +186,21 @@ VIOLATIONS: list[tuple[str, Spoil]] = [
     ("events_are_in_order", with_events(CHARGE_EVENT, replace(REFUND_EVENT, sequence=3))),
     ("events_are_in_order", with_events(replace(REFUND_EVENT, sequence=1), replace(CHARGE_EVENT, sequence=2))),
     ("events_are_in_order", with_events(CHARGE_EVENT, replace(REFUND_EVENT, refunded_minor=301))),
-    ("calls_end_by_their_deadline", with_charge(replace(charge(), ended_seconds=7 + LATE_SECONDS))),
-    ("servers_never_fail", with_charge(charge(answer=None, failure=Failure("INTERNAL", call_id="c1")))),
+    ("calls_end_by_their_deadline", with_charge(replace(charge(), ended_seconds=7 + MAX_LATENESS_SECONDS))),
+    ("servers_never_fail", with_charge(charge(response=None, failure=Failure("INTERNAL", call_id="c1")))),
     ("servers_never_fail", with_refund(refund(refunded=None, failure=Failure("UNKNOWN", call_id="c1")))),
 ]
 
 
 @pytest.mark.parametrize(
-    ("check", "spoil"), VIOLATIONS, ids=[f"{place}-{check}" for place, (check, _) in enumerate(VIOLATIONS)]
+    ("check", "corrupt"), VIOLATIONS, ids=[f"{index}-{check}" for index, (check, _) in enumerate(VIOLATIONS)]
 )
-def test_each_kind_of_violation_is_found(check: str, spoil: Spoil) -> None:
-    found = violations(*spoil(correct_history(), correct_tables()))
+def test_each_kind_of_violation_is_detected(check: str, corrupt: Corruption) -> None:
+    found = violations(*corrupt(correct_history(), correct_tables()))
     assert check in {line.partition(":")[0] for line in found}
 
 
-def test_every_check_is_shown_to_fail() -> None:
+def test_every_check_has_an_example_of_a_violation() -> None:
     assert {check for check, _ in VIOLATIONS} == {check.__name__ for check in CHECKS}
 
 

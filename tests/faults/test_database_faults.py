@@ -33,7 +33,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @pytest.fixture(scope="module")
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
-    """A database server for this module, which its tests break."""
+    """A database server that the tests of this module break."""
     with PrivateDatabase(tmp_path_factory.mktemp("broken")) as private:
         migrate(settings_of(private.environment()), report=lambda _: None)
         yield private
@@ -41,7 +41,7 @@ def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDa
 
 @pytest.fixture(scope="module")
 def service_settings(own_database: PrivateDatabase) -> dict[str, str]:
-    """The settings of a service that uses it with the rights of ``grants.sql``."""
+    """The settings of a service that uses this database with the privileges of ``grants.sql``."""
     return own_database.service_environment()
 
 
@@ -145,9 +145,9 @@ def test_a_hanging_database_makes_calls_unavailable_within_a_time_limit(
             "GRANT INSERT (request_id) ON {1}.payments TO {0}",
         ),
     ],
-    ids=["the account", "a right", "a right on a column"],
+    ids=["the account", "a privilege", "a privilege on a column"],
 )
-def test_calls_are_unavailable_while_the_account_is_locked_or_lacks_rights(
+def test_calls_are_unavailable_while_the_account_is_locked_or_lacks_privileges(
     own_database: PrivateDatabase, running: RunningService, calls: GrpcDriver, revoke: str, restore: str
 ) -> None:
     calls.charge(charge())
@@ -185,7 +185,7 @@ def test_cancelled_calls_leave_no_connection_with_an_unread_reply(calls: GrpcDri
     assert [int(response.payment.amount.units) for response in responses] == list(range(1, 101))
 
 
-def test_a_charge_repeated_after_a_kill_returns_the_same_payment(service_settings: dict[str, str]) -> None:
+def test_a_charge_retried_after_a_kill_returns_the_same_payment(service_settings: dict[str, str]) -> None:
     service = RunningService({**service_settings, **PROBABILITIES}).start()
     requests = [charge(request_id=new_request_id()) for _ in range(100)]
     with grpc.insecure_channel(service.target) as channel, ThreadPoolExecutor(10) as threads:
@@ -213,7 +213,7 @@ def test_a_charge_repeated_after_a_kill_returns_the_same_payment(service_setting
     assert service.stop() == 0
 
 
-def test_at_startup_the_service_waits_for_the_database_and_logs_it(
+def test_at_startup_the_service_waits_for_the_database_and_logs_the_wait(
     own_database: PrivateDatabase, service_settings: dict[str, str]
 ) -> None:
     own_database.stop()

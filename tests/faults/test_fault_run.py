@@ -1,6 +1,6 @@
 """Clients charge and refund during faults of all kinds; then their history is compared with the database.
 
-This is a test in the manner of Jepsen. It prints its seed, and ``make faults SECONDS=60 SEED=7`` repeats the same
+This is a Jepsen-style test. It prints its seed, and ``make faults SECONDS=60 SEED=7`` repeats the same
 faults in the same order.
 """
 
@@ -22,7 +22,7 @@ from tests.faults.record import History
 from tests.faults.workload import Workload
 
 SECONDS = float(os.environ.get("PAYMENTS_FAULT_SECONDS") or 0)
-"""The duration of the run; 0 means until each kind of fault occurred once."""
+"""The duration of the run; 0 means until each kind of fault has occurred once."""
 
 SEED = int(os.environ.get("PAYMENTS_FAULT_SEED") or secrets.randbelow(1_000_000))
 KINDS = [name.strip() for name in (os.environ.get("PAYMENTS_FAULTS") or ",".join(FAULTS)).split(",")]
@@ -32,7 +32,7 @@ SERVING_WITHIN_SECONDS = 5
 
 _SLACK = 10
 _EFFECT_TIMEOUT_SECONDS = 20
-_SHOWN_OF_EACH_CHECK = 2
+_SHOWN_PER_CHECK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,10 @@ class FaultResult:
 def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     history = History()
     with Cluster(tmp_path) as cluster:
-        kinds = [name for name in KINDS if name != "disk full" or not cluster.volume.why_not]
+        kinds = [name for name in KINDS if name != "disk full" or not cluster.volume.unavailable_reason]
         with capsys.disabled():
-            print(f"\nfaults: PAYMENTS_FAULT_SEED={SEED}; {cluster.volume.why_not or f'all of {len(kinds)} kinds'}")
+            selection = cluster.volume.unavailable_reason or f"all of {len(kinds)} kinds"
+            print(f"\nfaults: PAYMENTS_FAULT_SEED={SEED}; {selection}")
             files_before = _files_after_warm_up(cluster, history)
             with Workload([replica.target for replica in cluster.replicas], SEED, history):
                 results = []
@@ -80,7 +81,7 @@ def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: p
             after = _files_at_rest(replica, before + 2)
             if after > before + 2:
                 problems.append(
-                    f"files: {replica.name} has {after} open files besides its connections, and had {before}"
+                    f"files: {replica.name} has {after} open files besides its database connections; at first {before}"
                 )
             assert replica.service.stop() == 0
             replica.read_log()
@@ -91,12 +92,12 @@ def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: p
 
 
 def _inflict_faults(cluster: Cluster, kinds: list[str]) -> Iterator[FaultResult]:
-    """Inflict one fault after the other, and yield the result of each."""
+    """Inflict one fault after another, and yield the result of each."""
     end = time.monotonic() + SECONDS if SECONDS else None
     for number, step in enumerate(schedule(SEED, kinds)):
         if number >= len(kinds) if end is None else time.monotonic() + step.seconds > end:
             return
-        time.sleep(step.rest_seconds)
+        time.sleep(step.pause_seconds)
         with FAULTS[step.name].inflict(cluster, random.Random(step.seed)) as effect:
             time.sleep(step.seconds)
             had_effect = _has_effect_in_time(effect)
@@ -117,7 +118,7 @@ def _excerpt(problems: list[str]) -> str:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for line in problems:
         found[line.partition(":")[0]].append(line)
-    return "\n".join(f"{len(lines)} times {line}" for lines in found.values() for line in lines[:_SHOWN_OF_EACH_CHECK])
+    return "\n".join(f"{len(lines)} times {line}" for lines in found.values() for line in lines[:_SHOWN_PER_CHECK])
 
 
 def _is_late(fault: FaultResult) -> bool:
@@ -146,7 +147,7 @@ def _summary(history: History, cluster: Cluster) -> str:
     """Return the number of calls by outcome, and the database errors of the replicas."""
     lines = []
     for kind, calls in (("charges", history.charges), ("refunds", history.refunds), ("reads", history.reads)):
-        ended = Counter("OK" if call.answer else call.failure.code if call.failure else "?" for call in calls)
+        ended = Counter("OK" if call.response else call.failure.code if call.failure else "?" for call in calls)
         lines.append(f"  {len(calls)} {kind}: {', '.join(f'{count} {code}' for code, count in ended.most_common())}")
-    errors = ", ".join(f"{count} of {code}" for code, count in cluster.database_errors().most_common())
+    errors = ", ".join(f"{code} ({count} times)" for code, count in cluster.database_errors().most_common())
     return "\n".join([*lines, f"  database errors of the replicas: {errors}"])

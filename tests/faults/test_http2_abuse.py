@@ -30,14 +30,14 @@ _CANCEL = (8).to_bytes(4, "big")
 _MAX_GROWTH_KIB = 400 * 1024
 _IDLE_CONNECTIONS = 10_000
 _RESERVED_FILES = 500
-_SETTLED_SECONDS = 30
+_RECOVERY_SECONDS = 30
 
 
 @pytest.fixture(params=list(Engine))
 def running(request: pytest.FixtureRequest, start_service: StartService) -> RunningService:
     """A service with long database timeouts, because the attacks slow the whole machine down."""
-    patience = dict.fromkeys(("MYSQL_ACQUIRE_TIMEOUT_SECONDS", "MYSQL_CONNECT_TIMEOUT_SECONDS"), "60")
-    return start_service(GRPC_ENGINE=request.param, **patience)
+    timeouts = dict.fromkeys(("MYSQL_ACQUIRE_TIMEOUT_SECONDS", "MYSQL_CONNECT_TIMEOUT_SECONDS"), "60")
+    return start_service(GRPC_ENGINE=request.param, **timeouts)
 
 
 def memory_kib(service: RunningService) -> int:
@@ -55,7 +55,7 @@ def charge_some(service: RunningService, count: int = 5) -> None:
     """Make charges as a well-behaved client on its own connection, which retries when the service is overloaded."""
     with grpc.insecure_channel(service.target) as channel:
         api = GrpcDriver(channel)
-        done, deadline = 0, time.monotonic() + _SETTLED_SECONDS
+        done, deadline = 0, time.monotonic() + _RECOVERY_SECONDS
         while done < count:
             try:
                 assert api.charge(charge()).payment.payment_id
@@ -74,12 +74,12 @@ def no_lasting_harm(service: RunningService) -> Iterator[None]:
     yield
     started = time.monotonic()
     charge_some(service)
-    print(  # noqa: T201 - measurements to look at, which are asserted only roughly
+    print(  # noqa: T201 - measurements for the log; the assertions below have a wide margin
         f"{service.engine}: {memory} to {memory_kib(service)} KiB, {files} to {open_files(service)} files, "
         f"{time.monotonic() - started:.2f} s for charges of other clients afterwards"
     )
-    # The server first has to process what is still in its buffers, which depends on the machine.
-    deadline = time.monotonic() + _SETTLED_SECONDS
+    # The server first has to process the data in its buffers. How long that takes depends on the machine.
+    deadline = time.monotonic() + _RECOVERY_SECONDS
     while open_files(service) > files + 20 or memory_kib(service) - memory > _MAX_GROWTH_KIB:
         growth = f"{memory} to {memory_kib(service)} KiB, {files} to {open_files(service)} files"
         assert time.monotonic() < deadline, growth
@@ -122,7 +122,7 @@ def continuation_flood(port: int, stop: threading.Event) -> None:
 
 
 def empty_continuation_flood(port: int, stop: threading.Event) -> None:
-    """Send empty continuations of headers that never end."""
+    """Send empty CONTINUATION frames, and never end the headers."""
     with Http2Peer(port, timeout_seconds=5) as peer:
         peer.send(http2_peer.HEADERS, request_headers(_LIST_PATH), stream=1)
         while not stop.is_set():
@@ -130,7 +130,7 @@ def empty_continuation_flood(port: int, stop: threading.Event) -> None:
 
 
 def header_bomb(port: int, stop: threading.Event) -> None:
-    """Repeat a large header from the HPACK table, with one byte for each repetition (CVE-2016-6581)."""
+    """Repeat a large header from the HPACK table. Each repetition costs the client one byte (CVE-2016-6581)."""
     size = 3_800 - 127  # RFC 7541, section 5.1, encodes numbers above 126 this way
     stored = b"\x40\x01x\x7f" + bytes([0x80 | size & 0x7F, size >> 7]) + b"v" * 3_800
     with Http2Peer(port, timeout_seconds=5) as peer:
@@ -151,10 +151,10 @@ def ping_flood(port: int, stop: threading.Event) -> None:
     _flood(port, stop, frame(http2_peer.PING, b"12345678"))
 
 
-def _flood(port: int, stop: threading.Event, one: bytes) -> None:
+def _flood(port: int, stop: threading.Event, frame_bytes: bytes) -> None:
     with Http2Peer(port, timeout_seconds=5) as peer:
         while not stop.is_set():
-            peer.send_raw(one * 1000)
+            peer.send_raw(frame_bytes * 1000)
 
 
 def half_requests(port: int, stop: threading.Event) -> None:
@@ -166,7 +166,7 @@ def half_requests(port: int, stop: threading.Event) -> None:
         stop.wait()
 
 
-def reading_nothing(port: int, stop: threading.Event) -> None:
+def zero_window(port: int, stop: threading.Event) -> None:
     """Request long lists without opening a window for the responses (CVE-2019-9517)."""
     with Http2Peer(port, {http2_peer.INITIAL_WINDOW_SIZE: 0}) as peer:
         for stream in range(1, 2 * _STREAMS_PER_CONNECTION, 2):
@@ -192,7 +192,7 @@ ATTACKS: list[tuple[Attack, int]] = [
     (settings_flood, 4),
     (ping_flood, 4),
     (half_requests, 10),
-    (reading_nothing, 10),
+    (zero_window, 10),
     (trickle, 100),
 ]
 """Each attack, and its number of concurrent connections."""
@@ -229,7 +229,7 @@ def max_connections() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("first_bytes", [b"", http2_peer.PREFACE + frame(http2_peer.SETTINGS)], ids=["mute", "idle"])
+@pytest.mark.parametrize("first_bytes", [b"", http2_peer.PREFACE + frame(http2_peer.SETTINGS)], ids=["silent", "idle"])
 def test_other_clients_are_served_during_ten_thousand_idle_connections(
     running: RunningService, max_connections: int, first_bytes: bytes
 ) -> None:

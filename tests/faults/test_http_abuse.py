@@ -20,7 +20,7 @@ StartService = Callable[..., RunningService]
 
 _CHARGE = "/v1/payments/charge"
 _HEAD = b"POST /v1/payments/charge HTTP/1.1\r\nHost: payments\r\nContent-Type: application/json\r\n"
-_ENDED_WITHIN_SECONDS = 30
+_TIMEOUT_SECONDS = 30
 
 
 @pytest.fixture
@@ -36,14 +36,14 @@ def running(start_service: StartService) -> RunningService:
 
 
 @pytest.fixture
-def patient(start_service: StartService) -> RunningService:
+def running_with_long_timeouts(start_service: StartService) -> RunningService:
     """A server with long timeouts, so that only size limits end a connection."""
     return start_service(REST_HEADER_TIMEOUT_SECONDS="300", REST_BODY_TIMEOUT_SECONDS="300")
 
 
 @contextlib.contextmanager
 def open_connection(service: RunningService) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", service.rest_port), timeout=_ENDED_WITHIN_SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", service.rest_port), timeout=_TIMEOUT_SECONDS) as connection:
         yield connection
 
 
@@ -67,7 +67,7 @@ def read_status(connection: socket.socket) -> int:
 def charge_over_rest(service: RunningService) -> None:
     """Make a charge as a well-behaved client."""
     body = {"order_id": 7, "amount": 5}
-    response = httpx.post(service.rest_url + _CHARGE, json=body, timeout=_ENDED_WITHIN_SECONDS)
+    response = httpx.post(service.rest_url + _CHARGE, json=body, timeout=_TIMEOUT_SECONDS)
     assert response.status_code == 201
 
 
@@ -124,8 +124,8 @@ def test_a_head_above_a_limit_is_rejected_with_the_limits(running: RunningServic
 
 
 @pytest.mark.parametrize("head", [_HEAD + b"X-Endless: ", b"GET /"], ids=["header", "path"])
-def test_an_endless_head_ends_its_connection(patient: RunningService, head: bytes) -> None:
-    with no_lasting_harm(patient), open_connection(patient) as connection:
+def test_an_endless_head_ends_its_connection(running_with_long_timeouts: RunningService, head: bytes) -> None:
+    with no_lasting_harm(running_with_long_timeouts), open_connection(running_with_long_timeouts) as connection:
         connection.sendall(head)
         with contextlib.suppress(OSError):
             for _ in range(100):
@@ -143,8 +143,8 @@ def test_a_head_within_the_limits_can_arrive_in_pieces(running: RunningService) 
             assert read_status(connection) == http.HTTPStatus.CREATED
 
 
-def test_endless_trailers_end_their_connection(patient: RunningService) -> None:
-    with no_lasting_harm(patient), open_connection(patient) as connection:
+def test_endless_trailers_end_their_connection(running_with_long_timeouts: RunningService) -> None:
+    with no_lasting_harm(running_with_long_timeouts), open_connection(running_with_long_timeouts) as connection:
         connection.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Endless: ")
         with contextlib.suppress(OSError):
             for _ in range(100):
@@ -166,7 +166,7 @@ def test_a_body_of_many_small_chunks_does_not_count_as_a_head(running: RunningSe
         assert read_status(connection) == http.HTTPStatus.CREATED
 
 
-def test_clients_that_read_no_response_are_disconnected(running: RunningService) -> None:
+def test_clients_that_do_not_read_responses_are_disconnected(running: RunningService) -> None:
     for _ in range(40):
         charge_over_rest(running)
     with no_lasting_harm(running), ExitStack() as stack:
@@ -179,7 +179,7 @@ def test_clients_that_read_no_response_are_disconnected(running: RunningService)
                 for _ in range(2_000):
                     connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: payments\r\n\r\n")
         charge_over_rest(running)
-        deadline = time.monotonic() + _ENDED_WITHIN_SECONDS
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while _connections_of(running) > 2:
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -1,6 +1,6 @@
 """Liveness depends on the process alone, so that an orchestrator does not restart replicas for a database outage.
 
-Readiness depends on the database: it says soon that a replica without a database cannot serve.
+Readiness depends on the database, so that a replica that loses its database soon reports that it cannot serve.
 """
 
 import os
@@ -38,7 +38,7 @@ PROBE_TIMEOUT_SECONDS = 15
 
 @pytest.fixture(scope="module")
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
-    """A database server for this module, which its tests break."""
+    """A database server that the tests of this module break."""
     with PrivateDatabase(tmp_path_factory.mktemp("liveness")) as private:
         migrate(settings_of(private.environment()), report=lambda _: None)
         yield private
@@ -78,7 +78,7 @@ def hanging(database: PrivateDatabase) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("broken", [killed, hanging])
-def test_a_replica_without_its_database_is_alive_but_not_ready_until_it_returns(
+def test_a_replica_without_its_database_is_alive_but_not_ready_until_the_database_returns(
     own_database: PrivateDatabase,
     running: RunningService,
     broken: Callable[[PrivateDatabase], AbstractContextManager[None]],

@@ -1,6 +1,6 @@
-"""Overload: at five times its capacity, offered by 1,000 clients, the service serves what it can and rejects the rest.
+"""Overload: when 1,000 clients offer five times its capacity, the service serves what it can and rejects the rest.
 
-A slow database limits the capacity, so that the result does not depend on the machine, which also has to run the
+A slow database limits the capacity, so that the result does not depend on the speed of the machine, which also runs the
 1,000 clients.
 """
 
@@ -39,7 +39,7 @@ _MAX_GROWTH_KIB = 300 * 1024
 
 @dataclass
 class ClientErrors:
-    """The errors of one more client, whose calls must all end in time."""
+    """The errors of an additional client, whose calls must all end in time."""
 
     rejections: list[CallFailed] = field(default_factory=list)
     other_codes: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ def memory_kib(service: RunningService) -> int:
 
 @contextmanager
 def another_client(service: RunningService) -> Iterator[ClientErrors]:
-    """Run one more client, which charges and checks health, within the context."""
+    """Run an additional client, which charges and checks health, within the context."""
     errors, stop = ClientErrors(), threading.Event()
 
     def call() -> None:
@@ -88,12 +88,12 @@ def another_client(service: RunningService) -> Iterator[ClientErrors]:
                         errors.other_codes.append(failed.code)
 
     with ThreadPoolExecutor(1) as threads:
-        calling = threads.submit(call)
+        future = threads.submit(call)
         try:
             yield errors
         finally:
             stop.set()
-        calling.result()
+        future.result()
 
 
 @pytest.mark.long

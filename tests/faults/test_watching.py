@@ -1,4 +1,4 @@
-"""A consumer that is killed at random and resumes from its token sees every event, during other faults too."""
+"""A consumer that is killed at random and resumes from its token sees every event, even during other faults."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ Event = tuple[str, int, int | None, str]
 """The kind, payment_id, refund_id, and the refunded amount of the payment after the event."""
 
 
-class Acknowledged(NamedTuple):
+class AcknowledgedWrites(NamedTuple):
     """The payments and refunds that clients received, each of which must have an event."""
 
     payment_ids: set[int]
@@ -47,12 +47,12 @@ class Acknowledged(NamedTuple):
 
 
 @dataclass
-class Scene:
+class System:
     """Two replicas with their own database, and the acknowledged writes of their clients."""
 
     database: PrivateDatabase
     replicas: list[RunningService]
-    acknowledged: Acknowledged = field(default_factory=lambda: Acknowledged(set(), set()))
+    acknowledged: AcknowledgedWrites = field(default_factory=lambda: AcknowledgedWrites(set(), set()))
 
     @property
     def target(self) -> str:
@@ -76,16 +76,16 @@ class Scene:
             "ORDER BY sequence"
         )
         assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), "the sequence has gaps"
-        return [(str(kind), int(str(payment)), refund, str(back)) for _, kind, payment, refund, back in rows]  # type: ignore[misc]
+        return [(str(kind), int(str(payment)), refund, str(refunded)) for _, kind, payment, refund, refunded in rows]  # type: ignore[misc]
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def system(tmp_path: Path) -> Iterator[System]:
     with PrivateDatabase(tmp_path / "database") as database:
         migrate(settings_of(database.environment()), report=lambda _: None)
         settings = {**database.service_environment(), **PROBABILITIES, "MYSQL_STATEMENT_TIMEOUT_SECONDS": "3"}
         replicas = [RunningService(settings).start() for _ in range(2)]
-        yield Scene(database, replicas)
+        yield System(database, replicas)
         database.start()
         for replica in replicas:
             if replica.is_running:
@@ -93,7 +93,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 @contextmanager
-def running_clients(scene: Scene) -> Iterator[None]:
+def running_clients(system: System) -> Iterator[None]:
     """Run clients that charge and refund within the context, and record the acknowledged writes."""
     stopping = threading.Event()
     failed: list[BaseException] = []
@@ -102,17 +102,17 @@ def running_clients(scene: Scene) -> Iterator[None]:
         while not stopping.is_set():
             try:
                 payment = await client.charge(order_id=7, amount=Decimal(10), method=PaymentMethod.UPI)
-                scene.acknowledged.payment_ids.add(payment.payment_id)
+                system.acknowledged.payment_ids.add(payment.payment_id)
                 for _ in range(2):
                     result = await client.refund(payment_id=payment.payment_id, amount=Decimal(3))
                     assert result.refund is not None
-                    scene.acknowledged.refund_ids.add(result.refund.refund_id)
+                    system.acknowledged.refund_ids.add(result.refund.refund_id)
             except payments.OutcomeUnknown:
                 pass  # an unacknowledged write may or may not have an event
             await asyncio.sleep(0.01)
 
     async def run() -> None:
-        async with AsyncPaymentsClient(scene.target, timeout_seconds=30) as client:
+        async with AsyncPaymentsClient(system.target, timeout_seconds=30) as client:
             await asyncio.gather(*(call(client) for _ in range(_CALLERS)))
 
     def work() -> None:
@@ -132,7 +132,7 @@ def running_clients(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def random_faults(scene: Scene, rng: random.Random) -> Iterator[None]:
+def random_faults(system: System, rng: random.Random) -> Iterator[None]:
     """Stop or kill replicas and sometimes the database, and start them again, within the context."""
     stopping = threading.Event()
     failed: list[BaseException] = []
@@ -141,11 +141,11 @@ def random_faults(scene: Scene, rng: random.Random) -> Iterator[None]:
         try:
             while not stopping.wait(rng.uniform(0.5, 2)):
                 if rng.random() < 0.2:
-                    scene.database.kill()
+                    system.database.kill()
                     stopping.wait(rng.uniform(0, 1))
-                    scene.database.start()
+                    system.database.start()
                     continue
-                replica = rng.choice(scene.replicas)
+                replica = rng.choice(system.replicas)
                 if rng.random() < 0.5:
                     replica.kill()
                 else:
@@ -167,11 +167,11 @@ def random_faults(scene: Scene, rng: random.Random) -> Iterator[None]:
 class Consumer:
     """Runs ``tests.faults.consumer``, and reads the events that it recorded."""
 
-    def __init__(self, scene: Scene, folder: Path, *options: str) -> None:
+    def __init__(self, system: System, folder: Path, *options: str) -> None:
         """Create the folder, which holds the state of the consumer across its runs."""
         folder.mkdir()
         self.folder = folder
-        self._command = [sys.executable, "-m", "tests.faults.consumer", scene.target, str(folder), *options]
+        self._command = [sys.executable, "-m", "tests.faults.consumer", system.target, str(folder), *options]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -202,26 +202,29 @@ class Consumer:
         return True
 
 
-def violations(events: list[Event], stream: list[Event], acknowledged: Acknowledged) -> list[str]:
+def violations(events: list[Event], stream: list[Event], acknowledged: AcknowledgedWrites) -> list[str]:
     """Compare the events of a consumer, the stream and the acknowledged writes, and return the violations."""
-    problems = [f"was not seen: {event}" for event in stream if event not in set(events)]
+    problems = [f"missed: {event}" for event in stream if event not in set(events)]
     problems += [f"never happened: {event}" for event in events if event not in set(stream)]
-    # Delivery is at least once. A repeated event follows its predecessors again, so first occurrences are in order.
+    # Delivery is at least once. A replay starts at an earlier event and continues in order, so first occurrences are in
+    # order.
     first_occurrences = list(dict.fromkeys(events))
-    places = {event: place for place, event in enumerate(stream)}
-    last_places: dict[int, int] = {}
+    positions = {event: position for position, event in enumerate(stream)}
+    last_positions: dict[int, int] = {}
     for event in first_occurrences:
-        place = places.get(event, -1)
-        if place < last_places.get(event[1], -1):
+        position = positions.get(event, -1)
+        if position < last_positions.get(event[1], -1):
             problems.append(f"is out of order: {event}")
-        last_places[event[1]] = place
+        last_positions[event[1]] = position
     if len(set(stream)) < len(stream):
         problems.append("an event is in the stream twice")
     problems += [
-        f"has no event: payment {it}" for it in acknowledged.payment_ids - {e[1] for e in stream if e[0] == "CHARGED"}
+        f"has no event: payment {payment_id}"
+        for payment_id in acknowledged.payment_ids - {event[1] for event in stream if event[0] == "CHARGED"}
     ]
     problems += [
-        f"has no event: refund {it}" for it in acknowledged.refund_ids - {e[2] for e in stream if e[0] == "REFUNDED"}
+        f"has no event: refund {refund_id}"
+        for refund_id in acknowledged.refund_ids - {event[2] for event in stream if event[0] == "REFUNDED"}
     ]
     return problems
 
@@ -229,46 +232,46 @@ def violations(events: list[Event], stream: list[Event], acknowledged: Acknowled
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_consumer_that_is_killed_at_random_misses_nothing(
-    scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    system: System, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = random.Random(SEED)
-    consumer = Consumer(scene, tmp_path / "consumer")
+    consumer = Consumer(system, tmp_path / "consumer")
     with consumer.running():
         # The consumer has a token before the first write, so that it must see every event.
         assert consumer.wait_until(lambda _: (consumer.folder / "token").exists())
-    with running_clients(scene):
-        with random_faults(scene, random.Random(SEED + 1)):
+    with running_clients(system):
+        with random_faults(system, random.Random(SEED + 1)):
             for _ in range(KILLS):
                 with consumer.running():
                     time.sleep(rng.uniform(0, _MAX_RUN_SECONDS))
         with consumer.running():
-            many = len(consumer.events()) + 100
-            assert consumer.wait_until(lambda events: len(events) > many), "no more events arrive"
-    stream = scene.stream()
+            expected_count = len(consumer.events()) + 100
+            assert consumer.wait_until(lambda events: len(events) > expected_count), "no more events arrive"
+    stream = system.stream()
     with consumer.running():
         consumer.wait_until(lambda events: set(stream) <= set(events))
     events = consumer.events()
     with capsys.disabled():
         repeated = len(events) - len(set(events))
         print(f"\nPAYMENTS_FAULT_SEED={SEED}: {len(stream)} events, {repeated} of them repeated, {KILLS} kills")
-    assert violations(events, stream, scene.acknowledged) == []
+    assert violations(events, stream, system.acknowledged) == []
 
 
-def test_a_consumer_that_forgets_its_token_is_detected(scene: Scene, tmp_path: Path) -> None:
-    consumer = Consumer(scene, tmp_path / "consumer", "--forget")
-    with running_clients(scene):
+def test_a_consumer_that_forgets_its_token_is_detected(system: System, tmp_path: Path) -> None:
+    consumer = Consumer(system, tmp_path / "consumer", "--forget")
+    with running_clients(system):
         for _ in range(3):
             with consumer.running():
-                many = len(consumer.events()) + 20
-                assert consumer.wait_until(lambda events, many=many: len(events) > many)  # type: ignore[misc]
+                expected_count = len(consumer.events()) + 20
+                assert consumer.wait_until(lambda events, expected_count=expected_count: len(events) > expected_count)  # type: ignore[misc]
             time.sleep(0.5)
-    found = violations(consumer.events(), scene.stream(), scene.acknowledged)
-    assert {line.partition(":")[0] for line in found} == {"was not seen"}
+    found = violations(consumer.events(), system.stream(), system.acknowledged)
+    assert {line.partition(":")[0] for line in found} == {"missed"}
 
 
 CHARGE, OTHER_CHARGE, REFUND = ("CHARGED", 1, None, "0.00"), ("CHARGED", 2, None, "0.00"), ("REFUNDED", 1, 5, "3.00")
 STREAM: list[Event] = [CHARGE, OTHER_CHARGE, REFUND]
-ACKNOWLEDGED = Acknowledged({1, 2}, {5})
+ACKNOWLEDGED = AcknowledgedWrites({1, 2}, {5})
 
 
 @pytest.mark.parametrize(
@@ -277,7 +280,7 @@ ACKNOWLEDGED = Acknowledged({1, 2}, {5})
         ([CHARGE, OTHER_CHARGE, REFUND], STREAM, set()),
         ([CHARGE, CHARGE, OTHER_CHARGE, REFUND, OTHER_CHARGE, REFUND], STREAM, set()),
         ([OTHER_CHARGE, CHARGE, REFUND], STREAM, set()),
-        ([CHARGE, REFUND], STREAM, {"was not seen"}),
+        ([CHARGE, REFUND], STREAM, {"missed"}),
         ([CHARGE, OTHER_CHARGE, REFUND, ("CHARGED", 3, None, "0.00")], STREAM, {"never happened"}),
         ([REFUND, CHARGE, OTHER_CHARGE], STREAM, {"is out of order"}),
         ([CHARGE, OTHER_CHARGE, REFUND], [*STREAM, REFUND], {"an event is in the stream twice"}),
@@ -285,5 +288,5 @@ ACKNOWLEDGED = Acknowledged({1, 2}, {5})
         ([CHARGE, OTHER_CHARGE], [CHARGE, OTHER_CHARGE], {"has no event"}),
     ],
 )
-def test_each_kind_of_violation_is_found(events: list[Event], stream: list[Event], found: set[str]) -> None:
+def test_each_kind_of_violation_is_detected(events: list[Event], stream: list[Event], found: set[str]) -> None:
     assert {line.partition(":")[0] for line in violations(events, stream, ACKNOWLEDGED)} == found

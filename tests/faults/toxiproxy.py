@@ -5,8 +5,6 @@ https://github.com/Shopify/toxiproxy; ``make .bin/toxiproxy`` builds it.
 
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +26,7 @@ class Stream(StrEnum):
 
 
 class Proxy:
-    """A proxy that forwards connections to ``port`` to another port."""
+    """A proxy that listens on ``port`` and forwards connections to another port."""
 
     def __init__(self, api: httpx.Client, name: str, port: int) -> None:
         """Control the proxy ``name``, which listens on ``port``."""
@@ -37,7 +35,7 @@ class Proxy:
         self.port = port
 
     def add(self, kind: str, stream: Stream, **attributes: int) -> None:
-        """Add a toxic to every connection: see "Toxics" in Toxiproxy's README."""
+        """Add a toxic to every connection. Toxiproxy's README describes them under "Toxics"."""
         toxic = {"name": f"{kind}_{stream}", "type": kind, "stream": stream, "attributes": attributes}
         self._api.post(f"/proxies/{self._name}/toxics", json=toxic).raise_for_status()
 
@@ -45,20 +43,6 @@ class Proxy:
         """Remove all toxics, and close the connections that were held back."""
         for toxic in self._api.get(f"/proxies/{self._name}/toxics").raise_for_status().json():
             self._api.delete(f"/proxies/{self._name}/toxics/{toxic['name']}").raise_for_status()
-
-    def drop(self) -> None:
-        """Close every connection, and accept new ones."""
-        for enabled in (False, True):
-            self._api.post(f"/proxies/{self._name}", json={"enabled": enabled}).raise_for_status()
-
-    @contextmanager
-    def doing(self, kind: str, stream: Stream, **attributes: int) -> Iterator[None]:
-        """Add a toxic within the context."""
-        self.add(kind, stream, **attributes)
-        try:
-            yield
-        finally:
-            self.clear()
 
 
 class Toxiproxy:
@@ -91,7 +75,7 @@ class Toxiproxy:
                 self._api.get("/version").raise_for_status()
             except httpx.TransportError:
                 if time.monotonic() > deadline or self._process.poll() is not None:
-                    self._end()
+                    self._stop()
                     raise
                 time.sleep(0.05)
             else:
@@ -101,9 +85,9 @@ class Toxiproxy:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop the program."""
-        self._end()
+        self._stop()
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         self._api.close()
         if self._process is not None:
             self._process.kill()

@@ -1,4 +1,4 @@
-"""A volume that can be full: a file system in memory that can be resized while it is in use."""
+"""A volume that a test can fill: an in-memory file system that can be resized while it is in use."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 _SIZE_BYTES = 4 << 30
-"""The normal size, which takes memory only for written data."""
+"""The normal size. A tmpfs uses memory only for the data in it."""
 
 
 class Volume:
@@ -16,7 +16,7 @@ class Volume:
     def __init__(self, folder: Path) -> None:
         """Set the folder, without mounting anything."""
         self._folder = folder
-        self.why_not = ""
+        self.unavailable_reason = ""
         """Why nothing is mounted, or empty if the volume is mounted."""
 
     def __enter__(self) -> Self:
@@ -26,24 +26,24 @@ class Volume:
             command = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE_BYTES},mode=0700", "tmpfs", str(self._folder)]
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError as error:
-            self.why_not = f"no tmpfs can be mounted here: {error}"
+            self.unavailable_reason = f"no tmpfs can be mounted here: {error}"
         except subprocess.CalledProcessError as error:
-            self.why_not = f"no tmpfs can be mounted here: {error.stderr.strip()}"
+            self.unavailable_reason = f"no tmpfs can be mounted here: {error.stderr.strip()}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Unmount the volume."""
-        if not self.why_not:
+        if not self.unavailable_reason:
             subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
 
     def fill(self) -> None:
-        """Shrink the volume to its present content, so that nothing can be added."""
-        while not self._is_resized(self._used_bytes()):
+        """Shrink the volume to its current content, so that nothing can be added."""
+        while not self._try_resize(self._used_bytes()):
             pass  # data was written after the measurement, and the volume cannot become smaller than its content
 
-    def relieve(self) -> None:
+    def restore_size(self) -> None:
         """Restore the normal size."""
         self._resize(_SIZE_BYTES)
 
@@ -51,7 +51,7 @@ class Volume:
         state = os.statvfs(self._folder)
         return (state.f_blocks - state.f_bfree) * state.f_frsize
 
-    def _is_resized(self, size_bytes: int) -> bool:
+    def _try_resize(self, size_bytes: int) -> bool:
         try:
             self._resize(size_bytes)
         except subprocess.CalledProcessError:

@@ -13,19 +13,19 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tests.faults.clients import PATIENT, Clients, StubCalls, random_patience
+from tests.faults.clients import DEFAULT_LIMITS, Clients, StubCalls, random_limits
 from tests.faults.record import Charge, ChargeRequest, History, PaymentRequest, RefundRequest
 
 Request = TypeVar("Request")
 
 _WORKERS = 12
-_CHANNELS_TO_EACH = 3
+_CHANNELS_PER_REPLICA = 3
 _MAX_PAUSE_SECONDS = 0.02
 _RECENT = 200
-"""The number of requests and payments that clients remember for later use."""
+"""The number of recent requests and payments that clients use again."""
 
 _HOT_PAYMENTS = 5
-"""The number of latest payments that get most of the refunds."""
+"""The number of most recent payments that get most of the refunds."""
 
 _FINAL_ATTEMPTS = 20
 _CONCURRENT_CALLS = 50
@@ -70,15 +70,15 @@ class Workload:
             self._error = error
 
     async def _work(self) -> None:
-        async with Clients(self._targets, _CHANNELS_TO_EACH, self._history) as clients:
-            memory = _Memory()
-            workers = [_Worker(number, self._seed, clients, memory) for number in range(_WORKERS)]
+        async with Clients(self._targets, _CHANNELS_PER_REPLICA, self._history) as clients:
+            recent = _RecentWrites()
+            workers = [_Worker(number, self._seed, clients, recent) for number in range(_WORKERS)]
             await asyncio.gather(*(worker.run(self._stopping) for worker in workers))
-            await _complete([stubs[0] for stubs in clients.of_replicas], self._history)
+            await _complete([stubs[0] for stubs in clients.stubs_by_replica], self._history)
 
 
-class _Memory:
-    """Requests and payments that the workers share."""
+class _RecentWrites:
+    """Recent requests and payments, which the workers share."""
 
     def __init__(self) -> None:
         self.charges: deque[ChargeRequest] = deque(maxlen=_RECENT)
@@ -86,95 +86,95 @@ class _Memory:
         self.payments: deque[tuple[int, int]] = deque(maxlen=_RECENT)
         """Payment ids and amounts."""
 
-    def remember(self, call: Charge) -> None:
-        if call.answer is not None:
-            self.payments.append((call.answer.payment_id, call.answer.amount_minor))
+    def add_payment(self, call: Charge) -> None:
+        if call.response is not None:
+            self.payments.append((call.response.payment_id, call.response.amount_minor))
 
 
 class _Worker:
     """Makes calls through randomly chosen clients."""
 
-    def __init__(self, number: int, seed: int, clients: Clients, memory: _Memory) -> None:
+    def __init__(self, number: int, seed: int, clients: Clients, recent: _RecentWrites) -> None:
         self._name = f"{seed}-{number}"
         self._rng = random.Random(self._name)
         self._clients = clients
-        self._memory = memory
+        self._recent = recent
         self._count = 0
 
     async def run(self, stopping: threading.Event) -> None:
         """Make random calls until ``stopping`` is set."""
         actions = (
             (self._charge, 30),
-            (self._charge_by_client, 10),
+            (self._charge_through_client, 10),
             (self._charge_twice_concurrently, 8),
             (self._repeat_charge, 8),
             (self._reuse_request_id, 2),
             (self._charge_batch, 3),
             (self._refund, 20),
-            (self._refund_by_client, 5),
+            (self._refund_through_client, 5),
             (self._refund_twice_concurrently, 5),
             (self._repeat_refund, 4),
             (self._read, 15),
         )
-        kinds, weights = zip(*actions, strict=True)
+        methods, weights = zip(*actions, strict=True)
         while not stopping.is_set():
-            (act,) = self._rng.choices(kinds, weights)
+            (act,) = self._rng.choices(methods, weights)
             await act()
             await asyncio.sleep(self._rng.uniform(0, _MAX_PAUSE_SECONDS))
 
     async def _charge(self) -> None:
-        self._memory.remember(await self._replica().charge(self._new_charge(), random_patience(self._rng)))
+        self._recent.add_payment(await self._replica().charge(self._new_charge(), random_limits(self._rng)))
 
-    async def _charge_by_client(self) -> None:
-        self._memory.remember(await self._rng.choice(self._clients.of_both).charge(self._new_charge()))
+    async def _charge_through_client(self) -> None:
+        self._recent.add_payment(await self._rng.choice(self._clients.clients).charge(self._new_charge()))
 
     async def _charge_twice_concurrently(self) -> None:
         request = self._new_charge()
-        calls = [self._rng.choice(stubs).charge(request, PATIENT) for stubs in self._clients.of_replicas]
+        calls = [self._rng.choice(stubs).charge(request, DEFAULT_LIMITS) for stubs in self._clients.stubs_by_replica]
         for call in await asyncio.gather(*calls):
-            self._memory.remember(call)
+            self._recent.add_payment(call)
 
     async def _repeat_charge(self) -> None:
-        if self._memory.charges:
-            request = self._rng.choice(self._memory.charges)
-            await self._replica().charge(request, random_patience(self._rng))
+        if self._recent.charges:
+            request = self._rng.choice(self._recent.charges)
+            await self._replica().charge(request, random_limits(self._rng))
 
     async def _reuse_request_id(self) -> None:
         """Repeat an earlier request_id with another amount. Whichever request is stored first wins."""
-        if self._memory.charges:
-            before = self._rng.choice(self._memory.charges)
+        if self._recent.charges:
+            before = self._rng.choice(self._recent.charges)
             request = ChargeRequest(before.request_id, before.order_id, before.amount_minor + 1, before.method)
-            await self._replica().charge(request, PATIENT)
+            await self._replica().charge(request, DEFAULT_LIMITS)
 
     async def _charge_batch(self) -> None:
         request = [self._new_charge() for _ in range(self._rng.randint(2, 8))]
-        again = [self._rng.choice(self._memory.charges)]
-        for call in await self._replica().batch_charge([*request, *again], random_patience(self._rng)):
-            self._memory.remember(call)
+        repeated = [self._rng.choice(self._recent.charges)]
+        for call in await self._replica().batch_charge([*request, *repeated], random_limits(self._rng)):
+            self._recent.add_payment(call)
 
     async def _refund(self) -> None:
         if (request := self._new_refund()) is not None:
-            await self._replica().refund(request, random_patience(self._rng))
+            await self._replica().refund(request, random_limits(self._rng))
 
-    async def _refund_by_client(self) -> None:
+    async def _refund_through_client(self) -> None:
         if (request := self._new_refund()) is not None:
-            await self._rng.choice(self._clients.of_both).refund(request)
+            await self._rng.choice(self._clients.clients).refund(request)
 
     async def _refund_twice_concurrently(self) -> None:
         if (request := self._new_refund()) is not None:
-            stubs = [self._rng.choice(stubs) for stubs in self._clients.of_replicas]
-            await asyncio.gather(*(stub.refund(request, PATIENT) for stub in stubs))
+            stubs = [self._rng.choice(stubs) for stubs in self._clients.stubs_by_replica]
+            await asyncio.gather(*(stub.refund(request, DEFAULT_LIMITS) for stub in stubs))
 
     async def _repeat_refund(self) -> None:
-        if self._memory.refunds:
-            await self._replica().refund(self._rng.choice(self._memory.refunds), random_patience(self._rng))
+        if self._recent.refunds:
+            await self._replica().refund(self._rng.choice(self._recent.refunds), random_limits(self._rng))
 
     async def _read(self) -> None:
         if (payment := self._some_payment()) is not None:
-            await self._replica().get_payment(PaymentRequest(payment[0]), random_patience(self._rng))
+            await self._replica().get_payment(PaymentRequest(payment[0]), random_limits(self._rng))
 
     def _replica(self) -> StubCalls:
-        return self._rng.choice(self._rng.choice(self._clients.of_replicas))
+        return self._rng.choice(self._rng.choice(self._clients.stubs_by_replica))
 
     def _new_charge(self) -> ChargeRequest:
         request = ChargeRequest(
@@ -183,7 +183,7 @@ class _Worker:
             amount_minor=self._rng.randint(100, 100_000),
             method=self._rng.choices(("UPI", "COD", "CARD"), (8, 4, 1))[0],
         )
-        self._memory.charges.append(request)
+        self._recent.charges.append(request)
         return request
 
     def _new_refund(self) -> RefundRequest | None:
@@ -193,7 +193,7 @@ class _Worker:
         payment_id, amount_minor = payment
         part = self._rng.choice((None, 1, self._rng.randint(1, amount_minor), amount_minor // 3))
         request = RefundRequest(self._new_request_id(), payment_id, part)
-        self._memory.refunds.append(request)
+        self._recent.refunds.append(request)
         return request
 
     def _new_request_id(self) -> str:
@@ -201,7 +201,7 @@ class _Worker:
         return f"{self._name}-{self._count}-{self._rng.getrandbits(32):08x}"
 
     def _some_payment(self) -> tuple[int, int] | None:
-        payments = self._memory.payments
+        payments = self._recent.payments
         if not payments:
             return None
         if self._rng.random() < 0.7:
@@ -218,14 +218,14 @@ async def _complete(replicas: Sequence[StubCalls], history: History) -> None:
         refunds = {call.request for call in history.refunds} - final_refunds
         if not charges and not refunds:
             return
-        for charge_group in _groups(charges):
-            await asyncio.gather(*(stub.charge(request, PATIENT) for request in charge_group))
-        for refund_group in _groups(refunds):
-            await asyncio.gather(*(stub.refund(request, PATIENT) for request in refund_group))
+        for charge_batch in _batches(charges):
+            await asyncio.gather(*(stub.charge(request, DEFAULT_LIMITS) for request in charge_batch))
+        for refund_batch in _batches(refunds):
+            await asyncio.gather(*(stub.refund(request, DEFAULT_LIMITS) for request in refund_batch))
 
 
-def _groups(all_of: set[Request]) -> Iterator[tuple[Request, ...]]:
-    """Split requests into groups that are sent concurrently."""
-    rest = iter(all_of)
-    while group := tuple(itertools.islice(rest, _CONCURRENT_CALLS)):
-        yield group
+def _batches(requests: set[Request]) -> Iterator[tuple[Request, ...]]:
+    """Split requests into batches that are sent concurrently."""
+    rest = iter(requests)
+    while batch := tuple(itertools.islice(rest, _CONCURRENT_CALLS)):
+        yield batch

@@ -127,13 +127,13 @@ def payloads(message_type: type[Message]) -> st.SearchStrategy[bytes]:
         messages(message_type).map(lambda message: message.SerializeToString()),
         mutations(message_type),
         st.lists(_FIELDS, max_size=6).map(b"".join),
-        st.builds(bytes.__add__, messages(message_type).map(lambda it: it.SerializeToString()), _FIELDS),
+        st.builds(bytes.__add__, messages(message_type).map(lambda message: message.SerializeToString()), _FIELDS),
         st.binary(max_size=60),
     )
 
 
 def names_in(descriptor: Descriptor) -> list[str]:
-    """Return the names of all fields of a message and its nested messages, in both spellings."""
+    """Return the names of all fields of a message and its nested messages, in snake_case and camelCase."""
     found: list[str] = []
     for field in descriptor.fields:
         found += [field.name, field.json_name]
@@ -197,15 +197,15 @@ BODIES = st.one_of(
     ),
 )
 
-_WHOLE_TEXTS = _TEXTS.filter(lambda text: not any("\ud800" <= character <= "\udfff" for character in text))
+_ENCODABLE_TEXTS = _TEXTS.filter(lambda text: not any("\ud800" <= character <= "\udfff" for character in text))
 """Texts that percent-encoding can represent, which excludes lone surrogates."""
 
 PARAMETERS = st.lists(
     st.tuples(
         st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(".".join)
         | st.sampled_from([*LEGACY_NAMES, "filter.orderId", "filter.minAmount.units", "filter.methods", "pageToken"])
-        | _WHOLE_TEXTS,
-        _WHOLE_TEXTS,
+        | _ENCODABLE_TEXTS,
+        _ENCODABLE_TEXTS,
     ),
     max_size=5,
 )

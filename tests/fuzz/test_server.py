@@ -1,4 +1,4 @@
-"""A running server answers arbitrary input within the contract, and serves the next call."""
+"""A running server responds to arbitrary input within the contract, and serves the next call."""
 
 import json
 import urllib.parse
@@ -19,7 +19,7 @@ from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge, new_request_id
 from tests.support.running_service import RunningService
 
-ALLOWED = {
+ALLOWED_STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.ALREADY_EXISTS,
@@ -72,7 +72,7 @@ def test_any_bytes_get_a_response_and_the_next_valid_call_succeeds(server: Runni
             try:
                 calls[rpc](payload)
             except grpc.RpcError as error:
-                if error.code() not in ALLOWED:
+                if error.code() not in ALLOWED_STATUSES:
                     raise
             assert api.charge(charge(request_id=new_request_id())).payment.payment_id
 
@@ -105,25 +105,25 @@ _QUERIES = st.one_of(
 _SEGMENTS = st.text("%/:.*?{}7abcdefEDA08", max_size=30).map(str.encode)
 
 
-def conforms(reply: httpx.Response) -> bool:
+def conforms(response: httpx.Response) -> bool:
     """Return whether a response conforms to the contract: no server error, and valid JSON if it claims to be JSON."""
-    if reply.headers.get("content-type") == "application/json":
-        json.loads(reply.content)
-    return reply.status_code < 500 or reply.status_code == 501
+    if response.headers.get("content-type") == "application/json":
+        json.loads(response.content)
+    return response.status_code < 500 or response.status_code == 501
 
 
 def test_any_request_gets_a_response_and_the_next_valid_one_succeeds(rest: httpx.Client) -> None:
     @examples(200)
     @given(st.sampled_from(PATHS), _QUERIES, inputs.BODIES, _HEADERS)
-    def holds(where: tuple[str, str], query: bytes, body: bytes, headers: dict[str, str]) -> None:
-        verb, path = where
+    def holds(route: tuple[str, str], query: bytes, body: bytes, headers: dict[str, str]) -> None:
+        verb, path = route
         target: dict[str, Any] = {"target": path.encode() + (b"?" + query if query else b"")}
         sent = [(name.encode(), value.strip().encode("latin-1")) for name, value in headers.items()]
         request = rest.build_request(
             verb, path, content=body if verb == "POST" else None, headers=sent, extensions=target
         )
-        reply = rest.send(request)
-        assert conforms(reply), reply.text
+        response = rest.send(request)
+        assert conforms(response), response.text
         assert rest.post("/v1/payments/charge", json={"order_id": 1, "amount": 1}).status_code == 201
 
     holds()
@@ -136,7 +136,7 @@ def test_any_path_gets_a_response(rest: httpx.Client) -> None:
     )
     def holds(verb: str, start: str, rest_of_path: bytes) -> None:
         request = rest.build_request(verb, "/", extensions={"target": start.encode() + rest_of_path})
-        reply = rest.send(request)
-        assert conforms(reply), reply.text
+        response = rest.send(request)
+        assert conforms(response), response.text
 
     holds()

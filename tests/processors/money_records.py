@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from tests.faults.record import PaymentSeen, RefundSeen, Status, Tables
+from tests.faults.record import ObservedPayment, ObservedRefund, Status, Tables
 from tests.processors.faulty_processor import FaultyProcessor
 
 
@@ -30,7 +30,7 @@ def disagreements(tables: Tables, processor: FaultyProcessor) -> Iterator[str]:
 
 
 def _compare(
-    kind: str, rows: Mapping[str, PaymentSeen] | Mapping[str, RefundSeen], movements: Iterable[tuple[str, int]]
+    kind: str, rows: Mapping[str, ObservedPayment] | Mapping[str, ObservedRefund], movements: Iterable[tuple[str, int]]
 ) -> Iterator[str]:
     """Compare rows with the movements of money at the processor, each a name and an amount."""
     counts = Counter(movements)

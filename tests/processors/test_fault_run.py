@@ -170,7 +170,7 @@ def _inflict(cluster: Cluster) -> None:
     for step in schedule(SEED, KINDS):
         if time.monotonic() + step.seconds > end:
             return
-        time.sleep(step.rest_seconds)
+        time.sleep(step.pause_seconds)
         with FAULTS[step.name].inflict(cluster, random.Random(step.seed)):
             time.sleep(step.seconds)
         print(f"  {step.name:42} {step.seconds:5.1f} s", flush=True)
@@ -190,10 +190,10 @@ def _wait_until_settled(cluster: Cluster) -> float:
 def _summary(history: History, processor: FaultyProcessor, faults: RandomFaults, pending_seconds: float) -> str:
     lines = []
     charges = Counter(
-        call.answer.status.value if call.answer else _failure_code(call.failure) for call in history.charges
+        call.response.status.value if call.response else _failure_code(call.failure) for call in history.charges
     )
     refunds = Counter(
-        call.answer.refund.status.value if call.answer else _failure_code(call.failure) for call in history.refunds
+        call.response.refund.status.value if call.response else _failure_code(call.failure) for call in history.refunds
     )
     for kind, outcomes in (("charges", charges), ("refunds", refunds)):
         counts = ", ".join(f"{count} {code}" for code, count in outcomes.most_common())

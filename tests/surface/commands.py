@@ -19,19 +19,21 @@ def commands() -> dict[str, Any]:
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - Typer does not export the type
     visible = [parameter for parameter in command.params if not parameter.hidden]
-    arguments = [one for one in visible if isinstance(one, TyperArgument)]
-    options = [one for one in visible if isinstance(one, TyperOption)]
+    arguments = [parameter for parameter in visible if isinstance(parameter, TyperArgument)]
+    options = [parameter for parameter in visible if isinstance(parameter, TyperOption)]
     yield (
         name,
         {
             "help": " ".join((command.help or "").split()),
-            "arguments": [{one.metavar or (one.name or "").upper(): _describe(one)} for one in arguments],
-            "options": {"/".join([*one.opts, *one.secondary_opts]): _describe(one) for one in options},
+            "arguments": [
+                {argument.metavar or (argument.name or "").upper(): _describe(argument)} for argument in arguments
+            ],
+            "options": {"/".join([*option.opts, *option.secondary_opts]): _describe(option) for option in options},
         },
     )
     if isinstance(command, TyperGroup):
-        for own_name, subcommand in command.commands.items():
-            yield from _commands(f"{name} {own_name}", subcommand)
+        for subcommand_name, subcommand in command.commands.items():
+            yield from _commands(f"{name} {subcommand_name}", subcommand)
 
 
 def _describe(parameter: TyperArgument | TyperOption) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def _type(annotation: Any) -> object:  # noqa: ANN401 - any type
     if get_origin(annotation) is list:
         (annotation,) = get_args(annotation)
     if issubclass(annotation, enum.Enum):
-        return [one.value for one in annotation]
+        return [member.value for member in annotation]
     return annotation.__name__.lower()
 
 

@@ -51,7 +51,7 @@ def errors() -> dict[str, Any]:
         description = _describe(kind, failure)
         known = reasons.setdefault(failure.reason, description | {"v1": [], "messages": []})
         assert description.items() <= known.items(), f"errors with the reason {failure.reason} differ"
-        response = _legacy_answer(failure)
+        response = _legacy_response(failure)
         known["v1"] = sorted([*known["v1"], *([] if response in known["v1"] else [response])], key=json.dumps)
         known["messages"] = sorted({*known["messages"], *texts.pop(kind, ())})
     assert not texts, f"errors without a reason: {list(texts)}"
@@ -104,8 +104,8 @@ def _retry_after(kind: type[Exception], failure: Failure) -> str:
         return f"{failure.retry_after_seconds} seconds"
     if parameter.default is parameter.empty:
         return "set by each error"
-    usual = failure_of(_instantiate(kind, **{_RETRY: None}), _CALL_ID).retry_after_seconds
-    return f"set by each error, {usual} seconds by default"
+    default = failure_of(_instantiate(kind, **{_RETRY: None}), _CALL_ID).retry_after_seconds
+    return f"set by each error, {default} seconds by default"
 
 
 def _details(failure: Failure) -> Iterator[tuple[str, list[str]]]:
@@ -122,14 +122,14 @@ def _fields(message: Message) -> Iterator[str]:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             yield from (f"{field.name}.{key}" for key in value)
         elif field.is_repeated:
-            yield from (f"{field.name}.{inner}" for one in value for inner in _fields(one))
+            yield from (f"{field.name}.{inner}" for item in value for inner in _fields(item))
         elif field.name in _FIXED:
             yield f"{field.name}: {value}"
         else:
             yield field.name
 
 
-def _legacy_answer(failure: Failure) -> dict[str, Any]:
+def _legacy_response(failure: Failure) -> dict[str, Any]:
     """Return the status and body over ``/v1``, with only the first of several problems."""
     response = legacy_rest._error_response(failure, Request({"type": "http", "headers": []}))
     ((name, detail),) = json.loads(bytes(response.body)).items()

@@ -14,7 +14,7 @@ from server.transport.grpc.health import LIVENESS, OVERALL
 from tests.support.running_service import RunningService
 
 _TIMEOUT_SECONDS = 10
-_NAMED = (("x-request-id", "surface"),)
+_METADATA = (("x-request-id", "surface"),)
 
 _CHARGE = pb.ChargeRequest(order_id=1, amount=Money(units=1), request_id="once")
 
@@ -45,5 +45,5 @@ def _health(channel: grpc.Channel, name: str) -> str:
 
 def _trailers(stub: PaymentServiceStub, request: pb.ChargeRequest) -> dict[str, str]:
     """Return the trailing metadata, with ``binary`` in place of binary values."""
-    call = stub.Charge.future(request, metadata=_NAMED, timeout=_TIMEOUT_SECONDS)
+    call = stub.Charge.future(request, metadata=_METADATA, timeout=_TIMEOUT_SECONDS)
     return {key: "binary" if isinstance(value, bytes) else value for key, value in call.trailing_metadata()}

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import chain, product
 
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue, PaymentsError
-from tests.surface.sources import Function, NotUnderstood, Source, calls_of, sources
+from tests.surface.sources import Function, Source, UnsupportedForm, calls_of, sources
 
 _TEXTS = {"message", "description"}
 """The parameters of errors and violations that hold a message."""
@@ -35,7 +35,7 @@ def messages_in(source: Source) -> Iterator[tuple[type, str]]:
     """Yield the messages of the errors that a module creates, each with the class of the error.
 
     Raises:
-        NotUnderstood: a message cannot be found.
+        UnsupportedForm: a message cannot be found.
     """
     for call in source.nodes(ast.Call):
         kind = source.value(call.func)
@@ -45,7 +45,7 @@ def messages_in(source: Source) -> Iterator[tuple[type, str]]:
 
 
 def parameters_of(kind: type) -> dict[str, inspect.Parameter]:
-    """Return the parameters of an error or a violation. An exception without a constructor has a message."""
+    """Return the parameters of an error or a violation. An exception without its own constructor takes a message."""
     constructor = next(vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base))
     if inspect.isfunction(constructor):
         return dict(inspect.signature(kind).parameters)
@@ -58,11 +58,11 @@ def _messages(source: Source, kind: type, call: ast.Call) -> set[str]:
     arguments |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
     texts = [value for name, value in arguments.items() if name in _TEXTS]
     if not texts and not arguments.keys() & _LISTS:
-        raise NotUnderstood(source, call, "an error without a message")
+        raise UnsupportedForm(source, call, "an error without a message")
     found = set().union(*(_texts(source, value) for value in texts))
-    is_named = any(isinstance(value, ast.Name) for value in texts)
-    if is_named and not found and not _is_error(source.class_around(call)):
-        raise NotUnderstood(source, call, "the message cannot be found")
+    is_variable = any(isinstance(value, ast.Name) for value in texts)
+    if is_variable and not found and not _is_error(source.enclosing_class(call)):
+        raise UnsupportedForm(source, call, "the message cannot be found")
     return found
 
 
@@ -80,9 +80,9 @@ def _texts(source: Source, value: ast.expr) -> set[str]:
             return {"".join(chosen) for chosen in product(*(_part(source, part) for part in parts))}
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return {"".join(chosen) for chosen in product(_texts(source, left), _texts(source, right))}
-        case ast.IfExp(body=one, orelse=other):
-            return _texts(source, one) | _texts(source, other)
-        case ast.Name(id=name) if (function := source.function_around(value)) is not None:
+        case ast.IfExp(body=body, orelse=orelse):
+            return _texts(source, body) | _texts(source, orelse)
+        case ast.Name(id=name) if (function := source.enclosing_function(value)) is not None:
             return _texts_of_variable(source, function, name)
     return set()
 
@@ -105,7 +105,7 @@ def _specification(spec: ast.JoinedStr) -> str:
 
 def _texts_of_variable(source: Source, function: Function, name: str) -> set[str]:
     """Return the texts assigned to a local variable, or passed for a parameter in calls of the function."""
-    assigned = {
+    texts = {
         text
         for node in ast.walk(function)
         if isinstance(node, ast.Assign) and any(ast.unparse(target) == name for target in node.targets)
@@ -113,8 +113,8 @@ def _texts_of_variable(source: Source, function: Function, name: str) -> set[str
     }
     parameters = [argument.arg for argument in function.args.args]
     if name not in parameters:
-        return assigned
-    place = parameters.index(name)
-    return assigned.union(
-        *(_texts(caller, call.args[place]) for caller, call in calls_of(source, function) if len(call.args) > place)
+        return texts
+    index = parameters.index(name)
+    return texts.union(
+        *(_texts(caller, call.args[index]) for caller, call in calls_of(source, function) if len(call.args) > index)
     )

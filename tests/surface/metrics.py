@@ -14,7 +14,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from server.observability.metrics import REGISTRY
 from tests.support.running_service import RunningService
-from tests.surface.sources import NotUnderstood, Source, sources
+from tests.surface.sources import Source, UnsupportedForm, sources
 
 _PREFIX = "payments_"
 _BUCKET = "le"
@@ -32,7 +32,7 @@ _KINDS = (
 
 def metrics() -> dict[str, Any]:
     """Return every metric by name, including those of the process and of Python's garbage collector."""
-    defined = dict(_defined())
+    defined = dict(_metrics_in_source())
     exported = {family.name: family for family in REGISTRY.collect()}
     ours = {name for name in exported if name.startswith(_PREFIX)}
     assert ours == defined.keys(), "the registry and the source have different metrics"
@@ -58,31 +58,31 @@ def metric_label_values(running: RunningService) -> dict[str, Any]:
 
 
 def _name(family: Metric) -> str:
-    """Return the name to query; counters have the suffix ``_total``."""
+    """Return the name for queries. Counters have the suffix ``_total``."""
     return f"{family.name}_total" if family.type == "counter" else str(family.name)
 
 
-def _defined() -> Iterator[tuple[str, dict[str, Any]]]:
+def _metrics_in_source() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each metric that the source defines, with its labels and buckets."""
     for source in sources("server"):
         for call in source.nodes(ast.Call):
             if source.value(call.func) in _KINDS:
-                yield _written_name(source, call), _labels_and_buckets(source, call)
+                yield _literal_name(source, call), _labels_and_buckets(source, call)
 
 
-def _written_name(source: Source, call: ast.Call) -> str:
+def _literal_name(source: Source, call: ast.Call) -> str:
     match call.args:
         case [ast.Constant(value=str(name)), _, *_]:
             return name
-    raise NotUnderstood(source, call, "expected a metric with a literal name and a help text")
+    raise UnsupportedForm(source, call, "expected a metric with a literal name and a help text")
 
 
 def _labels_and_buckets(source: Source, call: ast.Call) -> dict[str, Any]:
-    named: Mapping[str | None, ast.expr] = {keyword.arg: keyword.value for keyword in call.keywords}
-    if not named.keys() <= {"labelnames", "buckets", "registry"}:
-        raise NotUnderstood(source, call, "unexpected arguments of a metric")
-    labels = named.get("labelnames", call.args[2] if len(call.args) > 2 else None)
-    buckets = named.get("buckets")
+    keywords: Mapping[str | None, ast.expr] = {keyword.arg: keyword.value for keyword in call.keywords}
+    if not keywords.keys() <= {"labelnames", "buckets", "registry"}:
+        raise UnsupportedForm(source, call, "unexpected arguments of a metric")
+    labels = keywords.get("labelnames", call.args[2] if len(call.args) > 2 else None)
+    buckets = keywords.get("buckets")
     return ({} if labels is None else {"labels": sorted(_items(source, labels))}) | (
         {} if buckets is None else {"buckets": _items(source, buckets)}
     )
@@ -94,4 +94,4 @@ def _items(source: Source, items: ast.expr) -> list[Any]:
             return list(ast.literal_eval(items))
         case ast.Name() if isinstance(value := source.value(items), list | tuple):
             return list(value)
-    raise NotUnderstood(source, items, "expected a list, or a constant of the module")
+    raise UnsupportedForm(source, items, "expected a list, or a constant of the module")

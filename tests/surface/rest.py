@@ -17,16 +17,16 @@ from tests.surface.without_database import service_without_database
 _REQUEST_NAME = "surface"
 """Sent as X-Request-Id, so that responses do not contain random ids."""
 
-_VARYING = (
+_PLACEHOLDERS = (
     (re.compile(r"http://127\.0\.0\.1:\d+"), "URL"),
     (re.compile(r"ECI\d{8}-\w+"), "REFERENCE"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?"), "TIME"),
     (re.compile(r'(?<="resumeToken":")[^"]+'), "TOKEN"),
 )
-_VARYING_HEADERS = {"content-length", "date", "etag"}
+_OMITTED_HEADERS = {"content-length", "date", "etag"}
 _SHOWN_TYPE = "application/json"
 _MAX_SHOWN_BYTES = 2000
-"""Leaves out the OpenAPI document, which has its own snapshot."""
+"""Excludes the OpenAPI document, which has its own snapshot."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,9 @@ def _routes() -> dict[str, list[_Route]]:
 
 def _endpoints(router: HttpRouter) -> Iterator[_Route]:
     """Yield the routes that do not come from an RPC's rules."""
-    for one, _ in router.routes:
-        if not one.is_transcoded:
-            yield _Route(one.verb, one.path, one.rpc)
+    for route, _ in router.routes:
+        if not route.is_transcoded:
+            yield _Route(route.verb, route.path, route.rpc)
 
 
 def _route_of_rule(rule: HttpRule) -> _Route:
@@ -143,34 +143,34 @@ def rest_answers(running: RunningService) -> dict[str, Any]:
     for port, url, requests in ports:
         headers = {"X-Request-Id": _REQUEST_NAME, "Accept-Encoding": "identity"}
         with httpx.Client(base_url=url, headers=headers) as http:
-            for one in requests:
-                response = http.request(one.verb, one.path, json=one.json, headers=one.headers)
-                responses[f"{port}, {one.name}"] = _describe(response)
+            for request in requests:
+                response = http.request(request.verb, request.path, json=request.json, headers=request.headers)
+                responses[f"{port}, {request.name}"] = _describe(response)
     return responses
 
 
-def _with_simple_requests(written: Sequence[_Request], routes: Sequence[_Route]) -> list[_Request]:
+def _with_simple_requests(requests: Sequence[_Request], routes: Sequence[_Route]) -> list[_Request]:
     """Add a request for each route without an RPC, and check that every route has a request."""
-    requests = [*written, *(_Request(str(route), route.verb, route.path) for route in routes if not route.rpc)]
-    missing = [str(route) for route in routes if not any(map(route.matches, requests))]
+    all_requests = [*requests, *(_Request(str(route), route.verb, route.path) for route in routes if not route.rpc)]
+    missing = [str(route) for route in routes if not any(map(route.matches, all_requests))]
     assert not missing, f"add requests for {missing}"
-    return requests
+    return all_requests
 
 
 def _describe(response: httpx.Response) -> dict[str, Any]:
     request = f"{response.request.method} {response.request.url.raw_path.decode()}"
     headers = {
-        name: _with_placeholders(value) for name, value in response.headers.items() if name not in _VARYING_HEADERS
+        name: _with_placeholders(value) for name, value in response.headers.items() if name not in _OMITTED_HEADERS
     }
     described = {"request": request, "status": response.status_code, "headers": headers}
     if headers.get("content-type") == _SHOWN_TYPE and 0 < len(response.content) <= _MAX_SHOWN_BYTES:
-        # One item a line, in the order of the response.
+        # One item per line, in the order of the response.
         described["body"] = json.dumps(json.loads(_with_placeholders(response.text)), indent=2)
     return described
 
 
 def _with_placeholders(text: str) -> str:
     """Replace values that differ between runs with placeholders."""
-    for expression, name in _VARYING:
+    for expression, name in _PLACEHOLDERS:
         text = expression.sub(name, text)
     return text

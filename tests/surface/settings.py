@@ -5,7 +5,7 @@ from typing import Any
 
 from server.config.settings import Settings
 
-_LEFT_OUT = {"title", "$ref"}
+_OMITTED_KEYS = {"title", "$ref"}
 """Keys derived from the names of fields and classes, which users never see."""
 
 
@@ -22,10 +22,12 @@ def _describe(part: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401
         case dict():
             named = definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else {}
             values = {"enum": sorted(named["enum"]), "type": named["type"]} if named else {}
-            return values | {key: _describe(one, definitions) for key, one in part.items() if key not in _LEFT_OUT}
-        case list() if all(isinstance(one, str) for one in part):
+            return values | {
+                key: _describe(value, definitions) for key, value in part.items() if key not in _OMITTED_KEYS
+            }
+        case list() if all(isinstance(item, str) for item in part):
             return sorted(part)
         case list():
-            return [_describe(one, definitions) for one in part]
+            return [_describe(item, definitions) for item in part]
         case _:
             return part

@@ -1,4 +1,4 @@
-"""Compare the surface with the committed snapshot, or rewrite the snapshot (`make surface`)."""
+"""Compare the surface with the committed snapshot, or rewrite the snapshot (``make surface``)."""
 
 import difflib
 import os
@@ -33,7 +33,7 @@ def as_yaml(value: object) -> str:
 
 
 def check(texts: Mapping[str, str]) -> None:
-    """Compare texts with the committed files of these names and fail with a diff; ``SURFACE=write`` writes the files.
+    """Compare texts with the committed files of these names, and fail with a diff. ``SURFACE=write`` writes the files.
 
     All files are compared before the test fails, so that one run shows every change.
     """

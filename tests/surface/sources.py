@@ -15,8 +15,8 @@ Node = TypeVar("Node", bound=ast.AST)
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class NotUnderstood(Exception):
-    """The source has a form that the reader does not support: write it differently, or extend the reader."""
+class UnsupportedForm(Exception):
+    """The source has a form that the reader does not support. Write it differently, or extend the reader."""
 
     def __init__(self, source: "Source", node: ast.AST, why: str) -> None:
         """Describe the place, the reason and the code."""
@@ -36,29 +36,29 @@ class Source:
         """Yield every node of a kind."""
         return (node for node in ast.walk(self.tree) if isinstance(node, kind))
 
-    def around(self, node: ast.AST, kind: type[Node]) -> Node | None:
+    def enclosing(self, node: ast.AST, kind: type[Node]) -> Node | None:
         """Return the innermost node of a kind that contains ``node``."""
         outer = self.parents.get(node)
         while outer is not None and not isinstance(outer, kind):
             outer = self.parents.get(outer)
         return outer
 
-    def function_around(self, node: ast.AST) -> Function | None:
+    def enclosing_function(self, node: ast.AST) -> Function | None:
         """Return the innermost function that contains ``node``."""
         outer = self.parents.get(node)
         while outer is not None and not isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
             outer = self.parents.get(outer)
         return outer
 
-    def class_around(self, node: ast.AST) -> object:
+    def enclosing_class(self, node: ast.AST) -> object:
         """Return the innermost class that contains ``node``, if it is one of the module's."""
-        owner = self.around(node, ast.ClassDef)
+        owner = self.enclosing(node, ast.ClassDef)
         return None if owner is None else self.names.get(owner.name)
 
     def function(self, name: str) -> Function | None:
         """Return the function with this name."""
-        functions = (one for one in self.tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
-        return next((one for one in functions if one.name == name), None)
+        functions = (node for node in self.tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        return next((function for function in functions if function.name == name), None)
 
     def value(self, node: ast.AST) -> Any:  # noqa: ANN401 - any value
         """Return the value of a global name or of its attribute, or None if there is none."""
@@ -70,9 +70,9 @@ class Source:
         return None
 
 
-def calls_of(source: Source, called: Function | ast.ClassDef) -> list[tuple[Source, ast.Call]]:
+def calls_of(source: Source, target: Function | ast.ClassDef) -> list[tuple[Source, ast.Call]]:
     """Return every call of a function or class, each with its module, but no calls of methods."""
-    return _calls()[source.names[called.name]] if called in source.tree.body else []
+    return _calls()[source.names[target.name]] if target in source.tree.body else []
 
 
 @cache

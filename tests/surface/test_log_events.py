@@ -7,7 +7,7 @@ import structlog
 
 from server.observability.logs import RepeatedWarning
 from tests.surface.log_events import logged_events
-from tests.surface.sources import NotUnderstood, parse
+from tests.surface.sources import UnsupportedForm, parse
 
 NAMES = {"structlog": structlog, "logging": logging, "RepeatedWarning": RepeatedWarning}
 
@@ -32,5 +32,5 @@ NAMES = {"structlog": structlog, "logging": logging, "RepeatedWarning": Repeated
 )
 def test_an_unsupported_form_of_a_logging_call_fails(line: str) -> None:
     text = f"_log = structlog.get_logger()\nclass C:\n    def f(self, event, fields):\n        {line}"
-    with pytest.raises(NotUnderstood, match=r"module\.py:\d+: "):
+    with pytest.raises(UnsupportedForm, match=r"module\.py:\d+: "):
         list(logged_events(parse("module.py", text, NAMES)))

@@ -46,14 +46,14 @@ def _operations(document: Any) -> Iterator[tuple[str, str, Any]]:  # noqa: ANN40
 def _resolve(part: Any, document: Any) -> Any:  # noqa: ANN401 - JSON
     match part:
         case {"$ref": str(reference)}:
-            place = document
+            target = document
             for step in reference.removeprefix("#/").split("/"):
-                place = place[step]
-            return _resolve(place, document)
+                target = target[step]
+            return _resolve(target, document)
         case dict():
-            return {name: _resolve(one, document) for name, one in part.items()}
+            return {name: _resolve(value, document) for name, value in part.items()}
         case list():
-            return [_resolve(one, document) for one in part]
+            return [_resolve(item, document) for item in part]
     return part
 
 
@@ -83,4 +83,4 @@ def _problems(response: Response) -> list[tuple[str, str]]:
     detail = response.json().get("detail")
     if not isinstance(detail, list):
         return []
-    return [(".".join(map(str, one["loc"])), f"{one['type']}: {one['msg']}") for one in detail]
+    return [(".".join(map(str, problem["loc"])), f"{problem['type']}: {problem['msg']}") for problem in detail]

@@ -44,8 +44,8 @@ _VALUES: dict[int, tuple[Any, ...]] = {
     FieldDescriptor.CPPTYPE_INT64: (-1, 0, 1, 2**63 - 1),
     FieldDescriptor.CPPTYPE_BOOL: (True,),
 }
-_AS_JSON = {"Content-Type": "application/json"}
-_WHOLE = "(the request)"
+_JSON_HEADERS = {"Content-Type": "application/json"}
+_WHOLE_REQUEST = "(the request)"
 """The placeholder for the empty field name in violations of the whole request."""
 
 _MANY = 1001
@@ -76,8 +76,8 @@ async def _violations_of(servicer: PaymentServicer, rest: AsyncClient) -> dict[s
             _add(found[method.name], await _violations(servicer, method, request))
     for rule in http_rules([SERVICE]):
         for path, body in _changed_http_requests(rule):
-            reply = await rest.request(rule.verb, path, content=body, headers=_AS_JSON)
-            _add(found[f"{rule.verb} {rule.template.text}"], _http_violations(reply))
+            response = await rest.request(rule.verb, path, content=body, headers=_JSON_HEADERS)
+            _add(found[f"{rule.verb} {rule.template.text}"], _http_violations(response))
     return {
         name: {field: sorted(descriptions) for field, descriptions in fields.items()}
         for name, fields in found.items()
@@ -87,7 +87,7 @@ async def _violations_of(servicer: PaymentServicer, rest: AsyncClient) -> dict[s
 
 def _add(known: _Violations, found: list[FieldViolation]) -> None:
     for violation in found:
-        known[violation.field or _WHOLE].add(violation.description)
+        known[violation.field or _WHOLE_REQUEST].add(violation.description)
 
 
 def _paths(message: Descriptor) -> Iterator[tuple[FieldDescriptor, ...]]:
@@ -103,12 +103,12 @@ def _changed_requests(method: MethodDescriptor) -> Iterator[Message]:
     for *outer, field in _paths(method.input_type):
         for value in (None, *_values(field)):
             request = ParseDict(_VALID[method.name], GetMessageClass(method.input_type)())
-            holder = request
+            parent = request
             for step in outer:
-                holder = getattr(holder, step.name)
-            holder.ClearField(field.name)
+                parent = getattr(parent, step.name)
+            parent.ClearField(field.name)
             if value is not None:
-                _fill(holder, field, value)
+                _fill(parent, field, value)
             yield request
 
 
@@ -122,11 +122,11 @@ def _values(field: FieldDescriptor) -> Iterator[Any]:
     yield from ([value] * _MANY for value in items)
 
 
-def _fill(holder: Message, field: FieldDescriptor, value: Any) -> None:  # noqa: ANN401 - of the field's type
+def _fill(parent: Message, field: FieldDescriptor, value: Any) -> None:  # noqa: ANN401 - of the field's type
     if field.is_repeated:
-        getattr(holder, field.name).extend(value)
+        getattr(parent, field.name).extend(value)
     else:
-        setattr(holder, field.name, value)
+        setattr(parent, field.name, value)
 
 
 async def _violations(servicer: PaymentServicer, method: MethodDescriptor, request: Message) -> list[FieldViolation]:
@@ -147,8 +147,8 @@ def _changed_http_requests(rule: HttpRule) -> Iterator[tuple[str, bytes | None]]
     for name in names:
         yield from ((rule.template.text.format(**names | {name: quote(text)}), None) for text in TEXTS if text)
     if rule.body:
-        taken = {rule.method.input_type.fields_by_name[name].json_name for name in names}
-        valid = {name: value for name, value in _VALID[rule.method.name].items() if name not in taken}
+        path_fields = {rule.method.input_type.fields_by_name[name].json_name for name in names}
+        valid = {name: value for name, value in _VALID[rule.method.name].items() if name not in path_fields}
         yield from ((path, body) for body in MALFORMED_JSON)
         yield f"{path}?nothing=1", as_json(valid)
         for value in JSON_VALUES:
@@ -176,9 +176,9 @@ def as_json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def _http_violations(reply: Response) -> list[FieldViolation]:
+def _http_violations(response: Response) -> list[FieldViolation]:
     return [
-        FieldViolation(one.get("field", ""), one["description"])
-        for detail in reply.json().get("details", [])
-        for one in detail.get("fieldViolations", [])
+        FieldViolation(violation.get("field", ""), violation["description"])
+        for detail in response.json().get("details", [])
+        for violation in detail.get("fieldViolations", [])
     ]

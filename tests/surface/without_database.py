@@ -70,7 +70,7 @@ def service_without_database() -> Iterator[WithoutDatabase]:
 def client_of(app: ASGIApp) -> httpx.AsyncClient:
     """Return a client that calls ``app`` in this process."""
 
-    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+    async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "state": {}}, receive, send)
 
-    return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://service")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://service")

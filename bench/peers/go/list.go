@@ -61,8 +61,8 @@ func (s *store) scanPayments(ctx context.Context, part selection, payments *[]pa
 }
 
 func (s *store) count(ctx context.Context, filter *paymentsv1.PaymentFilter) (int64, error) {
-	counting := matching(filter).selection("COUNT(*)", filter, "")
-	rows, err := s.listStatements.query(ctx, counting.text, counting.values...)
+	countQuery := matching(filter).selection("COUNT(*)", filter, "")
+	rows, err := s.listStatements.query(ctx, countQuery.text, countQuery.values...)
 	if err != nil {
 		return 0, err
 	}
@@ -187,12 +187,12 @@ func (c *conditions) addMethods(methods []paymentsv1.PaymentMethod) {
 
 // addAny adds the condition that at least one of the choices holds, if there are any.
 func addAny[Choice ~int32](c *conditions, choices []Choice, texts map[Choice]string) {
-	var any []string
+	var alternatives []string
 	for _, choice := range distinct(choices) {
-		any = append(any, "("+texts[choice]+")")
+		alternatives = append(alternatives, "("+texts[choice]+")")
 	}
-	if len(any) > 0 {
-		c.add("(" + strings.Join(any, " OR ") + ")")
+	if len(alternatives) > 0 {
+		c.add("(" + strings.Join(alternatives, " OR ") + ")")
 	}
 }
 

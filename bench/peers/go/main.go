@@ -16,8 +16,8 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// As many long-lived goroutines as a benchmark has calls in flight, whose stacks have already grown. They make about
-// 10 % more charges per second than a new goroutine for each call.
+// One goroutine for each call in flight of a benchmark. Long-lived goroutines, whose stacks have already grown, make
+// about 10 % more charges per second than a new goroutine for each call.
 const streamWorkers = 64
 
 func main() {

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A position is a place in a list, after the payment with this time and id.
+// A position in a list is the point after the payment with this time and id.
 type position struct {
 	hasTime      bool
 	microseconds int64 // since 1970
@@ -32,10 +32,10 @@ const (
 )
 
 // pageToken encodes the position of the next page, and a checksum over the position, the filter and the order.
-func pageToken(place position, query pageQuery) (string, error) {
-	token := []byte{flag(place.hasTime)}
-	token = binary.BigEndian.AppendUint64(token, uint64(place.microseconds))
-	token = binary.BigEndian.AppendUint64(token, uint64(place.paymentID))
+func pageToken(at position, query pageQuery) (string, error) {
+	token := []byte{flag(at.hasTime)}
+	token = binary.BigEndian.AppendUint64(token, uint64(at.microseconds))
+	token = binary.BigEndian.AppendUint64(token, uint64(at.paymentID))
 	signed := append(slices.Clone(token), flag(query.oldestFirst))
 	signed, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(signed, query.filter)
 	if err != nil {
@@ -52,13 +52,13 @@ func readPageToken(query pageQuery) (*position, error) {
 	}
 	decoded, err := base64.RawURLEncoding.DecodeString(query.token)
 	if err == nil && len(decoded) == positionBytes+checksumBytes {
-		place := position{
+		at := position{
 			hasTime:      decoded[0] == 1,
 			microseconds: int64(binary.BigEndian.Uint64(decoded[1:])),
 			paymentID:    int64(binary.BigEndian.Uint64(decoded[9:])),
 		}
-		if again, err := pageToken(place, query); err == nil && again == query.token {
-			return &place, nil
+		if expected, err := pageToken(at, query); err == nil && expected == query.token {
+			return &at, nil
 		}
 	}
 	return nil, invalid("page_token", "must be an unaltered next_page_token for the same filter and order_by")

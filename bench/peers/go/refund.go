@@ -87,7 +87,7 @@ func (s *store) refundWithin(ctx context.Context, tx *sql.Tx, request newRefund)
 	return s.storeRefund(ctx, tx, p, request, amount)
 }
 
-// refundable returns the amount to refund, or why there is none.
+// refundable returns the amount to refund, or an error that says why nothing can be refunded.
 func (p *payment) refundable(request newRefund) (amountMinor, error) {
 	remaining := p.amount.V - p.refundedAmount
 	switch {

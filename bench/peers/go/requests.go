@@ -91,15 +91,15 @@ func readRefund(request *paymentsv1.RefundRequest) (newRefund, error) {
 	return refund, err
 }
 
-func readRequestID(sent *string) (requestID string, generated bool, err error) {
-	if sent == nil {
+func readRequestID(value *string) (requestID string, generated bool, err error) {
+	if value == nil {
 		return randomHex(16), true, nil
 	}
 	unprintable := func(character rune) bool { return character < ' ' || character > '~' }
-	if len(*sent) < 1 || len(*sent) > maxRequestIDLength || strings.ContainsFunc(*sent, unprintable) {
+	if len(*value) < 1 || len(*value) > maxRequestIDLength || strings.ContainsFunc(*value, unprintable) {
 		return "", false, invalid("request_id", "must be 1 to 255 printable ASCII characters, or left out")
 	}
-	return *sent, false, nil
+	return *value, false, nil
 }
 
 func readChargeMethod(method paymentsv1.PaymentMethod) (sql.NullString, error) {

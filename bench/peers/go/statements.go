@@ -22,9 +22,9 @@ func newStatements(db *sql.DB) *statements {
 func (s *statements) query(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
 	s.mutex.RLock()
 	statement, cached := s.cached[text]
-	room := len(s.cached) < maxCachedStatements
+	hasSpace := len(s.cached) < maxCachedStatements
 	s.mutex.RUnlock()
-	if !cached && !room {
+	if !cached && !hasSpace {
 		return s.db.QueryContext(ctx, text, values...)
 	}
 	if !cached {

@@ -107,12 +107,12 @@ func (s *store) close() { s.db.Close() }
 func isDuplicate(err error) bool { return hasNumber(err, duplicateEntry) }
 
 func hasNumber(err error, numbers ...uint16) bool {
-	var refused *mysql.MySQLError
-	if !errors.As(err, &refused) {
+	var mysqlError *mysql.MySQLError
+	if !errors.As(err, &mysqlError) {
 		return false
 	}
 	for _, number := range numbers {
-		if refused.Number == number {
+		if mysqlError.Number == number {
 			return true
 		}
 	}

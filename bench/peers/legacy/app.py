@@ -28,7 +28,7 @@ class ChargeRequest(BaseModel):
 
 def make_app(settings: Mapping[str, str]) -> FastAPI:
     """Create the application. ``settings`` name the database and the probability that a charge succeeds."""
-    cursor = _cursors(settings)
+    open_cursor = _cursors(settings)
     probability = float(settings.get("SUCCESS_PROBABILITY", _SUCCESS_PROBABILITY))
     app = FastAPI()
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
@@ -38,8 +38,8 @@ def make_app(settings: Mapping[str, str]) -> FastAPI:
         succeeded = random.random() < probability
         now = datetime.now(UTC)
         reference = f"ECI{now:%Y%m%d}-{secrets.token_hex(4).upper()}"
-        with cursor() as execute:
-            execute.execute(
+        with open_cursor() as cursor:
+            cursor.execute(
                 "INSERT INTO payments (order_id, amount, method, status, reference, created_at)"
                 " VALUES (%s, %s, %s, %s, %s, %s)",
                 (
@@ -56,15 +56,15 @@ def make_app(settings: Mapping[str, str]) -> FastAPI:
 
     @app.post("/v1/payments/{payment_id}/refund")
     def refund(payment_id: int) -> dict[str, Any]:
-        with cursor() as execute:
-            execute.execute("SELECT * FROM payments WHERE payment_id = %s", (payment_id,))
-            row: Any = execute.fetchone()
+        with open_cursor() as cursor:
+            cursor.execute("SELECT * FROM payments WHERE payment_id = %s", (payment_id,))
+            row: Any = cursor.fetchone()
             if row is None:
                 raise HTTPException(404, "Payment not found")
             if not row["status"]:
                 raise HTTPException(400, "Payment had failed; cannot issue refund")
             if not row["refunded"]:
-                execute.execute("UPDATE payments SET refunded = 1 WHERE payment_id = %s", (payment_id,))
+                cursor.execute("UPDATE payments SET refunded = 1 WHERE payment_id = %s", (payment_id,))
         return {
             "payment_id": payment_id,
             "amount": float(row["amount"]),
@@ -97,15 +97,15 @@ def make_app(settings: Mapping[str, str]) -> FastAPI:
         active = {text: value for text, value in conditions.items() if value is not None}
         where = f"WHERE {' AND '.join(active)}" if active else ""
         values = tuple(active.values())
-        with cursor() as execute:
-            execute.execute(f"SELECT COUNT(*) AS total FROM payments {where}", values)
-            count_row: Any = execute.fetchone()
-            execute.execute(
+        with open_cursor() as cursor:
+            cursor.execute(f"SELECT COUNT(*) AS total FROM payments {where}", values)
+            count_row: Any = cursor.fetchone()
+            cursor.execute(
                 f"SELECT * FROM payments {where} ORDER BY created_at {sort_by_created}, payment_id {sort_by_created}"
                 " LIMIT %s OFFSET %s",
                 (*values, per_page, (page - 1) * per_page),
             )
-            rows: Any = execute.fetchall()
+            rows: Any = cursor.fetchall()
         return {
             "items": [_item(row) for row in rows],
             "page": page,
@@ -130,16 +130,16 @@ def _item(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _date(text: str | None) -> datetime | None:
-    for form in _DATE_FORMATS:
+    for date_format in _DATE_FORMATS:
         try:
-            return datetime.strptime(text or "", form).replace(tzinfo=UTC).replace(tzinfo=None)
+            return datetime.strptime(text or "", date_format).replace(tzinfo=UTC).replace(tzinfo=None)
         except ValueError:
             pass
     return None
 
 
 def _cursors(settings: Mapping[str, str]) -> Callable[[], Any]:
-    where: dict[str, Any] = (
+    address: dict[str, Any] = (
         {"unix_socket": settings["MYSQL_SOCKET"]}
         if settings.get("MYSQL_SOCKET")
         else {"host": settings["MYSQL_HOST"], "port": int(settings.get("MYSQL_PORT", "3306"))}
@@ -151,17 +151,17 @@ def _cursors(settings: Mapping[str, str]) -> Callable[[], Any]:
         database=settings["MYSQL_DB"],
         collation="utf8mb4_general_ci",
         time_zone="+00:00",
-        **where,
+        **address,
     )
 
     @contextmanager
-    def cursor() -> Iterator[MySQLCursorAbstract]:
+    def open_cursor() -> Iterator[MySQLCursorAbstract]:
         connection = pool.get_connection()
         try:
-            with connection.cursor(dictionary=True) as one:
-                yield one
+            with connection.cursor(dictionary=True) as cursor:
+                yield cursor
             connection.commit()
         finally:
             connection.close()
 
-    return cursor
+    return open_cursor

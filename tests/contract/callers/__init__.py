@@ -1,1 +1,1 @@
-"""The service called through grpcurl and similar tools, the Python client, and the ``payments`` command."""
+"""The service as called through grpcurl and similar tools, the Python client, and the ``payments`` command."""

@@ -1,4 +1,4 @@
-"""The service called by grpc_health_probe, which clusters use, and by grpcui, a gRPC client in the browser."""
+"""The service as called by grpc_health_probe, which clusters use, and by grpcui, a gRPC client in the browser."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The service called with grpcurl, which learns the schema by reflection."""
+"""The service as called with grpcurl, which learns the schema by reflection."""
 
 import json
 import subprocess

@@ -68,10 +68,10 @@ def test_a_payment_is_shown_with_all_its_refunds(service: RunningService) -> Non
     with grpc.insecure_channel(service.target) as channel:
         refund_ids = [GrpcDriver(channel).refund(refund(payment_id, "0.01")).refund.refund_id for _ in range(101)]
     shown = json.loads(payments(service, "get", str(payment_id), "--json").stdout)
-    assert [one["refund_id"] for one in shown["refunds"]] == refund_ids
+    assert [item["refund_id"] for item in shown["refunds"]] == refund_ids
 
 
-def test_a_list_holds_the_payments_that_match_its_options(service: RunningService) -> None:
+def test_a_list_contains_the_payments_that_match_its_options(service: RunningService) -> None:
     ids = [charge(service, 9005)["payment_id"] for _ in range(3)]
     result = payments(service, "list", "--order-id", "9005", "--method", "UPI", "--since", "7d", "--json")
     assert [json.loads(line)["payment_id"] for line in result.stdout.splitlines()] == ids[::-1]
@@ -104,7 +104,7 @@ def test_an_until_date_includes_the_whole_day(service: RunningService) -> None:
         (["list", "--ca-file", "/nothing"], 2, "No such file"),
     ],
 )
-def test_a_command_that_fails_says_why_and_sets_its_exit_code(
+def test_a_failed_command_reports_why_and_sets_its_exit_code(
     service: RunningService, arguments: list[str], exit_code: int, message: str
 ) -> None:
     result = payments(service, *arguments)

@@ -1,4 +1,4 @@
-"""The blocking and the asyncio Python client, against a running service and against a fake that fails on request."""
+"""The blocking and the asyncio Python client, against a running service and a fake that fails on demand."""
 
 import asyncio
 import itertools
@@ -83,7 +83,7 @@ Client = PaymentsClient | BlockingClient
 
 
 @dataclass(frozen=True)
-class Connect:
+class ClientFactory:
     """Creates blocking or asyncio clients, and closes them when the test ends."""
 
     kind: str
@@ -126,13 +126,13 @@ class Connect:
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
-def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+def connect(request: pytest.FixtureRequest) -> Iterator[ClientFactory]:
     with ExitStack() as stack:
-        yield Connect(request.param, stack)
+        yield ClientFactory(request.param, stack)
 
 
 @pytest.fixture
-def client(connect: Connect, service: RunningService) -> Client:
+def client(connect: ClientFactory, service: RunningService) -> Client:
     return connect(service.target)
 
 
@@ -210,7 +210,7 @@ def test_an_inexact_amount_is_rejected_before_a_request_is_sent(client: Client, 
     assert list(client.list_payments(order_id=order_id)) == []
 
 
-# Refunds
+# Batches
 
 
 def test_a_batch_returns_a_payment_or_an_error_for_each_charge(client: Client, order_id: int) -> None:
@@ -238,6 +238,9 @@ def test_a_batch_returns_a_payment_or_an_error_for_each_charge(client: Client, o
 def test_an_empty_batch_is_invalid(client: Client) -> None:
     with pytest.raises(payments.InvalidRequest):
         client.batch_charge([])
+
+
+# Refunds
 
 
 def test_a_payment_can_be_refunded_in_parts_and_then_in_full(client: Client, order_id: int) -> None:
@@ -352,7 +355,7 @@ def test_a_page_has_a_token_for_the_next_page_and_a_total_on_request(client: Cli
     assert [violation.field for violation in raised.value.violations] == ["page_token"]
 
 
-def test_a_list_holds_the_payments_that_match_every_condition(client: Client, order_id: int) -> None:
+def test_a_list_contains_the_payments_that_match_every_condition(client: Client, order_id: int) -> None:
     upi = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI)
     card = client.charge(order_id=order_id, amount=Decimal(20), method=PaymentMethod.CARD)
     cod = client.charge(order_id=order_id, amount=Decimal(30), method=PaymentMethod.COD)
@@ -439,7 +442,8 @@ def test_a_watch_returns_the_events_of_a_payment_in_order(client: Client, order_
     payment = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI, request_id=f"c{order_id}")
     refunded = client.refund(payment_id=payment.payment_id, amount=Decimal(4), request_id=f"r{order_id}")
     seen = itertools.islice(
-        (it.event for it in updates if it.event and it.event.payment.payment_id == payment.payment_id), 2
+        (update.event for update in updates if update.event and update.event.payment.payment_id == payment.payment_id),
+        2,
     )
     charged_event, refund_event = list(seen)
     assert charged_event == payments.PaymentEvent(
@@ -459,9 +463,11 @@ def test_a_watch_returns_the_events_of_a_payment_in_order(client: Client, order_
         caller="anonymous",
         request_id=f"r{order_id}",
     )
-    again = client.watch_payments(resume_token=first_update.resume_token)
-    of_payment = (it.event for it in again if it.event and it.event.payment.payment_id == payment.payment_id)
-    assert list(itertools.islice(of_payment, 2)) == [charged_event, refund_event]
+    resumed = client.watch_payments(resume_token=first_update.resume_token)
+    events = (
+        update.event for update in resumed if update.event and update.event.payment.payment_id == payment.payment_id
+    )
+    assert list(itertools.islice(events, 2)) == [charged_event, refund_event]
 
 
 def test_an_altered_resume_token_is_rejected(client: Client) -> None:
@@ -472,7 +478,7 @@ def test_an_altered_resume_token_is_rejected(client: Client) -> None:
 
 
 def test_a_watch_resumes_after_the_service_was_killed_and_misses_nothing(
-    connect: Connect, start_service: Callable[..., RunningService], order_id: int
+    connect: ClientFactory, start_service: Callable[..., RunningService], order_id: int
 ) -> None:
     service = start_service()
     client = connect(service.target, timeout_seconds=30)
@@ -493,20 +499,20 @@ StartService = Callable[..., RunningService]
 
 
 def test_a_charge_sent_while_the_service_is_down_succeeds_once_after_its_restart(
-    connect: Connect, start_service: StartService, order_id: int
+    connect: ClientFactory, start_service: StartService, order_id: int
 ) -> None:
     service = start_service()
     client = connect(service.target)
     before = client.charge(order_id=order_id, amount=Decimal(1), method=PaymentMethod.UPI)
     service.stop()
-    back = threading.Timer(3, service.start)
-    back.start()
+    restart = threading.Timer(3, service.start)
+    restart.start()
     try:
         started_seconds = time.monotonic()
         payment = client.charge(order_id=order_id, amount=Decimal(2), method=PaymentMethod.UPI, timeout_seconds=30)
         assert time.monotonic() - started_seconds >= 3
     finally:
-        back.join()
+        restart.join()
     assert list(client.list_payments(order_id=order_id)) == [payment, before]
 
 
@@ -557,7 +563,7 @@ async def test_concurrent_charges_of_tasks_that_a_kill_interrupts_are_each_store
     await asyncio.to_thread(assert_each_charge_is_stored_once, service.target, order_id, charged)
 
 
-# A fake service that fails on request
+# A fake service that fails on demand
 
 
 def failure(
@@ -583,7 +589,7 @@ Request = (
 
 @dataclass
 class FakeService(PaymentServiceServicer):
-    """Fails once with each of ``failures``, in order, then succeeds; each call takes ``seconds_per_call``."""
+    """Fails once with each of ``failures``, in order, then succeeds. Each call takes ``seconds_per_call``."""
 
     failures: Iterator[tuple[grpc.StatusCode, tuple[tuple[str, str | bytes], ...]]] = field(
         default_factory=lambda: iter(())
@@ -597,7 +603,7 @@ class FakeService(PaymentServiceServicer):
     target: str = ""
 
     def Charge(self, request: pb.ChargeRequest, context: grpc.ServicerContext) -> pb.ChargeResponse:  # noqa: N802
-        """Answer a charge."""
+        """Return a payment."""
         self._record_and_fail(request, context)
         payment = pb.Payment(payment_id=7, order_id=request.order_id, amount=Money(currency_code="INR", units=1))
         return pb.ChargeResponse(payment=payment)
@@ -605,7 +611,7 @@ class FakeService(PaymentServiceServicer):
     def BatchCharge(  # noqa: N802
         self, request: pb.BatchChargeRequest, context: grpc.ServicerContext
     ) -> pb.BatchChargeResponse:
-        """Answer each charge."""
+        """Return a payment for each charge."""
         self._record_and_fail(request, context)
         payment = pb.Payment(payment_id=7, amount=Money(currency_code="INR", units=1))
         return pb.BatchChargeResponse(results=[pb.BatchChargeResult(payment=payment) for _ in request.charges])
@@ -625,7 +631,7 @@ class FakeService(PaymentServiceServicer):
     def ListRefunds(  # noqa: N802
         self, request: pb.ListRefundsRequest, context: grpc.ServicerContext
     ) -> pb.ListRefundsResponse:
-        """Answer with three pages of two refunds."""
+        """Return the requested page, of three pages with two refunds each."""
         self._record_and_fail(request, context)
         page = int(request.page_token or 0)
         return pb.ListRefundsResponse(
@@ -636,7 +642,7 @@ class FakeService(PaymentServiceServicer):
     def ListPayments(  # noqa: N802
         self, request: pb.ListPaymentsRequest, context: grpc.ServicerContext
     ) -> pb.ListPaymentsResponse:
-        """Answer with three pages of two payments."""
+        """Return the requested page, of three pages with two payments each."""
         self._record_and_fail(request, context)
         page = int(request.page_token or 0)
         return pb.ListPaymentsResponse(
@@ -658,7 +664,7 @@ class FakeService(PaymentServiceServicer):
             yield pb.WatchPaymentsResponse(event=event, resume_token=str(payment_id))
         for code, trailers in self.failures:
             context.set_trailing_metadata(trailers)
-            context.abort(code, "failed on request")
+            context.abort(code, "failed on demand")
 
     def _record_and_fail(self, request: Request, context: grpc.ServicerContext) -> None:
         self.call_times_seconds.append(time.monotonic())
@@ -668,7 +674,7 @@ class FakeService(PaymentServiceServicer):
         time.sleep(self.seconds_per_call)
         for code, trailers in self.failures:
             context.set_trailing_metadata(trailers)
-            context.abort(code, "failed on request")
+            context.abort(code, "failed on demand")
 
 
 @contextmanager
@@ -696,7 +702,7 @@ def charge(client: Client, *, timeout_seconds: float | None = None) -> payments.
     [(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"), (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")],
 )
 def test_a_charge_is_retried_with_the_same_request_id_until_it_succeeds(
-    connect: Connect, code: grpc.StatusCode, reason: str
+    connect: ClientFactory, code: grpc.StatusCode, reason: str
 ) -> None:
     with serving(FakeService(failures=iter([failure(code, reason, 0.05)] * 8))) as fake:
         assert charge(connect(fake.target)).payment_id == 7
@@ -704,7 +710,7 @@ def test_a_charge_is_retried_with_the_same_request_id_until_it_succeeds(
     assert all(request == fake.requests[0] for request in fake.requests)
 
 
-def test_a_batch_is_retried_with_the_same_request_ids_until_it_succeeds(connect: Connect) -> None:
+def test_a_batch_is_retried_with_the_same_request_ids_until_it_succeeds(connect: ClientFactory) -> None:
     charges = [payments.NewCharge(order_id=1, amount=Decimal(1)) for _ in range(3)]
     with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE, "", 0.05)] * 8))) as fake:
         assert len(connect(fake.target).batch_charge(charges)) == 3
@@ -715,7 +721,7 @@ def test_a_batch_is_retried_with_the_same_request_ids_until_it_succeeds(connect:
     assert len({charge.request_id for charge in batch.charges}) == 3
 
 
-def test_no_retry_is_sent_before_the_retry_delay_of_the_service(connect: Connect) -> None:
+def test_retries_wait_for_the_retry_delay_of_the_service(connect: ClientFactory) -> None:
     with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE, "", 0.2)] * 6))) as fake:
         charge(connect(fake.target))
     waits = [later - earlier for earlier, later in itertools.pairwise(fake.call_times_seconds)]
@@ -727,7 +733,7 @@ def test_no_retry_is_sent_before_the_retry_delay_of_the_service(connect: Connect
     "code",
     [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INTERNAL],
 )
-def test_a_permanent_error_is_not_retried(connect: Connect, code: grpc.StatusCode) -> None:
+def test_a_permanent_error_is_not_retried(connect: ClientFactory, code: grpc.StatusCode) -> None:
     with serving(FakeService(failures=iter([failure(code)]))) as fake:
         client = connect(fake.target)
         with pytest.raises(payments.PaymentsError) as raised:
@@ -736,11 +742,11 @@ def test_a_permanent_error_is_not_retried(connect: Connect, code: grpc.StatusCod
     assert len(fake.requests) == 1
 
 
-def test_the_deadline_covers_all_attempts(connect: Connect) -> None:
+def test_the_deadline_covers_all_attempts(connect: ClientFactory) -> None:
     with serving(FakeService(failures=itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE)))) as fake:
         client = connect(fake.target, timeout_seconds=2)
         started_seconds = time.monotonic()
-        with pytest.raises(payments.Unavailable, match="failed on request") as raised:
+        with pytest.raises(payments.Unavailable, match="failed on demand") as raised:
             charge(client)
     assert time.monotonic() - started_seconds < 2.5
     assert len(fake.requests) > 5
@@ -749,7 +755,7 @@ def test_the_deadline_covers_all_attempts(connect: Connect) -> None:
     assert raised.value.call_id == "call-1"
 
 
-def test_a_call_can_have_its_own_deadline(connect: Connect) -> None:
+def test_a_call_can_have_its_own_deadline(connect: ClientFactory) -> None:
     with serving(FakeService(seconds_per_call=1)) as fake:
         client = connect(fake.target)
         started_seconds = time.monotonic()
@@ -762,7 +768,7 @@ def test_a_call_can_have_its_own_deadline(connect: Connect) -> None:
         assert raised.value.request_id == request.request_id
 
 
-def test_a_stopped_service_is_unavailable(connect: Connect) -> None:
+def test_a_stopped_service_is_unavailable(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         pass
     client = connect(fake.target, timeout_seconds=2)
@@ -772,21 +778,21 @@ def test_a_stopped_service_is_unavailable(connect: Connect) -> None:
     assert raised.value.request_id
 
 
-def test_a_pending_payment_cannot_be_refunded_yet(connect: Connect) -> None:
+def test_a_pending_payment_cannot_be_refunded_yet(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         client = connect(fake.target)
         with pytest.raises(payments.PaymentPending, match="payment 7 is pending"):
             client.refund(payment_id=7)
 
 
-def test_an_error_without_a_reason_leaves_the_outcome_unknown(connect: Connect) -> None:
+def test_an_error_without_a_reason_leaves_the_outcome_unknown(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         client = connect(fake.target)
         with pytest.raises(payments.OutcomeUnknown, match="cannot get 7"):
             client.get_payment(payment_id=7)
 
 
-def test_pages_of_payments_are_fetched_when_the_iteration_reaches_them(connect: Connect) -> None:
+def test_pages_of_payments_are_fetched_when_the_iteration_reaches_them(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_payments(order_id=1, page_size=2)
         assert fake.requests == []
@@ -801,7 +807,7 @@ def test_pages_of_payments_are_fetched_when_the_iteration_reaches_them(connect: 
     assert first.filter == second.filter == pb.PaymentFilter(order_id=1)
 
 
-def test_a_transient_failure_of_a_page_does_not_end_the_iteration(connect: Connect) -> None:
+def test_a_transient_failure_of_a_page_does_not_end_the_iteration(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_payments()
         next(iterator)
@@ -809,7 +815,7 @@ def test_a_transient_failure_of_a_page_does_not_end_the_iteration(connect: Conne
         assert [payment.payment_id for payment in iterator] == [1, 2, 3, 4, 5]
 
 
-def test_pages_of_refunds_are_fetched_when_the_iteration_reaches_them(connect: Connect) -> None:
+def test_pages_of_refunds_are_fetched_when_the_iteration_reaches_them(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_refunds(payment_id=7, page_size=2)
         assert fake.requests == []
@@ -821,13 +827,13 @@ def test_pages_of_refunds_are_fetched_when_the_iteration_reaches_them(connect: C
     ]
 
 
-def test_a_list_of_refunds_can_start_at_a_page_token(connect: Connect) -> None:
+def test_a_list_of_refunds_can_start_at_a_page_token(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_refunds(payment_id=7, page_token="1")
         assert [refund.refund_id for refund in iterator] == [2, 3, 4, 5]
 
 
-def test_a_transient_failure_of_a_page_of_refunds_does_not_end_the_iteration(connect: Connect) -> None:
+def test_a_transient_failure_of_a_page_of_refunds_does_not_end_the_iteration(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_refunds(payment_id=7)
         next(iterator)
@@ -835,7 +841,7 @@ def test_a_transient_failure_of_a_page_of_refunds_does_not_end_the_iteration(con
         assert [refund.refund_id for refund in iterator] == [1, 2, 3, 4, 5]
 
 
-def test_refunds_of_an_unknown_payment_raise_payment_not_found(connect: Connect) -> None:
+def test_refunds_of_an_unknown_payment_raise_payment_not_found(connect: ClientFactory) -> None:
     missing = failure(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND")
     with serving(FakeService(failures=iter([missing, missing]))) as fake:
         client = connect(fake.target)
@@ -856,7 +862,7 @@ def test_refunds_of_an_unknown_payment_raise_payment_not_found(connect: Connect)
     ],
 )
 def test_a_watch_resumes_from_its_last_token_after_a_transient_error(
-    connect: Connect, code: grpc.StatusCode, reason: str
+    connect: ClientFactory, code: grpc.StatusCode, reason: str
 ) -> None:
     with serving(FakeService(failures=iter([failure(code, reason)] * 4))) as fake:
         updates = connect(fake.target).watch_payments(resume_token="7")
@@ -865,14 +871,14 @@ def test_a_watch_resumes_from_its_last_token_after_a_transient_error(
     assert tokens == ["7", "9", "11"]
 
 
-def test_a_watch_resumes_when_its_stream_ends_without_an_error(connect: Connect) -> None:
+def test_a_watch_resumes_when_its_stream_ends_without_an_error(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         updates = connect(fake.target).watch_payments()
         assert [next_event(updates).payment.payment_id for _ in range(5)] == [1, 2, 3, 4, 5]
         assert next_event(updates).caller == "shop"
 
 
-def test_a_permanent_error_ends_a_watch(connect: Connect) -> None:
+def test_a_permanent_error_ends_a_watch(connect: ClientFactory) -> None:
     failures = iter([failure(grpc.StatusCode.FAILED_PRECONDITION, "RESUME_TOKEN_EXPIRED")])
     with (
         serving(FakeService(failures=failures, events_per_stream=0)) as fake,
@@ -882,34 +888,34 @@ def test_a_permanent_error_ends_a_watch(connect: Connect) -> None:
     assert len(fake.requests) == 1
 
 
-def test_a_watch_gives_up_when_the_service_is_unavailable_longer_than_its_timeout(connect: Connect) -> None:
+def test_a_watch_gives_up_when_the_service_is_unavailable_longer_than_its_timeout(connect: ClientFactory) -> None:
     failures = itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE))
     with serving(FakeService(failures=failures, events_per_stream=0)) as fake, pytest.raises(payments.Unavailable):
         next(connect(fake.target).watch_payments(timeout_seconds=1))
     assert len(fake.requests) > 1
 
 
-def test_a_watch_that_keeps_receiving_events_never_gives_up(connect: Connect) -> None:
+def test_a_watch_that_keeps_receiving_events_never_gives_up(connect: ClientFactory) -> None:
     failures = itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE, "", 0.3))
     with serving(FakeService(failures=failures)) as fake:
         updates = connect(fake.target).watch_payments(timeout_seconds=1)
         assert [next_event(updates).payment.payment_id for _ in range(12)] == list(range(1, 13))
 
 
-def test_the_user_agent_names_the_application_and_the_client(connect: Connect) -> None:
+def test_the_user_agent_names_the_application_and_the_client(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         charge(connect(fake.target, user_agent="checkout/1.4"))
     assert re.match(r"checkout/1\.4 payments-client-python/\S+ grpc-python\S*/", str(fake.metadata["user-agent"]))
 
 
-def test_an_api_key_is_sent_with_every_attempt(connect: Connect) -> None:
+def test_an_api_key_is_sent_with_every_attempt(connect: ClientFactory) -> None:
     with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE)] * 6))) as fake:
         charge(connect(fake.target, api_key="a-key"))
         assert fake.metadata["authorization"] == "Bearer a-key"
 
 
 @pytest.mark.parametrize("target", ["payments:50051", "dns:///payments.internal:50051", "ipv4:127.0.0.1:1,10.0.0.1:1"])
-def test_an_api_key_never_leaves_the_machine_in_the_clear(connect: Connect, target: str) -> None:
+def test_an_api_key_never_leaves_the_machine_in_the_clear(connect: ClientFactory, target: str) -> None:
     with pytest.raises(ValueError, match="api_key needs credentials") as rejected:
         connect(target, api_key="a-key")
     assert "a-key" not in str(rejected.value)
@@ -918,11 +924,13 @@ def test_an_api_key_never_leaves_the_machine_in_the_clear(connect: Connect, targ
 @pytest.mark.parametrize(
     "target", ["localhost:1", "dns:///localhost:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "[::1]:1", "unix:/x"]
 )
-def test_an_api_key_can_be_sent_to_this_machine_in_the_clear(connect: Connect, target: str) -> None:
+def test_an_api_key_can_be_sent_to_this_machine_in_the_clear(connect: ClientFactory, target: str) -> None:
     connect(target, api_key="a-key")
 
 
-def test_calls_are_balanced_over_all_addresses_and_over_the_remaining_ones_when_one_stops(connect: Connect) -> None:
+def test_calls_are_balanced_over_all_addresses_and_over_the_remaining_ones_when_one_stops(
+    connect: ClientFactory,
+) -> None:
     with serving(FakeService()) as one:
         with serving(FakeService()) as other:
             client = connect(f"ipv4:{one.target},{other.target}")
@@ -937,11 +945,11 @@ def test_calls_are_balanced_over_all_addresses_and_over_the_remaining_ones_when_
         assert len(one.requests) == received + 10
 
 
-def test_a_target_can_name_several_addresses(service: RunningService, connect: Connect) -> None:
+def test_a_target_can_name_several_addresses(service: RunningService, connect: ClientFactory) -> None:
     assert charge(connect(f"ipv4:{service.target},{service.target}")).payment_id > 0
 
 
-def test_a_closed_client_makes_no_calls(connect: Connect) -> None:
+def test_a_closed_client_makes_no_calls(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         client = connect(fake.target)
         charge(client)
@@ -950,7 +958,7 @@ def test_a_closed_client_makes_no_calls(connect: Connect) -> None:
             charge(client)
 
 
-def test_a_connection_can_be_encrypted(connect: Connect) -> None:
+def test_a_connection_can_be_encrypted(connect: ClientFactory) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "payments test")])
     now = datetime.now(UTC)
@@ -972,7 +980,7 @@ def test_a_connection_can_be_encrypted(connect: Connect) -> None:
             charge(client)
 
 
-class NamingInterceptor(grpc.UnaryUnaryClientInterceptor):
+class RecordingInterceptor(grpc.UnaryUnaryClientInterceptor):
     """Records the method of each attempt."""
 
     def __init__(self) -> None:
@@ -990,7 +998,7 @@ class NamingInterceptor(grpc.UnaryUnaryClientInterceptor):
         return continuation(client_call_details, request)
 
 
-class AsyncNamingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
+class AsyncRecordingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     """Records the method of each attempt."""
 
     def __init__(self) -> None:
@@ -1010,9 +1018,9 @@ class AsyncNamingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
 
 @pytest.mark.asyncio
 async def test_interceptors_see_each_attempt_of_the_client() -> None:
-    # gRPC makes five attempts by itself, which are the first attempt of the client.
+    # gRPC makes five attempts by itself, which the client counts as its first attempt.
     failures = [failure(grpc.StatusCode.UNAVAILABLE)] * 5
-    interceptor, async_interceptor = NamingInterceptor(), AsyncNamingInterceptor()
+    interceptor, async_interceptor = RecordingInterceptor(), AsyncRecordingInterceptor()
     with serving(FakeService(failures=iter(failures))) as fake:
         with PaymentsClient(fake.target, interceptors=[interceptor]) as client:
             charge(client)

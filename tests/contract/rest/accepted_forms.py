@@ -1,8 +1,9 @@
-"""The OpenAPI document, extended by every form of a request that the service accepts.
+"""The OpenAPI document, extended with every form of request that the service accepts.
 
 The committed document has canonical forms only, so that clients can be generated from it. The service accepts all of
 ProtoJSON over ``/v2``, and numbers as strings over ``/v1``. Schemathesis expects the service to reject everything that
-a schema excludes, so it gets schemas that include these forms. They also include the currency, which is a setting.
+a schema excludes, so it gets schemas that include these forms. They also restrict
+``currencyCode`` to the deployment's currency, which is a setting.
 """
 
 from typing import Any
@@ -27,18 +28,18 @@ def with_accepted_forms(document: Schema, currency: str) -> Schema:
 
 
 def _verbs(document: Schema, path: str, currency: str) -> Schema:
-    forms = _Forms(document, currency)
+    widener = _SchemaWidener(document, currency)
     return {
         verb: {
             **operation,
-            "parameters": [forms.parameter(one, path) for one in operation["parameters"]],
-            **({"requestBody": forms.body(operation["requestBody"], path)} if "requestBody" in operation else {}),
+            "parameters": [widener.parameter(parameter, path) for parameter in operation["parameters"]],
+            **({"requestBody": widener.body(operation["requestBody"], path)} if "requestBody" in operation else {}),
         }
         for verb, operation in document["paths"][path].items()
     }
 
 
-class _Forms:
+class _SchemaWidener:
     """Widens schemas and resolves their references."""
 
     def __init__(self, document: Schema, currency: str) -> None:
@@ -49,29 +50,29 @@ class _Forms:
         """Widen the schema of a ``/v2`` parameter. ``/v1`` parameters accept text already."""
         if "$ref" in parameter or path.startswith("/v1"):
             return parameter
-        return {**parameter, "schema": self._value(parameter["schema"])}
+        return {**parameter, "schema": self._widen(parameter["schema"])}
 
     def body(self, body: Schema, path: str) -> Schema:
         """Widen the schema of a body."""
         ((kind, content),) = body["content"].items()
         schema = self._resolve(content["schema"])
-        wider = self._legacy(schema) if path.startswith("/v1") else self._value(schema)
+        wider = self._widen_legacy(schema) if path.startswith("/v1") else self._widen(schema)
         return {**body, "content": {kind: {**content, "schema": wider}}}
 
-    def _legacy(self, schema: Schema) -> Schema:
+    def _widen_legacy(self, schema: Schema) -> Schema:
         properties = {
-            name: {**one, "type": [one["type"], "string"], "pattern": _LEGACY_STRINGS[one["type"]]}
-            for name, one in schema["properties"].items()
+            name: {**field, "type": [field["type"], "string"], "pattern": _LEGACY_STRINGS[field["type"]]}
+            for name, field in schema["properties"].items()
         }
         return {**schema, "properties": properties}
 
-    def _value(self, schema: Schema) -> Schema:
+    def _widen(self, schema: Schema) -> Schema:
         schema = self._resolve(schema)
         match schema:
             case {"properties": dict(fields)}:
-                return {**schema, "properties": {name: self._field(schema, name) for name in fields}}
+                return {**schema, "properties": {name: self._widen_field(schema, name) for name in fields}}
             case {"items": dict(items)}:
-                return {**schema, "items": self._value(items)}
+                return {**schema, "items": self._widen(items)}
             case {"enum": list(names)}:
                 with_numbers = {**schema, "type": ["string", "integer"], "enum": [*names, *range(len(names))]}
                 excluded = [*schema.get("not", {}).get("enum", [])]
@@ -85,9 +86,9 @@ class _Forms:
                 return {**schema, "type": ["integer", "string"], "pattern": f"^(0|{sign}{digits})$"}
         return schema
 
-    def _field(self, message: Schema, name: str) -> Schema:
+    def _widen_field(self, message: Schema, name: str) -> Schema:
         """Widen the schema of a field, and allow null unless the field is required."""
-        schema = self._value(message["properties"][name])
+        schema = self._widen(message["properties"][name])
         if name == "currencyCode":
             schema = {**schema, "enum": ["", self._currency]}
         return schema if name in message.get("required", []) else {"anyOf": [schema, {"type": "null"}]}
@@ -96,12 +97,12 @@ class _Forms:
         """Return the target of a reference, merged with the reference's sibling keys."""
         if "$ref" not in schema:
             return schema
-        place: Any = self._document
+        target: Any = self._document
         for step in schema["$ref"].removeprefix("#/").split("/"):
-            place = place[step]
-        return _merge(place, {key: value for key, value in schema.items() if key != "$ref"})
+            target = target[step]
+        return _merge(target, {key: value for key, value in schema.items() if key != "$ref"})
 
 
-def _merge(schema: Schema, further: Schema) -> Schema:
-    inner = {key: _merge(schema[key], value) for key, value in further.items() if isinstance(schema.get(key), dict)}
-    return {**schema, **further, **inner}
+def _merge(schema: Schema, overrides: Schema) -> Schema:
+    inner = {key: _merge(schema[key], value) for key, value in overrides.items() if isinstance(schema.get(key), dict)}
+    return {**schema, **overrides, **inner}

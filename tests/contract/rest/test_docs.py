@@ -103,9 +103,9 @@ def test_a_charge_can_be_tried_out_in_swagger_ui(
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
 
-    reply = operation.locator(".live-responses-table")
-    expect(reply.locator("tbody .response-col_status")).to_contain_text(status, timeout=TIMEOUT_MILLISECONDS)
-    expect(reply).to_contain_text(response)
+    responses_table = operation.locator(".live-responses-table")
+    expect(responses_table.locator("tbody .response-col_status")).to_contain_text(status, timeout=TIMEOUT_MILLISECONDS)
+    expect(responses_table).to_contain_text(response)
     assert (visit.blocked_urls, visit.console_errors) == ([], [])
 
 
@@ -125,22 +125,22 @@ def test_a_file_is_served_plain_or_compressed_and_can_be_cached(service: Running
     with httpx.Client(base_url=service.rest_url) as client:
         plain = client.get(path, headers={"Accept-Encoding": "identity"})
         compressed = client.get(path, headers={"Accept-Encoding": "gzip"})
-        known = client.get(path, headers={"If-None-Match": plain.headers["ETag"]})
+        revalidated = client.get(path, headers={"If-None-Match": plain.headers["ETag"]})
     assert plain.status_code == compressed.status_code == 200
     assert plain.headers["Content-Type"] == kind
     assert "Content-Encoding" not in plain.headers
     assert compressed.headers["Content-Encoding"] == "gzip"
     assert compressed.content == plain.content
-    assert (known.status_code, known.content) == (304, b"")
+    assert (revalidated.status_code, revalidated.content) == (304, b"")
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/assets/swagger-ui-bundle.js"])
 @pytest.mark.parametrize("encoding", ["identity", "br", "gzip"])
-@pytest.mark.parametrize("others", [{}, {"Origin": "http://127.0.0.1"}])
+@pytest.mark.parametrize("extra_headers", [{}, {"Origin": "http://127.0.0.1"}])
 def test_a_file_varies_by_accept_encoding_only(
-    service: RunningService, path: str, encoding: str, others: dict[str, str]
+    service: RunningService, path: str, encoding: str, extra_headers: dict[str, str]
 ) -> None:
-    response = httpx.get(f"{service.rest_url}{path}", headers={"Accept-Encoding": encoding, **others})
+    response = httpx.get(f"{service.rest_url}{path}", headers={"Accept-Encoding": encoding, **extra_headers})
     assert response.headers.get_list("Vary", split_commas=True) == ["Accept-Encoding"]
 
 

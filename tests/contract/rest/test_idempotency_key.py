@@ -83,7 +83,7 @@ def reference(response: Response) -> str:
 
 
 def violation(response: Response) -> dict[str, str]:
-    (found,) = (one for one in response.body["details"] if one["@type"].endswith("BadRequest"))
+    (found,) = (detail for detail in response.body["details"] if detail["@type"].endswith("BadRequest"))
     return dict(found["fieldViolations"][0])
 
 
@@ -217,7 +217,7 @@ def test_a_charge_with_its_own_request_id_keeps_it_in_a_batch_with_a_key(post: P
     assert references(batch(post, charges, header)) == references(results)
 
 
-def test_a_key_identifies_different_charges_in_a_batch_and_alone(post: Post) -> None:
+def test_a_batch_and_a_single_charge_with_the_same_key_are_different_charges(post: Post) -> None:
     header, body = key(new_request_id()), v2_body(new_order_id())
     alone = reference(post(V2, body, header))
     assert references(batch(post, [body], header)) != [alone]
@@ -241,20 +241,20 @@ def test_every_spelling_of_a_key_replays_a_batch(post: Post) -> None:
 # Refunds
 
 
-@pytest.mark.parametrize("again", ["{} ", '"{}"'])
-def test_every_spelling_of_a_key_refunds_once(post: Post, again: str) -> None:
+@pytest.mark.parametrize("spelling", ["{} ", '"{}"'])
+def test_every_spelling_of_a_key_refunds_once(post: Post, spelling: str) -> None:
     name = new_request_id()
     payment_id = post(V2, v2_body(new_order_id())).body["payment"]["paymentId"]
     path, part = f"/v2/payments/{payment_id}:refund", {"amount": {"units": "100"}}
-    first, second = (post(path, part, key(value)) for value in (name, again.format(name)))
+    first, second = (post(path, part, key(value)) for value in (name, spelling.format(name)))
     assert second.body["refund"]["refundId"] == first.body["refund"]["refundId"]
     rest = new_request_id()
     path = f"/v1/payments/{payment_id}/refund"
-    responses = [post(path, None, key(value)) for value in (rest, again.format(rest))]
+    responses = [post(path, None, key(value)) for value in (rest, spelling.format(rest))]
     assert [response.headers.get("idempotency-replayed") for response in responses] == [None, "true"]
 
 
-def test_an_empty_request_id_is_not_the_key(post: Post) -> None:
+def test_an_empty_request_id_is_not_replaced_by_the_key(post: Post) -> None:
     rejected = post(V2, v2_body(1) | {"requestId": ""}, key(new_request_id()))
     assert (rejected.status, violation(rejected)["field"]) == (400, "request_id")
     batch = {"charges": [v2_body(1) | {"requestId": ""}, v2_body(1)]}

@@ -58,7 +58,7 @@ def send(port: int, request: Request) -> Response:
     return Response(response.status, body, {name: value.replace(str(port), "PORT") for name, value in received.items()})
 
 
-SAME = [
+SAME_RESPONSE = [
     *charges(BODY, b'{"order_id": "342", "amount": "561.00"}', b'{"order_id":342.0,"amount":561}'),
     *charges(
         b'{"order_id":" 7 ","amount":" 5 "}', b'{"order_id":"+7","amount":"1e2"}', b'{"order_id":true,"amount":true}'
@@ -218,13 +218,13 @@ SAME = [
 
 
 def problem(kind: str, where: str, name: str, message: str, value: object, **ctx: object) -> dict[str, object]:
-    more = {"ctx": ctx} if ctx else {}
-    return {"type": kind, "loc": [where, name], "msg": message, "input": value} | more
+    context = {"ctx": ctx} if ctx else {}
+    return {"type": kind, "loc": [where, name], "msg": message, "input": value} | context
 
 
 AT_LEAST, AT_MOST = "Input should be greater than or equal to", "Input should be less than or equal to"
 DATES = "Input should be a date as in 2025-02-07, 2025-02-07 05:28:54 or 2025-02-07T05:28:54"
-DIFFERENT: list[tuple[Request, dict[str, object]]] = [
+DIFFERENT_RESPONSE: list[tuple[Request, dict[str, object]]] = [
     *(
         (request, problem("greater_than_equal", "body", "amount", f"{AT_LEAST} 0.01", value, ge=0.01))
         for request, value in zip(
@@ -269,7 +269,7 @@ DIFFERENT: list[tuple[Request, dict[str, object]]] = [
         for text in ("yesterday", "2025-02-30", "20250207", "2025-02-07T", "2025-2-7", "1738906134", "2025-W06-5")
     ),
 ]
-"""Requests that the legacy service accepted, ignored or failed, and the error that they get here."""
+"""Requests that the legacy service accepted, ignored or failed on, each with the error that this service returns."""
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +300,7 @@ def without_random_values(response: Response) -> Response:
     return Response(response.status, body, response.headers)
 
 
-@pytest.mark.parametrize("request_", SAME, ids=str)
+@pytest.mark.parametrize("request_", SAME_RESPONSE, ids=str)
 def test_both_services_return_equal_responses(ports: tuple[int, int], request_: Request) -> None:
     ours, legacy = (without_random_values(send(port, request_)) for port in ports)
     assert legacy.status != 500
@@ -323,7 +323,9 @@ def test_both_services_return_equal_responses_to_rare_forms(ports: tuple[int, in
         assert ours == legacy
 
 
-@pytest.mark.parametrize(("request_", "error"), DIFFERENT, ids=[str(request) for request, _ in DIFFERENT])
+@pytest.mark.parametrize(
+    ("request_", "error"), DIFFERENT_RESPONSE, ids=[str(request) for request, _ in DIFFERENT_RESPONSE]
+)
 def test_invalid_requests_that_the_legacy_service_accepted_are_rejected(
     ports: tuple[int, int], request_: Request, error: dict[str, object]
 ) -> None:

@@ -19,7 +19,7 @@ def rest(approving_service: RunningService) -> Iterator[httpx.Client]:
 
 def violation(response: httpx.Response) -> tuple[str, str]:
     assert response.status_code == 400, response.text
-    (found,) = (one for one in response.json()["details"] if one["@type"].endswith("BadRequest"))
+    (found,) = (detail for detail in response.json()["details"] if detail["@type"].endswith("BadRequest"))
     first = found["fieldViolations"][0]
     return first.get("field", ""), first["description"]
 
@@ -52,7 +52,7 @@ def test_a_number_with_a_zero_fraction_keeps_all_its_digits(rest: httpx.Client) 
 def test_a_value_that_is_not_protojson_is_rejected(rest: httpx.Client, fields: str, field: str) -> None:
     body = f'{{"orderId": {new_order_id()}, {fields}}}'
     assert violation(post(rest, "/v2/payments:charge", body))[0] == field
-    if "99" not in fields:  # only the RPC rejects this one, in the result of the charge
+    if "99" not in fields:  # in a batch, the RPC rejects an unknown method in the result of its charge
         assert violation(post(rest, "/v2/payments:batchCharge", f'{{"charges": [{body}]}}'))[0] == f"charges[0].{field}"
 
 
@@ -78,7 +78,7 @@ def test_an_id_in_a_path_must_be_a_json_integer(rest: httpx.Client, payment_id: 
         *(("filter.orderId", number) for number in ("1_0", "１", " 1", "+1", "")),  # noqa: RUF001 - another script
         *(("pageSize", number) for number in ("1_0", "1.5", "2147483648")),
         *(("filter.methods", method) for method in ("true", "upi", "1.5")),
-        *(("includeTotalSize", truth) for truth in ("True", "1", "yes", "")),
+        *(("includeTotalSize", boolean) for boolean in ("True", "1", "yes", "")),
         ("filter.minAmount.units", "1_000"),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_query_parameter_must_occur_once_and_be_utf_8(rest: httpx.Client, quer
     assert violation(rest.get(f"/v2/payments?{query}"))[0] == field
 
 
-def test_a_query_must_not_name_another_key_than_the_path(rest: httpx.Client) -> None:
+def test_a_query_must_not_name_a_different_key_than_the_path(rest: httpx.Client) -> None:
     assert violation(rest.get("/v2/payments/1?reference=x")) == (
         "payment_id",
         "only one of paymentId, reference may be set",

@@ -195,7 +195,7 @@ def test_a_full_v1_refund_after_a_partial_one_shows_the_whole_charge(rest: httpx
     rest.post(f"/v2/payments/{payment['paymentId']}:refund", json={"amount": {"units": "30"}})
     refunded = rest.post(f"/v1/payments/{payment['paymentId']}/refund").json()
     assert refunded["amount"] == 100.0
-    amounts = [one["amount"]["units"] for one in rest.get(f"/v2/payments/{payment['paymentId']}").json()["refunds"]]
+    amounts = [item["amount"]["units"] for item in rest.get(f"/v2/payments/{payment['paymentId']}").json()["refunds"]]
     assert amounts == ["30", "70"]
 
 
@@ -210,7 +210,7 @@ def test_times_are_shown_and_filtered_to_the_second(rest: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("amount", "charged"), [("0.005", 0.01), (561.005, 561.01), ("1.115", 1.12), (2.675, 2.68)])
-def test_an_amount_finer_than_two_decimals_is_rounded_half_up(
+def test_an_amount_with_more_than_two_decimals_is_rounded_half_up(
     rest: httpx.Client, amount: object, charged: float
 ) -> None:
     body = charge_body(amount=amount)
@@ -279,7 +279,7 @@ def test_calls_above_the_limit_get_a_retry_delay(
     ):
         payment_id = GrpcDriver(channel).charge(charge()).payment.payment_id
         with lock_payment_rows():
-            refunding = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
+            refund_call = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
             time.sleep(0.5)
             rejected = rest.get("/v1/payments")
             assert (rejected.status_code, list(rejected.json())) == (429, ["detail"])
@@ -287,7 +287,7 @@ def test_calls_above_the_limit_get_a_retry_delay(
             second = rest.get("/v2/payments")
             assert (second.status_code, second.json()["code"]) == (429, 8)
             assert rest.get("/healthz").status_code == 200
-        assert refunding.result().status_code == 200
+        assert refund_call.result().status_code == 200
 
 
 POST = b"POST /v1/payments/charge HTTP/1.1\r\nHost: x\r\n"
@@ -346,12 +346,12 @@ def test_on_sigterm_calls_in_flight_complete_and_new_ones_are_rejected(
     ):
         payment_id = GrpcDriver(channel).charge(charge()).payment.payment_id
         with lock_payment_rows():
-            refunding = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
+            refund_call = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
             time.sleep(0.5)
             running.send(signal.SIGTERM)
             running.wait_for("draining")
             assert rest.get("/readyz").status_code == 503
             assert rest.get("/v1/payments").status_code == 503
-        assert refunding.result().status_code == 200
+        assert refund_call.result().status_code == 200
     assert running.wait() == 0
     assert all(event["level"] == "info" for event in running.events)

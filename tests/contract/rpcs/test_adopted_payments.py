@@ -44,7 +44,7 @@ def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> 
 def insert_without_strict_mode(
     database_server: DatabaseServer, name: str, payment_id: int, created_at: str | None
 ) -> None:
-    """Insert a row with a SQL mode that accepts a time of zeros."""
+    """Insert a row with a SQL mode that accepts a zero date."""
     connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=True)
     with connection, connection.cursor() as cursor:
         cursor.execute("SET SESSION sql_mode = ''")
@@ -154,7 +154,7 @@ def test_any_adopted_status_except_zero_is_a_success(
         assert {payment.status for payment in listed} == {pb.PAYMENT_STATUS_SUCCEEDED}
 
 
-def test_amounts_finer_than_the_currency_fail_the_migration(
+def test_amounts_with_too_many_decimals_for_the_currency_fail_the_migration(
     database_server: DatabaseServer, empty_database: dict[str, str]
 ) -> None:
     name = empty_database["MYSQL_DB"]
@@ -165,7 +165,7 @@ def test_amounts_finer_than_the_currency_fail_the_migration(
     assert migrate(settings_of(empty_database), report=lambda _: None)
 
 
-def test_a_create_time_of_zeros_is_unset(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
+def test_a_zero_create_time_is_unset(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
     name = empty_database["MYSQL_DB"]
     database_server.execute(TABLE, database=name)
     for payment_id, created_at in ((1, "0000-00-00"), (2, None), (3, "0000-00-00"), (4, "2025-03-01")):

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def call_concurrently(call: Callable[[int], Result]) -> list[Result | CallFailed]:
-    """Call with 0 to 63 from 64 threads that start together, and return the results and errors."""
+    """Run ``call`` with each number from 0 to 63, in 64 threads that start together. Return the results and errors."""
     start = threading.Barrier(CALLERS)
 
     def run(number: int) -> Result | CallFailed:
@@ -75,11 +75,7 @@ def test_concurrent_partial_refunds_never_exceed_the_charge(replicas: list[GrpcD
     assert len(successes) == 14
     assert {failed.reason for failed in responses if isinstance(failed, CallFailed)} == {"REFUND_EXCEEDS_PAYMENT"}
     details = replicas[0].get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
-    assert (
-        amount_of(details.payment.refunded_amount)
-        == sum(amount_of(successes.amount) for successes in details.refunds)
-        == 98
-    )
+    assert amount_of(details.payment.refunded_amount) == sum(amount_of(made.amount) for made in details.refunds) == 98
 
 
 def test_concurrent_refunds_with_one_request_id_refund_once(replicas: list[GrpcDriver]) -> None:
@@ -89,7 +85,7 @@ def test_concurrent_refunds_with_one_request_id_refund_once(replicas: list[GrpcD
     assert isinstance(responses[0], pb.RefundResponse)
     assert responses == [responses[0]] * CALLERS
     details = replicas[0].get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
-    assert [amount_of(successes.amount) for successes in details.refunds] == [Decimal(7)]
+    assert [amount_of(made.amount) for made in details.refunds] == [Decimal(7)]
 
 
 def test_concurrent_refunds_of_two_payments_with_one_request_id_refund_one_of_them(replicas: list[GrpcDriver]) -> None:
@@ -125,11 +121,11 @@ def test_paging_returns_each_existing_payment_once_during_concurrent_charges(
         return count
 
     with ThreadPoolExecutor(2) as threads:
-        charging = [threads.submit(keep_charging, api) for api in replicas]
+        charge_counts = [threads.submit(keep_charging, api) for api in replicas]
         try:
             seen: list[int] = []
             request = pb.ListPaymentsRequest(order_by=order_by, page_size=7)
-            # In ascending order, new payments could keep the walk going forever, so it ends at the last existing one.
+            # In ascending order, new payments could extend the list forever, so stop once all existing ones were seen.
             while not existing <= set(seen):
                 page = replicas[len(seen) % 2].list_payments(request)
                 seen += [payment.payment_id for payment in page.payments]
@@ -138,4 +134,4 @@ def test_paging_returns_each_existing_payment_once_during_concurrent_charges(
         finally:
             stop.set()
     assert len(seen) == len(set(seen))
-    assert all(count.result() > 0 for count in charging)
+    assert all(count.result() > 0 for count in charge_counts)

@@ -37,7 +37,7 @@ def test_a_caller_that_exceeds_its_rate_gets_a_retry_delay(rate_limited: Running
     assert (failed.value.code, failed.value.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
     assert failed.value.retry_after_seconds is not None
     assert 30 < failed.value.retry_after_seconds <= 100
-    if rate_limited.engine is Engine.GRPCIO:  # the native engine cannot send it
+    if rate_limited.engine is Engine.GRPCIO:  # the native engine cannot send this trailer
         assert failed.value.trailers["grpc-retry-pushback-ms"] == str(round(failed.value.retry_after_seconds * 1000))
 
 
@@ -117,7 +117,7 @@ def test_failed_authentications_are_limited_by_address_and_valid_keys_are_not(
     with grpc.insecure_channel(running.target) as channel:
         api = GrpcDriver(channel)
         failures = [call(*unknown_key), call(), call(("authorization", "Basic x"))]
-        assert [it.reason for it in failures] == ["API_KEY_INVALID", "CREDENTIALS_MISSING", "API_KEY_INVALID"]
+        assert [failed.reason for failed in failures] == ["API_KEY_INVALID", "CREDENTIALS_MISSING", "API_KEY_INVALID"]
         two_keys = (("x-api-key", "a"), ("x-api-key", "b"))
         causes = (
             (unknown_key, "the API key is unknown"),

@@ -138,7 +138,7 @@ def test_time_bounds_are_inclusive(
     assert walk(api, order_filter, "create_time asc") == seven_payments[1:5]
 
 
-def test_a_time_bound_finer_than_a_microsecond_is_exact(api: Driver, seven_payments: list[pb.Payment]) -> None:
+def test_a_time_bound_more_precise_than_a_microsecond_is_exact(api: Driver, seven_payments: list[pb.Payment]) -> None:
     just_after = Timestamp(seconds=seven_payments[3].create_time.seconds, nanos=seven_payments[3].create_time.nanos + 1)
     order_id = seven_payments[0].order_id
     later = pb.PaymentFilter(order_id=order_id, min_create_time=just_after)
@@ -157,7 +157,7 @@ def test_the_earliest_and_latest_timestamps_are_valid_bounds(api: Driver, order_
 
 @pytest.fixture(scope="module")
 def varied_payments(service: RunningService) -> Iterator[tuple[int, dict[str, pb.Payment]]]:
-    """An order id, and its payments by name, which differ in method, status and refund state."""
+    """An order id, and its payments by name. They differ in method, status and refund state."""
     order_id = new_order_id()
     with grpc.insecure_channel(service.target) as channel:
         api = GrpcDriver(channel)
@@ -204,7 +204,7 @@ def test_a_payment_must_match_all_conditions_of_a_filter(
     assert ids(walk(api, payment_filter)) == expected
     request = pb.ListPaymentsRequest(filter=payment_filter, include_total_size=True)
     assert api.list_payments(request).total_size == len(names)
-    # Without the order id, the list also holds payments of other tests.
+    # Without the order id, the list also contains payments of other tests.
     payment_filter.ClearField("order_id")
     assert set(expected) <= set(ids(walk(api, payment_filter, page_size=1000)))
 
@@ -269,7 +269,7 @@ INVALID_LISTS = [
     ("empty reference", pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference="")), ["filter.reference"]),
     ("long reference", pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference="x" * 101)), ["filter.reference"]),
     (
-        "amount too fine",
+        "amount too precise",
         pb.ListPaymentsRequest(filter=pb.PaymentFilter(min_amount=Money(nanos=1))),
         ["filter.min_amount.nanos"],
     ),

@@ -14,7 +14,7 @@ from tests.support.drivers.requests import charge, refund
 from tests.support.running_service import RunningService
 
 REFUNDS_WITH_PAYMENT = 100
-"""The largest number of refunds in a response of GetPayment, by the contract."""
+"""The largest number of refunds in a response of GetPayment, according to the contract."""
 
 
 def charge_and_refund(api: Driver, refunds: int = 0) -> tuple[int, list[pb.Refund]]:
@@ -52,7 +52,7 @@ def test_a_refund_made_between_two_pages_comes_last(api: Driver) -> None:
     following = pages(api, payment_id, 2)
     assert next(following) == refunds[:2]
     refunds.append(api.refund(refund(payment_id, "0.02")).refund)
-    assert [one for page in following for one in page] == refunds[2:]
+    assert [item for page in following for item in page] == refunds[2:]
 
 
 def test_the_page_size_of_refunds_can_change_between_pages(api: Driver) -> None:
@@ -72,7 +72,7 @@ def test_get_payment_returns_the_first_refunds_and_a_token_for_the_rest(api: Dri
         assert list(shown.refunds) == refunds[:REFUNDS_WITH_PAYMENT]
         assert bool(shown.next_refunds_page_token) == (count > REFUNDS_WITH_PAYMENT)
         if count > REFUNDS_WITH_PAYMENT:
-            following = [one for page in pages(api, payment_id, 70, shown.next_refunds_page_token) for one in page]
+            following = [item for page in pages(api, payment_id, 70, shown.next_refunds_page_token) for item in page]
             assert following == refunds[REFUNDS_WITH_PAYMENT:]
 
 

@@ -48,15 +48,15 @@ def test_partial_refunds_add_up_until_nothing_remains(api: Driver, payment: pb.P
     assert refund_amounts(api, payment) == [Decimal(30), Decimal("69.99"), Decimal("0.01")]
 
 
-@pytest.mark.parametrize(("already", "requested"), [("0.01", "100.00"), ("50.00", "50.01"), ("100.00", "0.01")])
+@pytest.mark.parametrize(("refunded", "requested"), [("0.01", "100.00"), ("50.00", "50.01"), ("100.00", "0.01")])
 def test_a_refund_above_the_remaining_amount_is_rejected(
-    api: Driver, payment: pb.Payment, already: str, requested: str
+    api: Driver, payment: pb.Payment, refunded: str, requested: str
 ) -> None:
-    api.refund(refund(payment.payment_id, already))
+    api.refund(refund(payment.payment_id, refunded))
     with pytest.raises(CallFailed) as failed:
         api.refund(refund(payment.payment_id, requested))
     assert (failed.value.code, failed.value.reason) == ("FAILED_PRECONDITION", "REFUND_EXCEEDS_PAYMENT")
-    assert refund_amounts(api, payment) == [Decimal(already)]
+    assert refund_amounts(api, payment) == [Decimal(refunded)]
 
 
 def test_repeating_a_full_refund_returns_the_same_response(api: Driver, payment: pb.Payment) -> None:
@@ -151,7 +151,7 @@ INVALID_REFUNDS = [
     ("negative payment", refund(-1), ["payment_id"]),
     ("zero", refund(1, "0"), ["amount"]),
     ("negative", refund(1, "-5"), ["amount"]),
-    ("too fine", refund(1, "0.001"), ["amount.nanos"]),
+    ("too precise", refund(1, "0.001"), ["amount.nanos"]),
     ("too large", refund(1, "100000000"), ["amount.units"]),
     ("unknown currency", pb.RefundRequest(payment_id=1, amount=money(1, "rupees")), ["amount.currency_code"]),
     ("two signs", pb.RefundRequest(payment_id=1, amount=Money(units=1, nanos=-1)), ["amount.nanos"]),

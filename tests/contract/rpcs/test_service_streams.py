@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from server.config.grpc import Engine
-from tests.contract.rpcs.test_watch_payments import PATIENCE_SECONDS, wait_until
+from tests.contract.rpcs.test_watch_payments import STEP_TIMEOUT_SECONDS, wait_until
 from tests.support.drivers.calls import CallFailed, call_failed, health_stub
 from tests.support.drivers.http2_peer import INITIAL_WINDOW_SIZE, Http2Peer
 from tests.support.running_service import RunningService
@@ -36,7 +36,7 @@ def open_channel(running: RunningService) -> Iterator[grpc.Channel]:
 
 
 def watch_health(channel: grpc.Channel, name: str = SERVICE) -> Any:  # noqa: ANN401 - generic in its type stubs only
-    return health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE_SECONDS)
+    return health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=name), timeout=STEP_TIMEOUT_SECONDS)
 
 
 def reflect(channel: grpc.Channel, stack: ExitStack) -> Any:  # noqa: ANN401 - generic in its type stubs only
@@ -46,10 +46,10 @@ def reflect(channel: grpc.Channel, stack: ExitStack) -> Any:  # noqa: ANN401 - g
 
     def requests() -> Iterator[reflection_pb2.ServerReflectionRequest]:
         yield reflection_pb2.ServerReflectionRequest(list_services="")
-        done.wait(PATIENCE_SECONDS)
+        done.wait(STEP_TIMEOUT_SECONDS)
 
     stub: Any = ServerReflectionStub
-    return stub(channel).ServerReflectionInfo(requests(), timeout=PATIENCE_SECONDS)
+    return stub(channel).ServerReflectionInfo(requests(), timeout=STEP_TIMEOUT_SECONDS)
 
 
 def error_of(stream: Any) -> CallFailed:  # noqa: ANN401 - generic in its type stubs only
@@ -66,7 +66,7 @@ def metric(running: RunningService, name: str) -> float:
 def test_health_watches_are_limited_in_total_and_for_each_address(start: StartService) -> None:
     running = start(GRPC_MAX_HEALTH_WATCHES="8")
     with open_channel(running) as channel, open_channel(running) as other:
-        streams = [watch_health(it) for it in (channel, other)]
+        streams = [watch_health(each) for each in (channel, other)]
         assert [next(stream).status for stream in streams] == [health_pb2.HealthCheckResponse.SERVING] * 2
         failed = error_of(watch_health(channel))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
@@ -86,7 +86,7 @@ def test_reflection_streams_are_limited(start: StartService) -> None:
     running = start(GRPC_MAX_REFLECTION_STREAMS="1")
     with open_channel(running) as channel, open_channel(running) as other, ExitStack() as stack:
         stream = reflect(channel, stack)
-        names = [it.name for it in next(stream).list_services_response.service]
+        names = [service.name for service in next(stream).list_services_response.service]
         assert SERVICE in names
         failed = error_of(reflect(other, stack))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
@@ -105,7 +105,7 @@ def test_an_unknown_service_name_can_be_watched_and_a_very_long_one_is_rejected(
     assert (failed.code, failed.message) == ("INVALID_ARGUMENT", "service: must be at most 1000 characters")
 
 
-def test_a_health_watch_ends_when_its_client_reads_nothing(start_service: StartService) -> None:
+def test_a_health_watch_ends_when_its_client_does_not_read(start_service: StartService) -> None:
     # The native engine accepts a few responses ahead of the client, which is more than a health watch sends.
     running = start_service(GRPC_ENGINE="grpcio", GRPC_WRITE_TIMEOUT_SECONDS="1")
     request = health_pb2.HealthCheckRequest(service=SERVICE).SerializeToString()

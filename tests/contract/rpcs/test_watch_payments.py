@@ -33,10 +33,10 @@ from tests.support.running_service import RunningService
 StartService = Callable[..., RunningService]
 Watch = Iterator[pb.WatchPaymentsResponse]
 
-PATIENCE_SECONDS = 300
-"""A limit for steps that take milliseconds on an idle machine."""
+STEP_TIMEOUT_SECONDS = 300
+"""The timeout of a step that takes milliseconds on an idle machine."""
 
-wait_until = functools.partial(waiting.wait_until, within_seconds=PATIENCE_SECONDS)
+wait_until = functools.partial(waiting.wait_until, within_seconds=STEP_TIMEOUT_SECONDS)
 
 
 @pytest.fixture(params=list(Engine))
@@ -64,7 +64,7 @@ def open_driver(running: RunningService) -> Iterator[GrpcDriver]:
 def watch(api: GrpcDriver, token: str = "", key: Any = None) -> Any:  # noqa: ANN401 - generic in its type stubs only
     metadata = () if key is None else bearer(key)
     request = pb.WatchPaymentsRequest(resume_token=token)
-    return PaymentServiceStub(api.channel).WatchPayments(request, timeout=PATIENCE_SECONDS, metadata=metadata)
+    return PaymentServiceStub(api.channel).WatchPayments(request, timeout=STEP_TIMEOUT_SECONDS, metadata=metadata)
 
 
 def next_events(stream: Watch, count: int) -> list[pb.WatchPaymentsResponse]:
@@ -84,10 +84,13 @@ def read_to_error(stream: Watch) -> CallFailed:
     return call_failed(failed.value)  # type: ignore[arg-type]
 
 
-def kinds(responses: list[pb.WatchPaymentsResponse]) -> list[tuple[str, int]]:
+def kinds_and_ids(responses: list[pb.WatchPaymentsResponse]) -> list[tuple[str, int]]:
     return [
-        (pb.PaymentEventType.Name(it.event.type).removeprefix("PAYMENT_EVENT_TYPE_"), it.event.payment.payment_id)
-        for it in responses
+        (
+            pb.PaymentEventType.Name(response.event.type).removeprefix("PAYMENT_EVENT_TYPE_"),
+            response.event.payment.payment_id,
+        )
+        for response in responses
     ]
 
 
@@ -110,7 +113,7 @@ def test_a_stream_continues_after_its_resume_token(start: StartService) -> None:
         declined = api.charge(charge(method=pb.PAYMENT_METHOD_CARD)).payment.payment_id
         api.refund(refund(one))
         seen = next_events(stream, 3)
-        assert kinds(seen) == [("CHARGED", one), ("FAILED", declined), ("REFUNDED", one)]
+        assert kinds_and_ids(seen) == [("CHARGED", one), ("FAILED", declined), ("REFUNDED", one)]
         for number, response in enumerate([first, *seen]):
             assert next_events(watch(api, response.resume_token), 3 - number) == seen[number:]
 
@@ -132,15 +135,15 @@ def test_two_replicas_send_the_same_events(start: StartService) -> None:
         ids = [api.charge(charge()).payment.payment_id for api in (one, two, one, two)]
         seen = [next_events(stream, 4) for stream in streams]
         assert seen[0] == seen[1]
-        assert sorted(it.event.payment.payment_id for it in seen[0]) == sorted(ids)
+        assert sorted(response.event.payment.payment_id for response in seen[0]) == sorted(ids)
 
 
 def test_an_idle_stream_sends_heartbeats_without_events(start: StartService) -> None:
     with open_driver(start(EVENT_HEARTBEAT_INTERVAL_SECONDS="0.2")) as api:
         stream = watch(api)
         responses = [next(stream) for _ in range(4)]
-        assert not any(it.HasField("event") for it in responses)
-        assert len({it.resume_token for it in responses}) == 1
+        assert not any(response.HasField("event") for response in responses)
+        assert len({response.resume_token for response in responses}) == 1
 
 
 def test_a_consumer_that_is_far_behind_gets_every_event_in_order(
@@ -151,9 +154,9 @@ def test_a_consumer_that_is_far_behind_gets_every_event_in_order(
     with open_driver(running) as api:
         begin = tokens.encode_resume_token(0)
         seen = next_events(watch(api, begin), 5_000)
-        assert [it.event.payment.payment_id for it in seen] == list(range(1, 5_001))
+        assert [response.event.payment.payment_id for response in seen] == list(range(1, 5_001))
         payment_id = api.charge(charge()).payment.payment_id
-        assert kinds(next_events(watch(api, seen[-1].resume_token), 1)) == [("CHARGED", payment_id)]
+        assert kinds_and_ids(next_events(watch(api, seen[-1].resume_token), 1)) == [("CHARGED", payment_id)]
 
 
 def fill(sql: Callable[..., list[Any]], count: int) -> None:
@@ -189,7 +192,9 @@ def test_a_resume_token_whose_events_were_deleted_has_expired(
     with open_driver(start_service()) as api:
         failed = read_to_error(watch(api, tokens.encode_resume_token(4)))
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
-        assert [it.event.payment.payment_id for it in next_events(watch(api, tokens.encode_resume_token(5)), 5)] == [
+        assert [
+            response.event.payment.payment_id for response in next_events(watch(api, tokens.encode_resume_token(5)), 5)
+        ] == [
             6,
             7,
             8,
@@ -205,15 +210,17 @@ def test_a_stream_that_reaches_archived_events_fails_and_does_not_skip_them(
     start_service: StartService, sql: Callable[..., list[Any]]
 ) -> None:
     fill(sql, 10)
-    # Like the archive, which moves payments by age. They need not be the first ones of the stream.
+    # Delete a payment as the archive does. It selects payments by age, so they need not be the first in the stream.
     sql("DELETE FROM payment_events WHERE payment_id = 5")
     sql("DELETE FROM payments WHERE payment_id = 5")
     with open_driver(start_service()) as api:
         stream = watch(api, tokens.encode_resume_token(0))
-        assert [it.event.payment.payment_id for it in next_events(stream, 4)] == [1, 2, 3, 4]
+        assert [response.event.payment.payment_id for response in next_events(stream, 4)] == [1, 2, 3, 4]
         failed = read_to_error(stream)
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
-        assert [it.event.payment.payment_id for it in next_events(watch(api, tokens.encode_resume_token(5)), 5)] == [
+        assert [
+            response.event.payment.payment_id for response in next_events(watch(api, tokens.encode_resume_token(5)), 5)
+        ] == [
             6,
             7,
             8,
@@ -239,14 +246,14 @@ def test_event_streams_have_their_own_limit(start: StartService) -> None:
         next(watch(api))
 
 
-def test_a_caller_cannot_use_the_streams_of_others(
+def test_a_caller_cannot_use_up_the_streams_of_others(
     start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
     greedy, other = (make_key(name, Role.READ) for name in ("greedy", "other"))
     running = start(MAX_WATCHES="8")
     with open_driver(running) as api, open_driver(running) as elsewhere:
-        streams = [watch(it, key=greedy) for it in (api, elsewhere)]
+        streams = [watch(each, key=greedy) for each in (api, elsewhere)]
         for stream in streams:
             next(stream)
         failed = read_to_error(watch(api, key=greedy))
@@ -255,7 +262,7 @@ def test_a_caller_cannot_use_the_streams_of_others(
         assert failed.retry_after_seconds
         response = httpx.get(f"{running.rest_url}/v2/payments:watch", headers=dict(bearer(greedy)))
         assert response.status_code == 429
-        # Another caller, and an anonymous one, whose limit is that of its address.
+        # Another caller, and an anonymous caller, which is limited by its address.
         streams += [watch(api, key=key) for key in (other, None)]
         for stream in streams[2:]:
             next(stream)
@@ -278,20 +285,23 @@ def test_a_replica_that_shuts_down_ends_its_streams_with_a_reason(start: StartSe
     assert running.wait() == 0
 
 
-ENDS = {"revoked": "revoked_at = UTC_TIMESTAMP(6)", "expires": "expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 SECOND"}
+KEY_CHANGES = {
+    "revoked": "revoked_at = UTC_TIMESTAMP(6)",
+    "expires": "expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 SECOND",
+}
 
 
-@pytest.mark.parametrize("how", ENDS)
-def test_a_stream_ends_when_the_api_key_of_its_caller_does(
-    start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str], how: str
+@pytest.mark.parametrize("change", KEY_CHANGES)
+def test_a_stream_ends_when_the_api_key_of_its_caller_is_revoked_or_expires(
+    start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str], change: str
 ) -> None:
     name = migrated_database["MYSQL_DB"]
     key = key_maker(database_server, name)("reader", Role.READ)
     with open_driver(start(ANONYMOUS_ROLES="-", API_KEY_REFRESH_INTERVAL_SECONDS="0.1")) as api:
         stream = watch(api, key=key)
         next(stream)
-        database_server.execute(f"UPDATE api_keys SET {ENDS[how]}", database=name)
-        failed = read_to_error(stream)  # long before the next response without an event
+        database_server.execute(f"UPDATE api_keys SET {KEY_CHANGES[change]}", database=name)
+        failed = read_to_error(stream)  # long before the next heartbeat
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "API_KEY_INVALID")
 
 
@@ -310,17 +320,17 @@ def test_a_stream_survives_the_loss_of_database_connections(
         stream = watch(api)
         next(stream)
         one = api.charge(charge()).payment.payment_id
-        assert kinds(next_events(stream, 1)) == [("CHARGED", one)]
+        assert kinds_and_ids(next_events(stream, 1)) == [("CHARGED", one)]
         database_server.kill_connections(migrated_database["MYSQL_DB"])
         other = api.charge(charge()).payment.payment_id
-        assert kinds(next_events(stream, 1)) == [("CHARGED", other)]
+        assert kinds_and_ids(next_events(stream, 1)) == [("CHARGED", other)]
 
 
 # Slow readers
 
 
 ROWS = 60_000
-"""Events of about 400 bytes each, which is many times what the server may send ahead of a client."""
+"""The number of stored events: at about 400 bytes each, many times more than the server may buffer for a client."""
 
 MAX_GROWTH_BYTES = 16 << 20
 
@@ -345,7 +355,7 @@ def test_a_client_that_never_reads_costs_little_memory_and_blocks_nobody(
     fill(sql, ROWS)
     request = pb.WatchPaymentsRequest(resume_token=tokens.encode_resume_token(0)).SerializeToString()
     with open_driver(running) as api:
-        next_events(watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000)  # load everything that reading needs
+        next_events(watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000)  # warm up
         before = resident_bytes(running)
         # One client never enlarges its window. The other has the largest window and never reads.
         with Http2Peer(running.port) as closed, Http2Peer(running.port, {INITIAL_WINDOW_SIZE: 2**31 - 1}) as wide:
@@ -356,7 +366,7 @@ def test_a_client_that_never_reads_costs_little_memory_and_blocks_nobody(
             stream = watch(api)
             next(stream)
             payment_id = api.charge(charge()).payment.payment_id
-            assert kinds(next_events(stream, 1)) == [("CHARGED", payment_id)]
+            assert kinds_and_ids(next_events(stream, 1)) == [("CHARGED", payment_id)]
             running.send(signal.SIGTERM)
             assert read_to_error(stream).reason == "SHUTTING_DOWN"
             assert running.wait() == 0
@@ -392,8 +402,8 @@ def test_a_rest_client_that_never_reads_costs_little_memory_and_is_disconnected(
     token = tokens.encode_resume_token(0)
     with httpx.stream(
         "GET", f"{running.rest_url}/v2/payments:watch?resumeToken={tokens.encode_resume_token(ROWS - 3000)}"
-    ) as it:
-        lines = it.iter_lines()
+    ) as response:
+        lines = response.iter_lines()
         for _ in range(3_000):
             next(lines)
     wait_until(lambda: metric(running, "payments_watches") == 0)
@@ -418,7 +428,7 @@ def test_rest_streams_json_lines(start_service: StartService) -> None:
     # Compression would delay lines.
     with (
         open_driver(running) as api,
-        httpx.stream("GET", url, headers={"accept-encoding": "gzip"}, timeout=PATIENCE_SECONDS) as response,
+        httpx.stream("GET", url, headers={"accept-encoding": "gzip"}, timeout=STEP_TIMEOUT_SECONDS) as response,
     ):
         assert response.headers["content-type"] == "application/x-ndjson"
         lines = lines_of(response)
@@ -429,7 +439,9 @@ def test_rest_streams_json_lines(start_service: StartService) -> None:
         assert event["event"]["type"] == "PAYMENT_EVENT_TYPE_CHARGED"
         assert event["event"]["payment"]["paymentId"] == str(payment.payment_id)
         assert event["event"]["caller"] == "anonymous"
-        with httpx.stream("GET", url, params={"resumeToken": first["resumeToken"]}, timeout=PATIENCE_SECONDS) as again:
+        with httpx.stream(
+            "GET", url, params={"resumeToken": first["resumeToken"]}, timeout=STEP_TIMEOUT_SECONDS
+        ) as again:
             repeated = lines_of(again)
             next(repeated)
             assert next(repeated)["result"] == event
@@ -456,19 +468,19 @@ def test_rest_streams_server_sent_events_that_resume_from_the_last_event_id(star
     url = f"{running.rest_url}/v2/payments:watch"
     accept = {"accept": "text/event-stream"}
     with open_driver(running) as api:
-        with httpx.stream("GET", url, headers=accept, timeout=PATIENCE_SECONDS) as response:
+        with httpx.stream("GET", url, headers=accept, timeout=STEP_TIMEOUT_SECONDS) as response:
             assert response.headers["content-type"].startswith("text/event-stream")
             events = events_of(response)
             first = next(events)
             ids = [api.charge(charge()).payment.payment_id for _ in range(2)]
             seen = [next(events) for _ in range(2)]
-        assert [json.loads(it["data"])["event"]["payment"]["paymentId"] for it in seen] == list(map(str, ids))
-        assert [json.loads(it["data"])["resumeToken"] for it in seen] == [it["id"] for it in seen]
+        assert [json.loads(event["data"])["event"]["payment"]["paymentId"] for event in seen] == list(map(str, ids))
+        assert [json.loads(event["data"])["resumeToken"] for event in seen] == [event["id"] for event in seen]
         for begin, rest in ((first, seen), (seen[0], seen[1:])):
             # A browser reconnects with the original address, and with the newer position in a header.
             headers = {**accept, "last-event-id": begin["id"]}
             params = {"resumeToken": first["id"]}
-            with httpx.stream("GET", url, headers=headers, params=params, timeout=PATIENCE_SECONDS) as response:
+            with httpx.stream("GET", url, headers=headers, params=params, timeout=STEP_TIMEOUT_SECONDS) as response:
                 events = events_of(response)
                 next(events)
                 assert [next(events) for _ in rest] == rest
@@ -510,7 +522,7 @@ def test_grpcurl_and_curl_can_watch(start: StartService) -> None:
             subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]}) as process,
         ):
             assert process.stdout is not None
-            timer = threading.Timer(PATIENCE_SECONDS, process.kill)
+            timer = threading.Timer(STEP_TIMEOUT_SECONDS, process.kill)
             timer.start()
             wait_until(lambda: metric(running, "payments_watches") == 1)
             reference = api.charge(charge()).payment.reference

@@ -165,11 +165,11 @@ def test_a_drain_sends_goaway_and_completes_calls_in_flight(
     payment = calls.charge(charge()).payment
     with Http2Peer(running.port) as idle, ThreadPoolExecutor(1) as threads:
         with lock_payment_rows():
-            refunding = threads.submit(calls.refund, refund(payment.payment_id))
+            refund_call = threads.submit(calls.refund, refund(payment.payment_id))
             time.sleep(0.5)
             running.send(signal.SIGTERM)
             running.wait_for("draining")
-        assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
+        assert refund_call.result().payment.refund_state == pb.REFUND_STATE_FULL
         kinds = [frame.kind for frame in idle.frames()]
         assert http2_peer.GOAWAY in kinds
         assert running.wait() == 0

@@ -1,4 +1,4 @@
-"""The health probe program of containers."""
+"""The health probe program for containers."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def test_it_can_check_one_service_at_another_address(service: RunningService) ->
     assert probe("--address", service.target, "--service", name) == (0, f"{name} at {service.target} is SERVING")
 
 
-def test_it_ignores_the_proxy_of_the_environment(service: RunningService) -> None:
+def test_it_ignores_the_proxy_in_the_environment(service: RunningService) -> None:
     exit_code, _ = probe(GRPC_PORT=str(service.port), http_proxy="http://127.0.0.1:1")
 
     assert exit_code == 0
@@ -39,7 +39,7 @@ def test_an_unknown_service_is_not_healthy(service: RunningService) -> None:
     assert text.startswith(f"nobody.v1.Nothing at {service.target} does not report its health: NOT_FOUND")
 
 
-def test_a_server_that_does_not_answer_in_time_is_not_healthy() -> None:
+def test_a_server_that_does_not_respond_in_time_is_not_healthy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         exit_code, text = probe("--address", address, "--timeout-seconds", "0.5")

@@ -20,7 +20,7 @@ from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
 from tools.operations.addresses import in_url
 
-WAIVED = {"LISTEN_WITHOUT": "tls,authentication"}
+UNPROTECTED = {"LISTEN_WITHOUT": "tls,authentication"}
 BOTH = ["127.0.0.1", "::1"]
 
 
@@ -30,25 +30,25 @@ LOOPBACK = [
     ("[::1]", ["::1"]),
     ("localhost", sorted({address[4][0] for address in socket.getaddrinfo("localhost", 0)})),
 ]
-ELSEWHERE = [
+ALL_INTERFACES = [
     ("::", BOTH),
     ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 - the test needs all interfaces
 ]
 
 
 @pytest.mark.parametrize(
-    ("engine", "host", "reached"),
+    ("engine", "host", "addresses"),
     [
-        *(("grpcio", *where) for where in LOOPBACK + ELSEWHERE),
-        *(("native", *where) for where in LOOPBACK),  # the only addresses that it accepts
+        *(("grpcio", *case) for case in LOOPBACK + ALL_INTERFACES),
+        *(("native", *case) for case in LOOPBACK),  # the only hosts that the native engine accepts
     ],
 )
 def test_it_listens_on_every_address_of_the_host(
-    start_service: Callable[..., RunningService], engine: str, host: str, reached: list[str]
+    start_service: Callable[..., RunningService], engine: str, host: str, addresses: list[str]
 ) -> None:
-    running = start_service(GRPC_HOST=host, REST_HOST=host, GRPC_ENGINE=engine, **WAIVED)
+    running = start_service(GRPC_HOST=host, REST_HOST=host, GRPC_ENGINE=engine, **UNPROTECTED)
 
-    for address in reached:
+    for address in addresses:
         with grpc.insecure_channel(in_url(address, running.port)) as channel:
             GrpcDriver(channel).charge(charge())
         assert httpx.get(f"http://{in_url(address, running.rest_port)}/readyz").status_code == 200
@@ -79,8 +79,8 @@ def taken_port() -> Iterator[int]:
 def test_it_reports_in_one_line_why_it_cannot_listen(
     migrated_database: dict[str, str], taken_port: int, engine: str, transport: str, host: str, reason: str
 ) -> None:
-    where = {f"{transport}_HOST": host, f"{transport}_PORT": str(taken_port)}
-    service = RunningService({**migrated_database, **PROBABILITIES, **WAIVED, **where, "GRPC_ENGINE": engine})
+    listener = {f"{transport}_HOST": host, f"{transport}_PORT": str(taken_port)}
+    service = RunningService({**migrated_database, **PROBABILITIES, **UNPROTECTED, **listener, "GRPC_ENGINE": engine})
 
     service.spawn()
 
@@ -103,9 +103,9 @@ def test_the_commands_that_make_run_prints_work_in_a_shell_with_an_ipv6_address(
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     administrator = database_server.environment(migrated_database["MYSQL_DB"])
-    where = {"GRPC_HOST": "[::1]", "REST_HOST": "::1", "GRPC_PORT": str(free_port()), "REST_PORT": str(free_port())}
+    listeners = {"GRPC_HOST": "[::1]", "REST_HOST": "::1", "GRPC_PORT": str(free_port()), "REST_PORT": str(free_port())}
     command = [sys.executable, "-m", "tools.dev.run"]
-    environment = {"PATH": os.environ["PATH"], **administrator, **where}
+    environment = {"PATH": os.environ["PATH"], **administrator, **listeners}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         examples = []
@@ -128,6 +128,6 @@ def test_the_commands_that_make_run_prints_work_in_a_shell_with_an_ipv6_address(
 def test_a_misspelled_setting_is_logged_as_a_warning(start_service: Callable[..., RunningService]) -> None:
     service = start_service(ANONYMUS_ROLES="-")
 
-    warned = service.wait_for("setting_misspelt", variable="ANONYMUS_ROLES")
+    event = service.wait_for("setting_misspelt", variable="ANONYMUS_ROLES")
 
-    assert (warned["level"], warned["setting"]) == ("warning", "ANONYMOUS_ROLES")
+    assert (event["level"], event["setting"]) == ("warning", "ANONYMOUS_ROLES")

@@ -1,4 +1,4 @@
-"""The counts and times of ``/metrics``, parsed like Prometheus does."""
+"""The counts and times of ``/metrics``, parsed as Prometheus parses them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -38,11 +38,11 @@ def calls(running: RunningService) -> Iterator[GrpcDriver]:
 
 def read(running: RunningService) -> dict[str, float]:
     """Return the value of every sample, by its name and label values."""
-    reply = httpx.get(f"{running.rest_url}/metrics").raise_for_status()
-    assert reply.headers["content-type"].startswith("text/plain; version=")
+    response = httpx.get(f"{running.rest_url}/metrics").raise_for_status()
+    assert response.headers["content-type"].startswith("text/plain; version=")
     return {
         sample.name + "".join(f"[{value}]" for _, value in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(reply.text)
+        for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }
 
@@ -76,7 +76,7 @@ def test_errors_of_calls_are_counted_by_reason(running: RunningService, calls: G
     assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][Refund]"] == 1
 
 
-def test_counters_exist_with_zero_before_their_first_event(running: RunningService) -> None:
+def test_counters_are_zero_before_their_first_event(running: RunningService) -> None:
     found = read(running)
     for rpc, reason in product((method.name for method in SERVICE.methods), REASONS):
         assert found[f"payments_call_errors_total[{reason}][{rpc}]"] == 0
@@ -92,12 +92,12 @@ def test_rejected_calls_are_counted(
     running = start_service(MAX_CONCURRENT_CALLS="1")
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads, lock_payments_table():
         calls = GrpcDriver(channel)
-        waiting = threads.submit(calls.charge, charge())
+        blocked_charge = threads.submit(calls.charge, charge())
         wait_until(lambda: read(running)["payments_calls_in_progress"] == 1)
         with pytest.raises(CallFailed):
             calls.charge(charge())
         assert read(running)["payments_calls_refused_total"] == 1
-    assert waiting.result().payment.payment_id
+    assert blocked_charge.result().payment.payment_id
 
 
 def test_payments_and_refunds_are_counted_once_each(running: RunningService, calls: GrpcDriver) -> None:
@@ -125,14 +125,14 @@ def test_batches_count_the_calls_that_share_a_statement(
         charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
         wait_until(lambda: read(running).get("payments_group_waiting[charge]", 0) > 0)
         assert read(running)["payments_calls_in_progress"] == 40
-    assert all(one.result().payment.payment_id for one in charges)
+    assert all(call.result().payment.payment_id for call in charges)
     found = read(running)
     assert found["payments_group_items_sum[charge]"] == 40
     assert found["payments_group_items_count[charge]"] < 40
     assert found["payments_group_waiting[charge]"] == 0
 
 
-def test_events_are_counted_by_kind_and_unrelayed_ones_show_as_lag(
+def test_events_are_counted_by_kind_and_pending_events_show_as_lag(
     running: RunningService, calls: GrpcDriver, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
@@ -165,12 +165,12 @@ def test_connections_and_waits_for_them_are_counted(
         assert found["payments_database_connections[idle]"] == 1
         waits = found["payments_database_connection_wait_seconds_count"]
         with lock_payment_rows():
-            refunding = threads.submit(calls.refund, refund(payment.payment_id))
+            refund_call = threads.submit(calls.refund, refund(payment.payment_id))
             wait_until(lambda: read(running)["payments_database_connections[in_use]"] == 1)
-            waiting = threads.submit(calls.list_payments, pb.ListPaymentsRequest())
+            queued_list = threads.submit(calls.list_payments, pb.ListPaymentsRequest())
             time.sleep(0.3)
-        refunding.result()
-        waiting.result()
+        refund_call.result()
+        queued_list.result()
         wait_until(lambda: read(running)["payments_database_connection_wait_seconds_count"] == waits + 1)
 
 
@@ -181,7 +181,7 @@ def test_database_errors_are_counted_by_kind(
     migrated_database: dict[str, str],
     lock_payment_rows: Callable[[], AbstractContextManager[None]],
 ) -> None:
-    def waiting() -> list[tuple[int]]:
+    def blocked_connections() -> list[tuple[int]]:
         return database_server.execute(
             "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'",
             (migrated_database["MYSQL_DB"],),
@@ -189,10 +189,10 @@ def test_database_errors_are_counted_by_kind(
 
     payment = calls.charge(charge()).payment
     with ThreadPoolExecutor(1) as threads, lock_payment_rows():
-        refunding = threads.submit(calls.refund, refund(payment.payment_id))
-        wait_until(lambda: len(waiting()) == 1)
-        database_server.execute(f"KILL CONNECTION {waiting()[0][0]}")
-    refunding.result()
+        refund_call = threads.submit(calls.refund, refund(payment.payment_id))
+        wait_until(lambda: len(blocked_connections()) == 1)
+        database_server.execute(f"KILL CONNECTION {blocked_connections()[0][0]}")
+    refund_call.result()
     assert read(running)["payments_database_errors_total[connection_lost]"] == 1
 
 
@@ -208,9 +208,9 @@ def test_memory_and_open_files_of_the_process_are_metrics(running: RunningServic
 
 def test_openmetrics_is_served_on_request(running: RunningService) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
-    reply = httpx.get(f"{running.rest_url}/metrics", headers=accept).raise_for_status()
-    assert reply.headers["content-type"].startswith("application/openmetrics-text")
-    assert list(openmetrics_parser.text_string_to_metric_families(reply.text))  # type: ignore[no-untyped-call]
+    response = httpx.get(f"{running.rest_url}/metrics", headers=accept).raise_for_status()
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    assert list(openmetrics_parser.text_string_to_metric_families(response.text))  # type: ignore[no-untyped-call]
 
 
 def test_metrics_can_be_turned_off(start_service: StartService) -> None:

@@ -22,24 +22,24 @@ from tests.support.waiting import wait_until
 
 StartService = Callable[..., RunningService]
 
-ON = {"MONITORING_PORT": "0"}
+MONITORING = {"MONITORING_PORT": "0"}
 OTHER_PATHS = ("/v1/payments", "/v2/payments", "/docs", "/openapi.json", "/", "/metrics/", "/healthz/", "//metrics")
-"""Paths of REST, and paths that resemble those of the monitoring listener."""
+"""Paths of the REST server, and paths that resemble those of the monitoring listener."""
 
 
 @pytest.fixture
 def monitored(start_service: StartService) -> RunningService:
-    return start_service(**ON)
+    return start_service(**MONITORING)
 
 
 @pytest.fixture
-def mutual(start_service: StartService, tmp_path: Path) -> RunningService:
+def mutual_tls_service(start_service: StartService, tmp_path: Path) -> RunningService:
     """A service with TLS that requires client certificates."""
     certificate, key = Authority().issue(dns=["localhost"]).write(tmp_path, "server")
     authorities = tmp_path / "clients.pem"
     authorities.write_bytes(Authority().certificate)
     tls = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key), "TLS_CLIENT_CA_FILE": str(authorities)}
-    return start_service(**ON, **tls, GRPC_ENGINE=Engine.GRPCIO)
+    return start_service(**MONITORING, **tls, GRPC_ENGINE=Engine.GRPCIO)
 
 
 def count_payments(database_server: DatabaseServer, environment: dict[str, str]) -> int:
@@ -55,16 +55,16 @@ def ready_status(running: RunningService) -> int | None:
         return None
 
 
-def samples(reply: httpx.Response) -> dict[str, float]:
-    families = text_string_to_metric_families(reply.raise_for_status().text)
+def samples(response: httpx.Response) -> dict[str, float]:
+    families = text_string_to_metric_families(response.raise_for_status().text)
     return {sample.name: sample.value for family in families for sample in family.samples}
 
 
-def test_probes_and_scrapes_need_neither_tls_nor_a_certificate(mutual: RunningService) -> None:
+def test_probes_and_scrapes_need_neither_tls_nor_a_certificate(mutual_tls_service: RunningService) -> None:
     for path in ("/healthz", "/readyz"):
-        reply = httpx.get(mutual.monitoring_url + path)
-        assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
-    assert samples(httpx.get(f"{mutual.monitoring_url}/metrics"))["payments_serving"] == 1
+        response = httpx.get(mutual_tls_service.monitoring_url + path)
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert samples(httpx.get(f"{mutual_tls_service.monitoring_url}/metrics"))["payments_serving"] == 1
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
@@ -82,8 +82,8 @@ def test_it_accepts_no_calls(
         assert http.post("/v1/payments/charge", json={"order_id": 1, "amount": 1}).status_code == 404
         assert http.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "1"}}).status_code == 404
         for path in OTHER_PATHS:
-            reply = http.get(path)
-            assert (reply.status_code, reply.json()) == (404, {"detail": "Not Found"}), path
+            response = http.get(path)
+            assert (response.status_code, response.json()) == (404, {"detail": "Not Found"}), path
         for path in ("/healthz", "/readyz", "/metrics"):
             response = http.post(path)
             assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
@@ -100,7 +100,7 @@ def test_metrics_have_no_labels_of_callers_or_payments(monitored: RunningService
         GrpcDriver(channel).charge(charge())
     text = httpx.get(f"{monitored.monitoring_url}/metrics").text
     labels = {
-        label for family in text_string_to_metric_families(text) for each in family.samples for label in each.labels
+        label for family in text_string_to_metric_families(text) for sample in family.samples for label in sample.labels
     }
     assert labels == {"rpc", "code", "reason", "method", "status", "kind", "problem", "state", "group", "outcome"} | {
         *("le", "generation")
@@ -116,18 +116,18 @@ def test_a_draining_service_is_alive_but_not_ready(
     monitored: RunningService, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with grpc.insecure_channel(monitored.target) as channel, ThreadPoolExecutor(1) as threads, lock_payments_table():
-        waiting = threads.submit(GrpcDriver(channel).charge, charge())
+        blocked_charge = threads.submit(GrpcDriver(channel).charge, charge())
         wait_until(lambda: samples(httpx.get(f"{monitored.monitoring_url}/metrics"))["payments_calls_in_progress"] == 1)
         monitored.send(signal.SIGTERM)
         monitored.wait_for("draining")
         wait_until(lambda: httpx.get(f"{monitored.monitoring_url}/readyz").status_code == 503)
         assert httpx.get(f"{monitored.monitoring_url}/healthz").status_code == 200
         assert httpx.get(f"{monitored.monitoring_url}/metrics").status_code == 200
-    assert waiting.result().payment.payment_id
+    assert blocked_charge.result().payment.payment_id
     assert monitored.wait() == 0
 
 
-def test_its_port_closes_after_those_of_calls(monitored: RunningService) -> None:
+def test_its_port_closes_after_the_ports_for_calls(monitored: RunningService) -> None:
     monitored.send(signal.SIGTERM)
     monitored.wait_for("draining")
     seen: set[int] = set()
@@ -149,7 +149,7 @@ def test_without_the_setting_there_is_no_listener_and_rest_serves_the_metrics(se
 def test_with_the_setting_rest_serves_metrics_only_if_configured(
     start_service: StartService, setting: dict[str, str], status: int
 ) -> None:
-    running = start_service(**ON, **setting)
+    running = start_service(**MONITORING, **setting)
     assert httpx.get(f"{running.rest_url}/metrics").status_code == status
     assert httpx.get(f"{running.rest_url}/healthz").status_code == 200
 
@@ -175,8 +175,8 @@ def test_the_port_of_rest_is_rejected_with_both_settings(migrated_database: dict
 
 
 def test_its_connections_are_limited(start_service: StartService) -> None:
-    running = start_service(**ON, REST_MAX_CONNECTIONS="1")
+    running = start_service(**MONITORING, REST_MAX_CONNECTIONS="1")
     with socket.create_connection(("127.0.0.1", running.monitoring_port)):
         wait_until(lambda: httpx.get(f"{running.monitoring_url}/healthz").status_code == 503)
-    response = running.wait_for("connections_refused")
-    assert (response["transport"], response["limit"]) == ("monitoring", 1)
+    event = running.wait_for("connections_refused")
+    assert (event["transport"], event["limit"]) == ("monitoring", 1)

@@ -75,10 +75,10 @@ def test_a_call_whose_deadline_passes_in_the_queue_stores_nothing(
         payment = api.charge(charge()).payment
         with lock_payment_rows():
             # This refund has the only connection, and waits for the locked row.
-            refunding = threads.submit(api.refund, refund(payment.payment_id))
+            refund_call = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
             assert failure(lambda: getattr(api.stub, rpc)(request, timeout=0.3)).code == "DEADLINE_EXCEEDED"
-        assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
+        assert refund_call.result().payment.refund_state == pb.REFUND_STATE_FULL
         time.sleep(0.3)
         assert not api.list_payments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id))).payments
 
@@ -164,16 +164,16 @@ def test_calls_above_the_concurrency_limit_are_rejected_with_a_retry_delay(
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
         with lock_payment_rows():
-            refunding = threads.submit(api.refund, refund(payment.payment_id))
+            refund_call = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
             failed = failure(lambda: api.stub.Charge(charge()))
             assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
             assert failed.retry_after_seconds is not None
             pushback = failed.trailers.get("grpc-retry-pushback-ms")
-            if running.engine is Engine.GRPCIO:  # the native engine cannot send it
+            if running.engine is Engine.GRPCIO:  # the native engine cannot send this trailer
                 assert pushback == str(round(failed.retry_after_seconds * 1000))
             assert health_stub(channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
-        refunding.result()
+        refund_call.result()
         api.charge(charge())
 
 
@@ -187,7 +187,7 @@ def test_on_sigterm_calls_in_flight_complete_new_ones_are_rejected_and_the_exit_
         states = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert next(states).status == SERVING
         with lock_payment_rows():
-            refunding = threads.submit(api.refund, refund(payment.payment_id))
+            refund_call = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
             running.send(signal.SIGTERM)
             running.wait_for("draining")
@@ -197,7 +197,7 @@ def test_on_sigterm_calls_in_flight_complete_new_ones_are_rejected_and_the_exit_
                 assert (rejection.code, rejection.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
                 assert rejection.retry_after_seconds is not None
             assert running.is_running
-        assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
+        assert refund_call.result().payment.refund_state == pb.REFUND_STATE_FULL
         assert list(states) == []
         assert running.wait() == 0
         running.wait_for("stopped")
@@ -230,14 +230,14 @@ def test_the_drain_has_a_time_limit(
         api = GrpcDriver(channel)
         payment_id = api.charge(charge()).payment.payment_id
         with lock_payment_rows():
-            refunding = threads.submit(failure, lambda: api.stub.Refund(refund(payment_id)))
-            rest_refunding = threads.submit(http.post, f"/v2/payments/{payment_id}:refund", json={})
+            refund_call = threads.submit(failure, lambda: api.stub.Refund(refund(payment_id)))
+            rest_refund_call = threads.submit(http.post, f"/v2/payments/{payment_id}:refund", json={})
             time.sleep(0.5)
             started = time.monotonic()
             assert running.stop() == 0
             assert time.monotonic() - started < 20
-        assert (refunding.result().code, refunding.result().reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
-        response = rest_refunding.result()
+        assert (refund_call.result().code, refund_call.result().reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        response = rest_refund_call.result()
         assert (response.status_code, response.json()["details"][0]["reason"]) == (503, "SHUTTING_DOWN")
         assert not [event for event in running.events if event["level"] == "error"]
 

@@ -92,7 +92,7 @@ def test_a_grpc_call_has_nested_spans_for_its_use_case_and_its_sql(
 
 
 class TraceInterceptor(grpc.UnaryUnaryClientInterceptor):
-    """Adds each call to a trace, like OpenTelemetry's client interceptors."""
+    """Adds each call to a trace, as OpenTelemetry's client interceptors do."""
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401
         """Add the ``traceparent`` metadata."""
@@ -130,21 +130,21 @@ def test_a_rest_request_has_a_span_named_after_its_route(
     use_case: str,
 ) -> None:
     headers = {"traceparent": SAMPLED, "tracestate": "vendor=1", "x-request-id": "ticket-8"}
-    reply = httpx.request(verb, traced_rest.rest_url + path, json=body, headers=headers)
+    response = httpx.request(verb, traced_rest.rest_url + path, json=body, headers=headers)
     server = receiver.named(f"{verb} {route}")
     assert (server.trace_id, server.parent_id, server.kind) == (TRACE, PARENT, "SERVER")
     assert server.attributes.items() >= {
         ("http.request.method", verb),
         ("http.route", route),
-        ("http.response.status_code", reply.status_code),
+        ("http.response.status_code", response.status_code),
         ("url.scheme", "http"),
         ("payments.request_id", "ticket-8"),
     }
     assert not server.is_error
-    inside = receiver.named(f"Payments.{use_case}")
-    assert (inside.trace_id, inside.parent_id) == (TRACE, server.span_id)
+    use_case_span = receiver.named(f"Payments.{use_case}")
+    assert (use_case_span.trace_id, use_case_span.parent_id) == (TRACE, server.span_id)
     statements = receiver.wait_for(lambda span: span.kind == "CLIENT")
-    assert {(span.trace_id, span.parent_id) for span in statements} == {(TRACE, inside.span_id)}
+    assert {(span.trace_id, span.parent_id) for span in statements} == {(TRACE, use_case_span.span_id)}
 
 
 def test_a_statement_shared_by_many_calls_is_its_own_trace_with_links_both_ways(
@@ -155,7 +155,7 @@ def test_a_statement_shared_by_many_calls_is_its_own_trace_with_links_both_ways(
         with lock_payments_table():
             charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
             wait_until(lambda: "payments_calls_in_progress 40.0" in httpx.get(f"{traced.rest_url}/metrics").text)
-        assert all(one.result().payment.payment_id for one in charges)
+        assert all(call.result().payment.payment_id for call in charges)
     use_cases = {span.span_id: span for span in receiver.wait_for(lambda span: span.name == "Payments.charge", 40)}
     wait_until(lambda: sorted(spans_with_insert(receiver)) == sorted(use_cases))
     groups = {span.span_id: span for span in receiver.spans if span.name == "group charge"}
@@ -178,7 +178,7 @@ def test_a_batch_is_sampled_if_any_of_its_calls_is(
         wait_until(lambda: "payments_calls_in_progress 10.0" in httpx.get(f"{running.rest_url}/metrics").text)
         charges += [threads.submit(call_with, running, SAMPLED, charge()) for _ in range(3)]
         wait_until(lambda: "payments_calls_in_progress 13.0" in httpx.get(f"{running.rest_url}/metrics").text)
-    assert all(one.result().payment.payment_id for one in charges)
+    assert all(call.result().payment.payment_id for call in charges)
     sampled = receiver.wait_for(lambda span: span.name == "Payments.charge", 3)
     wait_until(lambda: {span.span_id for span in sampled} <= set(spans_with_insert(receiver)))
     assert len(sampled) == 3
@@ -212,8 +212,8 @@ def test_an_error_of_the_caller_is_not_an_error_of_the_span(
             with pytest.raises(grpc.RpcError):
                 calls.stub.Charge(charge(), timeout=0.5)
             # The insert is still blocked here. The service may notice the cancellation later than the client.
-            _, given_up = receiver.wait_for(lambda span: span.name == name, 2)
-    assert given_up.attributes["rpc.response.status_code"] in {"CANCELLED", "DEADLINE_EXCEEDED"}
+            _, abandoned_span = receiver.wait_for(lambda span: span.name == name, 2)
+    assert abandoned_span.attributes["rpc.response.status_code"] in {"CANCELLED", "DEADLINE_EXCEEDED"}
 
 
 def test_a_statement_that_times_out_is_an_error_of_its_span_and_its_calls_span(
@@ -238,7 +238,7 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
     migrated_database: dict[str, str],
     lock_payment_rows: Callable[[], AbstractContextManager[None]],
 ) -> None:
-    def waiting() -> list[tuple[int]]:
+    def blocked_connections() -> list[tuple[int]]:
         return database_server.execute(
             "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'",
             (migrated_database["MYSQL_DB"],),
@@ -248,10 +248,10 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
         calls = GrpcDriver(channel)
         payment = calls.charge(charge()).payment
         with lock_payment_rows():
-            refunding = threads.submit(calls.refund, refund(payment.payment_id))
-            wait_until(lambda: len(waiting()) == 1)
-            database_server.execute(f"KILL CONNECTION {waiting()[0][0]}")
-        refunding.result()
+            refund_call = threads.submit(calls.refund, refund(payment.payment_id))
+            wait_until(lambda: len(blocked_connections()) == 1)
+            database_server.execute(f"KILL CONNECTION {blocked_connections()[0][0]}")
+        refund_call.result()
     failed, succeeded = receiver.wait_for(lambda span: span.name == "STORE_REFUND", 2)
     assert (failed.is_error, succeeded.is_error) == (True, False)
     assert int(failed.attributes["db.response.status_code"]) in {1927, 2013}
@@ -274,11 +274,11 @@ def test_health_metrics_and_documents_are_not_traced(traced: RunningService, rec
     }
 
 
-@pytest.mark.parametrize("bad", ["", "00-xyz", f"00-{'0' * 32}-{PARENT}-01", "00-" + "a" * 4000])
+@pytest.mark.parametrize("traceparent", ["", "00-xyz", f"00-{'0' * 32}-{PARENT}-01", "00-" + "a" * 4000])
 def test_an_invalid_traceparent_starts_a_new_trace(
-    traced_rest: RunningService, receiver: OtlpReceiver, bad: str
+    traced_rest: RunningService, receiver: OtlpReceiver, traceparent: str
 ) -> None:
-    httpx.get(f"{traced_rest.rest_url}/v2/payments/1", headers={"traceparent": bad})
+    httpx.get(f"{traced_rest.rest_url}/v2/payments/1", headers={"traceparent": traceparent})
     server = receiver.named("GET /v2/payments/{payment_id}")
     assert server.parent_id == ""
     assert server.trace_id not in {TRACE, "0" * 32}
@@ -335,14 +335,14 @@ def test_remaining_spans_are_sent_at_shutdown(start_service: StartService, recei
     receiver.named("GET /v2/payments/{payment_id}")
 
 
-@pytest.mark.parametrize("receiver_is", ["gone", "slow", "refusing"])
+@pytest.mark.parametrize("receiver_is", ["gone", "slow", "failing"])
 def test_a_failing_receiver_delays_neither_calls_nor_shutdown(start_service: StartService, receiver_is: str) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         running_otlp_receiver(delay_seconds=60, status=503) as failing,
     ):
         port = silent.getsockname()[1]
-        urls = {"gone": "http://127.0.0.1:1", "slow": f"http://127.0.0.1:{port}", "refusing": failing.url}
+        urls = {"gone": "http://127.0.0.1:1", "slow": f"http://127.0.0.1:{port}", "failing": failing.url}
         running = start_service(TRACING_ENDPOINT=urls[receiver_is], TRACING_SAMPLE_RATIO="1", **EXPORT_SOON)
         with httpx.Client(base_url=running.rest_url) as http:
             started = time.monotonic()

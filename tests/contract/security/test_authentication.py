@@ -35,11 +35,11 @@ UNKNOWN_KEY = "paykey_0123456789abcdef_" + "5" * 64
 
 
 @dataclass(frozen=True)
-class Guarded:
+class GuardedService:
     """A service that requires an API key for every call, with functions that query its database and create keys."""
 
     service: RunningService
-    table: Callable[..., list[Any]]
+    query: Callable[..., list[Any]]
     make_key: MakeKey
 
 
@@ -48,7 +48,7 @@ def guarded(
     request: pytest.FixtureRequest,
     make_migrated_database: Callable[[], dict[str, str]],
     database_server: DatabaseServer,
-) -> Iterator[Guarded]:
+) -> Iterator[GuardedService]:
     database = make_migrated_database()
     settings = {
         "ANONYMOUS_ROLES": "-",
@@ -59,7 +59,7 @@ def guarded(
     }
     name = database["MYSQL_DB"]
 
-    def table(text: str, *values: object) -> list[Any]:
+    def query(text: str, *values: object) -> list[Any]:
         return database_server.execute(text, values, name)
 
     make_key = key_maker(database_server, name)
@@ -67,7 +67,7 @@ def guarded(
         for roles in itertools.combinations(ALL, role_count):
             KEYS[frozenset(roles)] = make_key(f"caller-{len(KEYS)}", *roles)
     running = RunningService({**database, **PROBABILITIES, **settings}).start()
-    yield Guarded(running, table, make_key)
+    yield GuardedService(running, query, make_key)
     assert running.stop() == 0
 
 
@@ -76,7 +76,7 @@ KEYS: dict[frozenset[Role], NewApiKey] = {}
 
 
 @pytest.fixture
-def calls(guarded: Guarded) -> Iterator[GrpcDriver]:
+def calls(guarded: GuardedService) -> Iterator[GrpcDriver]:
     with grpc.insecure_channel(guarded.service.target) as channel:
         yield GrpcDriver(channel)
 
@@ -112,20 +112,22 @@ ALL_CALLS = [
 ]
 
 
-def rejection(service: RunningService, way: str, rpc: str, headers: tuple[tuple[str, str], ...]) -> CallFailed | None:
+def rejection(
+    service: RunningService, transport: str, rpc: str, headers: tuple[tuple[str, str], ...]
+) -> CallFailed | None:
     """Make a call with these headers, and return its authentication error, or None if it passed authentication."""
     failed = None
-    if way == "grpc":
+    if transport == "grpc":
         try:
             call_over_grpc(service, rpc, headers)
         except grpc.RpcError as error:
             failed = call_failed(error)  # type: ignore[arg-type]
     else:
-        verb, path = (PATHS if way == "v2" else LEGACY_PATHS)[rpc]
+        verb, path = (PATHS if transport == "v2" else LEGACY_PATHS)[rpc]
         with httpx.Client(base_url=service.rest_url) as http:
             response = http.request(verb, path, headers=dict(headers), content=b"{}" if verb == "POST" else None)
         if response.status_code in {401, 403}:
-            failed = v2_failure(response) if way == "v2" else CallFailed("", response.json()["detail"])
+            failed = v2_failure(response) if transport == "v2" else CallFailed("", response.json()["detail"])
             code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[response.status_code]
             assert failed.code in {code, ""}
             failed.code = code
@@ -154,28 +156,30 @@ def test_every_rpc_has_a_role_and_a_test_request() -> None:
     }
 
 
-@pytest.mark.parametrize(("way", "rpc"), ALL_CALLS)
-def test_an_rpc_requires_exactly_its_role(guarded: Guarded, way: str, rpc: str) -> None:
+@pytest.mark.parametrize(("transport", "rpc"), ALL_CALLS)
+def test_an_rpc_requires_exactly_its_role(guarded: GuardedService, transport: str, rpc: str) -> None:
     needed = ROLES[rpc]
-    assert rejection(guarded.service, way, rpc, bearer(KEYS[frozenset({needed})])) is None
-    failed = rejection(guarded.service, way, rpc, bearer(KEYS[frozenset(ALL) - {needed}]))
+    assert rejection(guarded.service, transport, rpc, bearer(KEYS[frozenset({needed})])) is None
+    failed = rejection(guarded.service, transport, rpc, bearer(KEYS[frozenset(ALL) - {needed}]))
     assert failed is not None
-    assert (failed.code, failed.reason) == ("PERMISSION_DENIED", "" if way == "v1" else "ROLE_MISSING")
+    assert (failed.code, failed.reason) == ("PERMISSION_DENIED", "" if transport == "v1" else "ROLE_MISSING")
     assert needed in failed.message
     assert "www-authenticate" not in failed.trailers
 
 
-@pytest.mark.parametrize(("way", "rpc"), ALL_CALLS)
-def test_a_call_without_credentials_is_rejected_with_instructions(guarded: Guarded, way: str, rpc: str) -> None:
-    failed = rejection(guarded.service, way, rpc, ())
+@pytest.mark.parametrize(("transport", "rpc"), ALL_CALLS)
+def test_a_call_without_credentials_is_rejected_with_instructions(
+    guarded: GuardedService, transport: str, rpc: str
+) -> None:
+    failed = rejection(guarded.service, transport, rpc, ())
     assert failed is not None
-    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if way == "v1" else "CREDENTIALS_MISSING")
+    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if transport == "v1" else "CREDENTIALS_MISSING")
     assert ROLES[rpc] in failed.message
-    if way != "grpc":
+    if transport != "grpc":
         assert failed.trailers["www-authenticate"] == 'Bearer realm="payments"'
 
 
-@pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
+@pytest.mark.parametrize("transport", ["grpc", "v2", "v1"])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -189,44 +193,44 @@ def test_a_call_without_credentials_is_rejected_with_instructions(guarded: Guard
     ],
 )
 def test_an_invalid_key_is_rejected_and_not_treated_as_anonymous(
-    guarded: Guarded, way: str, headers: tuple[tuple[str, str], ...]
+    guarded: GuardedService, transport: str, headers: tuple[tuple[str, str], ...]
 ) -> None:
-    failed = rejection(guarded.service, way, "ListPayments", headers)
+    failed = rejection(guarded.service, transport, "ListPayments", headers)
     assert failed is not None
-    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if way == "v1" else "API_KEY_INVALID")
-    if way != "grpc":
+    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if transport == "v1" else "API_KEY_INVALID")
+    if transport != "grpc":
         assert failed.trailers["www-authenticate"] == 'Bearer realm="payments", error="invalid_token"'
 
 
-@pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
-def test_a_key_with_another_secret_or_id_is_rejected(guarded: Guarded, way: str) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "v2", "v1"])
+def test_a_key_with_another_secret_or_id_is_rejected(guarded: GuardedService, transport: str) -> None:
     known, other = (KEYS[frozenset(ALL) - {role}].text for role in (Role.CHARGE, Role.REFUND))
     flipped = known[:-1] + ("0" if known[-1] != "0" else "1")
     mixed = known[:24] + other[24:]
     for wrong in (flipped, mixed, known.upper(), known + "0", known[:-1]):
-        failed = rejection(guarded.service, way, "ListPayments", bearer(wrong))
+        failed = rejection(guarded.service, transport, "ListPayments", bearer(wrong))
         assert failed is not None
         assert failed.code == "UNAUTHENTICATED"
 
 
-@pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
-def test_a_key_can_be_in_x_api_key_and_the_scheme_is_case_insensitive(guarded: Guarded, way: str) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "v2", "v1"])
+def test_a_key_can_be_in_x_api_key_and_the_scheme_is_case_insensitive(guarded: GuardedService, transport: str) -> None:
     key = KEYS[frozenset(ALL)].text
     for headers in (
         (("x-api-key", key),),
         (("authorization", f"bearer {key}"),),
         (("authorization", f"BEARER {key}"),),
     ):
-        assert rejection(guarded.service, way, "ListPayments", headers) is None
+        assert rejection(guarded.service, transport, "ListPayments", headers) is None
     # An invalid key in one header is an error even if the other header has a valid key.
-    assert rejection(guarded.service, way, "ListPayments", (*bearer(UNKNOWN_KEY), ("x-api-key", key))) is not None
+    assert rejection(guarded.service, transport, "ListPayments", (*bearer(UNKNOWN_KEY), ("x-api-key", key))) is not None
 
 
 @pytest.mark.parametrize("rpc", ["Charge", "WatchPayments"])
 @pytest.mark.parametrize("name", ["authorization", "x-api-key"])
 @pytest.mark.parametrize("order", [("right", "wrong"), ("wrong", "right"), ("right", "right")])
 def test_two_keys_in_the_same_metadata_are_rejected_even_if_one_is_valid(
-    guarded: Guarded, rpc: str, name: str, order: tuple[str, str]
+    guarded: GuardedService, rpc: str, name: str, order: tuple[str, str]
 ) -> None:
     key = KEYS[frozenset(ALL)].text
     scheme = "Bearer " if name == "authorization" else ""
@@ -238,13 +242,13 @@ def test_two_keys_in_the_same_metadata_are_rejected_even_if_one_is_valid(
     assert (failed.fields, failed.descriptions) == ([name], ["must be sent at most once"])
 
 
-def test_other_metadata_can_be_repeated(guarded: Guarded) -> None:
+def test_other_metadata_can_be_repeated(guarded: GuardedService) -> None:
     repeated = [("x-request-id", "a"), ("x-request-id", "b"), ("baggage", "a=1"), ("baggage", "b=2")]
     call_over_grpc(guarded.service, "ListPayments", (*bearer(KEYS[frozenset(ALL)]), *repeated))
 
 
 def test_request_ids_belong_to_callers_and_callers_are_stored_with_payments_and_refunds(
-    guarded: Guarded, calls: GrpcDriver
+    guarded: GuardedService, calls: GrpcDriver
 ) -> None:
     first, again = (guarded.make_key("shop", *ALL) for _ in range(2))
     other = guarded.make_key("till", *ALL)
@@ -252,8 +256,8 @@ def test_request_ids_belong_to_callers_and_callers_are_stored_with_payments_and_
     request = charge(request_id=new_request_id())
     payment_ids = [calls.stub.Charge(request, metadata=bearer(key)).payment.payment_id for key in (first, again, other)]
     assert payment_ids[0] == payment_ids[1] != payment_ids[2]
-    back = refund(payment_ids[0], request_id=new_request_id())
-    calls.stub.Refund(back, metadata=bearer(other))
+    refund_request = refund(payment_ids[0], request_id=new_request_id())
+    calls.stub.Refund(refund_request, metadata=bearer(other))
     order = str(new_order_id())
     path, body = "/v2/payments:charge", {"orderId": order, "amount": {"units": "5"}}
     httpx.post(guarded.service.rest_url + path, json=body, headers={"X-API-Key": first.text}).raise_for_status()
@@ -262,27 +266,27 @@ def test_request_ids_belong_to_callers_and_callers_are_stored_with_payments_and_
         f"{guarded.service.rest_url}/v1/payments/charge", json=legacy, headers=dict(bearer(other))
     ).raise_for_status()
 
-    callers = dict(guarded.table("SELECT payment_id, caller FROM payments"))
+    callers = dict(guarded.query("SELECT payment_id, caller FROM payments"))
     assert (callers[payment_ids[0]], callers[payment_ids[2]]) == (b"shop", b"till")
-    assert guarded.table("SELECT caller FROM refunds WHERE payment_id = %s", payment_ids[0]) == [(b"till",)]
-    of_order = guarded.table("SELECT caller FROM payments WHERE order_id = %s ORDER BY payment_id", order)
-    assert of_order == [(b"shop",), (b"till",)]
+    assert guarded.query("SELECT caller FROM refunds WHERE payment_id = %s", payment_ids[0]) == [(b"till",)]
+    callers_of_order = guarded.query("SELECT caller FROM payments WHERE order_id = %s ORDER BY payment_id", order)
+    assert callers_of_order == [(b"shop",), (b"till",)]
     event = guarded.service.wait_for("call", rpc="Refund", caller="till")
     assert event["code"] == "OK"
 
 
-def test_new_revoked_and_expired_keys_take_effect_within_seconds(guarded: Guarded, calls: GrpcDriver) -> None:
+def test_new_revoked_and_expired_keys_take_effect_within_seconds(guarded: GuardedService, calls: GrpcDriver) -> None:
     key = guarded.make_key("brief", Role.READ)
     wait_until_accepted(calls, key)
-    guarded.table("UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s", key.key_id)
+    guarded.query("UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s", key.key_id)
     wait_until_rejected(calls, key)
-    ending = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) + timedelta(seconds=8))
-    wait_until_accepted(calls, ending)
-    wait_until_rejected(calls, ending)
-    long_over = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) - timedelta(seconds=1))
+    expiring = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) + timedelta(seconds=8))
+    wait_until_accepted(calls, expiring)
+    wait_until_rejected(calls, expiring)
+    expired = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) - timedelta(seconds=1))
     last = guarded.make_key("brief", Role.READ)
     wait_until_accepted(calls, last)
-    assert list_status(calls, long_over) == "UNAUTHENTICATED"
+    assert list_status(calls, expired) == "UNAUTHENTICATED"
 
 
 def list_status(calls: GrpcDriver, key: NewApiKey) -> str:
@@ -309,7 +313,7 @@ def wait_for_status(calls: GrpcDriver, key: NewApiKey, expected: str) -> None:
     pytest.fail(f"calls with the key do not return {expected}")
 
 
-def test_health_reflection_and_docs_need_no_key(guarded: Guarded) -> None:
+def test_health_reflection_and_docs_need_no_key(guarded: GuardedService) -> None:
     grpcurl = [str(ROOT / ".bin" / "grpcurl"), "-plaintext", guarded.service.target]
     listed = subprocess.run([*grpcurl, "list"], capture_output=True, text=True, check=True, timeout=30)
     assert "payments.v1.PaymentService" in listed.stdout
@@ -321,7 +325,7 @@ def test_health_reflection_and_docs_need_no_key(guarded: Guarded) -> None:
         assert httpx.get(guarded.service.rest_url + path).status_code == 200
 
 
-def test_grpcurl_curl_and_the_python_client_call_with_a_key(guarded: Guarded) -> None:
+def test_grpcurl_curl_and_the_python_client_call_with_a_key(guarded: GuardedService) -> None:
     key = KEYS[frozenset(ALL)].text
     header = "authorization: Bearer " + key
     method = "payments.v1.PaymentService/ListPayments"
@@ -346,20 +350,20 @@ def test_grpcurl_curl_and_the_python_client_call_with_a_key(guarded: Guarded) ->
         assert client.charge(order_id=new_order_id(), amount=Decimal(5)).payment_id
 
 
-def test_no_credentials_are_logged_returned_or_stored(guarded: Guarded, calls: GrpcDriver) -> None:
+def test_no_credentials_are_logged_returned_or_stored(guarded: GuardedService, calls: GrpcDriver) -> None:
     key = guarded.make_key("quiet", Role.READ)
     wait_until_accepted(calls, key)
     secret = secrets.token_hex(20)
     credentials = (f"Bearer {secret}", f"Basic {secret}", f"{secret}", f"Bearer paykey_{key.key_id}_{secret}")
     errors = []
-    for way in ("grpc", "v2", "v1"):
+    for transport in ("grpc", "v2", "v1"):
         for rpc in ("Charge", "ListPayments"):
             for headers in (
                 *((("authorization", value),) for value in credentials),
                 (("x-api-key", secret),),
                 bearer(key),
             ):
-                failed = rejection(guarded.service, way, rpc, headers)
+                failed = rejection(guarded.service, transport, rpc, headers)
                 errors.append(repr(failed))
     guarded.service.wait_for("call", caller="quiet", code="PERMISSION_DENIED")
     time.sleep(0.2)
@@ -367,10 +371,10 @@ def test_no_credentials_are_logged_returned_or_stored(guarded: Guarded, calls: G
     everything = "".join(guarded.service.output) + "".join(errors)
     assert secret not in everything
     assert secret_part not in everything
-    rows = repr(guarded.table("SELECT * FROM api_keys"))
+    rows = repr(guarded.query("SELECT * FROM api_keys"))
     assert key.key_id in rows
     assert secret_part not in rows
-    assert bytes.fromhex(secret_part) not in [row[1] for row in guarded.table("SELECT key_id, digest FROM api_keys")]
+    assert bytes.fromhex(secret_part) not in [row[1] for row in guarded.query("SELECT key_id, digest FROM api_keys")]
 
 
 @pytest.mark.parametrize("engine", list(Engine))
@@ -378,13 +382,13 @@ def test_anonymous_callers_have_the_configured_roles(
     start_service: Callable[..., RunningService], engine: Engine
 ) -> None:
     running = start_service(ANONYMOUS_ROLES="payments.read", GRPC_ENGINE=engine)
-    for way in ("grpc", "v2", "v1"):
-        assert rejection(running, way, "ListPayments", ()) is None
+    for transport in ("grpc", "v2", "v1"):
+        assert rejection(running, transport, "ListPayments", ()) is None
         for rpc in ("Charge", "Refund"):
-            failed = rejection(running, way, rpc, ())
+            failed = rejection(running, transport, rpc, ())
             assert failed is not None
             assert failed.code == "UNAUTHENTICATED"
-        assert rejection(running, way, "ListPayments", bearer(UNKNOWN_KEY)) is not None
+        assert rejection(running, transport, "ListPayments", bearer(UNKNOWN_KEY)) is not None
 
 
 @pytest.mark.parametrize("engine", list(Engine))

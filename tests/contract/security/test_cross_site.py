@@ -26,7 +26,7 @@ SHOP = "https://shop.example.com"
 
 @dataclass
 class Response:
-    """A response."""
+    """The parts of a response that the tests check."""
 
     status: int
     headers: dict[str, str]
@@ -113,7 +113,7 @@ def targets(approving_service: RunningService) -> Iterator[Callable[[str], Targe
         yield make
 
 
-FOREIGN = {
+FOREIGN_PAGES = {
     "a script": Page([("Origin", EVIL)]),
     "a form": Page([("Origin", EVIL), ("Sec-Fetch-Site", "cross-site")], "text/plain"),
     "a Blob without a type": Page([("Origin", EVIL), ("Sec-Fetch-Site", "cross-site")], None),
@@ -123,13 +123,13 @@ FOREIGN = {
     "a sandbox": Page([("Origin", "null")], None),
     "the same host, another port": Page([("Origin", "http://127.0.0.1:1")], None),
     "two origins": Page([("Origin", EVIL), ("Origin", EVIL)], None),
-    "no URL": Page([("Origin", "%\xff")], None),
+    "not a URL": Page([("Origin", "%\xff")], None),
     "DNS rebinding": Page([("Host", "evil.example"), ("Origin", "http://evil.example")], None),
 }
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("page", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("page", FOREIGN_PAGES.values(), ids=FOREIGN_PAGES)
 def test_a_page_of_another_origin_changes_nothing(
     approving_service: RunningService, targets: Callable[[str], Target], name: str, page: Page
 ) -> None:
@@ -149,18 +149,18 @@ def test_a_page_of_another_origin_changes_nothing(
     assert not target.took_effect()
 
 
-NOT_FOREIGN = {
+OTHER_CALLERS = {
     "no browser": Page([]),
     "no browser and no type": Page([], None),
-    "the own page": Page([("Host", "localhost:8001"), ("Origin", "http://localhost:8001")]),
-    "the own page, of a newer browser": Page([("Origin", EVIL), ("Sec-Fetch-Site", "same-origin")]),
-    "the own page by TLS up to a proxy": Page([("Host", "pay.example.com"), ("Origin", "https://pay.example.com")]),
-    "an address that was typed": Page([("Sec-Fetch-Site", "none")]),
+    "its own page": Page([("Host", "localhost:8001"), ("Origin", "http://localhost:8001")]),
+    "its own page, in a newer browser": Page([("Origin", EVIL), ("Sec-Fetch-Site", "same-origin")]),
+    "its own page, with TLS up to a proxy": Page([("Host", "pay.example.com"), ("Origin", "https://pay.example.com")]),
+    "a typed address": Page([("Sec-Fetch-Site", "none")]),
 }
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("page", NOT_FOREIGN.values(), ids=NOT_FOREIGN)
+@pytest.mark.parametrize("page", OTHER_CALLERS.values(), ids=OTHER_CALLERS)
 def test_other_callers_and_the_services_own_pages_can_write(
     approving_service: RunningService, targets: Callable[[str], Target], name: str, page: Page
 ) -> None:
@@ -210,7 +210,9 @@ def test_a_cross_site_request_is_rejected_before_its_body(approving_service: Run
 
 
 @pytest.mark.parametrize("path", ["/v1/payments", "/v2/payments", "/healthz", "/docs", "/openapi.json"])
-def test_reads_succeed_without_access_for_pages_of_other_origins(approving_service: RunningService, path: str) -> None:
+def test_reads_succeed_but_grant_no_access_to_pages_of_other_origins(
+    approving_service: RunningService, path: str
+) -> None:
     response = send(approving_service, "GET", path, None, [("Origin", EVIL), ("Sec-Fetch-Site", "cross-site")])
     assert response.status == 200
     assert not any(header.startswith("access-control-") for header in response.headers)
@@ -266,7 +268,7 @@ def test_every_origin_can_call_if_the_setting_is_a_star(start_service: StartServ
     running = start_service(CORS_ALLOWED_ORIGINS="*")
     preflight_response = send(running, "OPTIONS", "/v1/payments/charge", None, preflight(EVIL))
     assert (preflight_response.status, preflight_response.headers["access-control-allow-origin"]) == (200, "*")
-    for page in FOREIGN.values():
+    for page in FOREIGN_PAGES.values():
         charged = charge_as(running, Page(page.headers), "/v2/payments:charge")
         assert charged.status == 200
 

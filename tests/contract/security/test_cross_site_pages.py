@@ -35,8 +35,8 @@ SEND_FORM = """([url, encoding, fields]) => {
 FETCH = """async ([url, body, options]) => {
     try {
         const sent = body === null ? undefined : options.headers ? body : new Blob([body]);
-        const reply = await fetch(url, {method: "POST", body: sent, ...options});
-        return [reply.type, reply.status, reply.type === "opaque" ? "" : await reply.text()];
+        const response = await fetch(url, {method: "POST", body: sent, ...options});
+        return [response.type, response.status, response.type === "opaque" ? "" : await response.text()];
     } catch (error) {
         return ["error", 0, String(error)];
     }
@@ -56,7 +56,7 @@ WATCH = """(url) => new Promise((resolve, reject) => {
 })"""
 
 
-class _Blank(BaseHTTPRequestHandler):
+class _BlankPage(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = b"<!DOCTYPE html><title>a page</title>"
         self.send_response(200)
@@ -72,7 +72,7 @@ class _Blank(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def pages_port() -> Iterator[int]:
     """The port of a server on this machine that serves blank pages."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Blank) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _BlankPage) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
@@ -112,7 +112,7 @@ def charge_body(path: str, order_id: int) -> str:
 CHARGES = ["/v1/payments/charge", "/v2/payments:charge", "/v2/payments:batchCharge"]
 REFUNDS = ["/v1/payments/{}/refund", "/v2/payments/{}:refund"]
 PAGES = ["localhost", "127.0.0.1", NAME]
-"""Hosts of pages: another site than the service, the same site, and the name without Sec-Fetch-Site."""
+"""Hosts of pages: a different site than the service, the same site, and the name without Sec-Fetch-Site."""
 
 SERVICES = ["127.0.0.1", NAME]
 """Hosts that a page uses for the service: with and without Sec-Fetch-Site."""

@@ -46,22 +46,22 @@ class RejectedLogin:
     """Settings that the database rejects, and the expected message: the server's error and the advice."""
 
     environment: dict[str, str]
-    words: str
+    server_error: str
     advice: str
 
     @property
-    def beginning(self) -> str:
-        """The expected beginning of the line: the database, its address and the user."""
+    def prefix(self) -> str:
+        """The expected prefix of the line: the database, its address and the user."""
         settings = settings_of(self.environment)
         return f"the database {settings.mysql_db} at {access.address(settings)} rejects user {settings.mysql_user}: "
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account with the password "right", the options of its CREATE USER, and its rights in the test's database."""
+    """An account with the password "right": options of its CREATE USER, and its privileges in the test's database."""
 
     options: str = ""
-    rights: str | None = "ALL PRIVILEGES"
+    privileges: str | None = "ALL PRIVILEGES"
 
 
 WRONG_CREDENTIALS = ("Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
@@ -70,7 +70,7 @@ REJECTED_LOGINS = {
     "wrong password": (Account(), {"MYSQL_PASSWORD": "hunter2"}, *WRONG_CREDENTIALS),
     "no password": (Account(), {"MYSQL_PASSWORD": ""}, *WRONG_CREDENTIALS),
     "unknown account": (Account(), {"MYSQL_USER": "payments_nobody"}, *WRONG_CREDENTIALS),
-    "no rights": (Account(rights=None), {}, "to database", "Set MYSQL_DB"),
+    "no privileges": (Account(privileges=None), {}, "to database", "Set MYSQL_DB"),
     "no such database": (Account(), NO_DATABASE, "to database 'payments_none'", "deploy/sql/grants.sql"),
     "locked": (Account("ACCOUNT LOCK"), {}, "locked", "deploy/sql/passwords.sh"),
     "expired": (Account("PASSWORD EXPIRE"), {}, "", "deploy/sql/passwords.sh"),
@@ -79,15 +79,15 @@ REJECTED_LOGINS = {
 
 @pytest.fixture
 def make_account(database_server: DatabaseServer) -> Iterator[Callable[..., str]]:
-    """A function that creates an account with the password "right" and rights in a database, and returns its name."""
+    """A function that creates an account with the password "right" and privileges in a database. It returns a name."""
     names = []
 
-    def make(database: dict[str, str], options: str = "", *, rights: str | None = "ALL PRIVILEGES") -> str:
+    def make(database: dict[str, str], options: str = "", *, privileges: str | None = "ALL PRIVILEGES") -> str:
         name = f"payments_{secrets.token_hex(5)}"
         database_server.execute(f"CREATE USER {name} IDENTIFIED BY 'right' {options}")
         names.append(name)
-        if rights is not None:
-            database_server.execute(f"GRANT {rights} ON {database['MYSQL_DB']}.* TO {name}")
+        if privileges is not None:
+            database_server.execute(f"GRANT {privileges} ON {database['MYSQL_DB']}.* TO {name}")
         return name
 
     yield make
@@ -99,12 +99,12 @@ def make_account(database_server: DatabaseServer) -> Iterator[Callable[..., str]
 def rejected(
     request: pytest.FixtureRequest, empty_database: dict[str, str], make_account: Callable[..., str]
 ) -> RejectedLogin:
-    account, settings, words, advice = REJECTED_LOGINS[request.param]
-    own = {
-        "MYSQL_USER": make_account(empty_database, account.options, rights=account.rights),
+    account, settings, server_error, advice = REJECTED_LOGINS[request.param]
+    credentials = {
+        "MYSQL_USER": make_account(empty_database, account.options, privileges=account.privileges),
         "MYSQL_PASSWORD": "right",
     }
-    return RejectedLogin({**empty_database, **own, **settings}, words, advice)
+    return RejectedLogin({**empty_database, **credentials, **settings}, server_error, advice)
 
 
 def test_the_service_reports_a_rejected_account_in_one_line_and_exits(rejected: RejectedLogin) -> None:
@@ -114,8 +114,8 @@ def test_the_service_reports_a_rejected_account_in_one_line_and_exits(rejected: 
 
     assert service.wait() == 1
     (line,) = service.output
-    assert line.startswith(rejected.beginning)
-    assert rejected.words in line
+    assert line.startswith(rejected.prefix)
+    assert rejected.server_error in line
     assert rejected.advice in line
     assert "docs/operations/database-accounts.md" in line
     assert "hunter2" not in line
@@ -150,31 +150,31 @@ def test_every_command_reports_a_rejected_account_in_one_line_and_exits(
 
     result = run(environment, arguments, tmp_path)
 
-    line, *more = result.stderr.splitlines()
+    line, *other_lines = result.stderr.splitlines()
     assert result.returncode == 1
-    assert line.startswith(rejected.beginning)
-    assert rejected.words in line
+    assert line.startswith(rejected.prefix)
+    assert rejected.server_error in line
     assert rejected.advice in line
-    assert more in ([], ["no backup was made"])
+    assert other_lines in ([], ["no backup was made"])
     assert "hunter2" not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_every_command_reports_missing_rights_with_advice(
+def test_every_command_reports_missing_privileges_with_advice(
     arguments: list[str], migrated_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
 ) -> None:
-    name = make_account(migrated_database, rights="CREATE TEMPORARY TABLES")
+    name = make_account(migrated_database, privileges="CREATE TEMPORARY TABLES")
 
     result = run({**migrated_database, "MYSQL_USER": name, "MYSQL_PASSWORD": "right"}, arguments, tmp_path)
 
     assert result.returncode == 1
-    line, *more = result.stderr.splitlines()
+    line, *other_lines = result.stderr.splitlines()
     if arguments[0] == "backup":
         assert "that this account may read" in line
     else:
         assert f"denied to user '{name}'" in line
         assert "deploy/sql/grants.sql" in line
-    assert more in ([], ["no backup was made"])
+    assert other_lines in ([], ["no backup was made"])
 
 
 def test_the_doctor_reports_a_rejected_account(empty_database: dict[str, str], tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def as_unknown_field(text: str) -> bytes:
 
 def test_values_sent_over_grpc_appear_in_no_log_or_error(service_with_debug_log: RunningService) -> None:
     rpcs = ("Charge", "BatchCharge", "Refund", "GetPayment", "ListRefunds", "ListPayments")
-    responses: list[str] = []
+    texts: list[str] = []
     with grpc.insecure_channel(service_with_debug_log.target) as channel:
         for number, rpc in itertools.product(CARD_NUMBERS, rpcs):
             messages = [
@@ -64,8 +64,8 @@ def test_values_sent_over_grpc_appear_in_no_log_or_error(service_with_debug_log:
                 try:
                     unary(channel, rpc)(message, metadata=(name,), timeout=20)
                 except grpc.RpcError as error:
-                    responses += [str(error.details()), str(error.trailing_metadata())]
-    assert secrets_in(responses) == []
+                    texts += [str(error.details()), str(error.trailing_metadata())]
+    assert secrets_in(texts) == []
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -74,7 +74,7 @@ def test_values_sent_over_rest_appear_in_no_log_or_error(
     service_with_debug_log: RunningService, version: str, header_name: str
 ) -> None:
     charges = f"/{version}/payments" + ("/charge" if version == "v1" else ":charge")
-    responses: list[str] = []
+    texts: list[str] = []
     with httpx.Client(base_url=service_with_debug_log.rest_url) as http:
         for number in CARD_NUMBERS:
             headers = {
@@ -84,7 +84,7 @@ def test_values_sent_over_rest_appear_in_no_log_or_error(
                 "x-forwarded-for": number,
                 "content-type": "application/json",
             }
-            replies = [
+            responses = [
                 http.get(f"/{version}/payments", params={number: "1"}, headers=headers),
                 http.get(f"/{number}", headers=headers),
                 http.request(number[:4], f"/{version}/payments", headers={"x-request-id": f"card {number}"}),
@@ -94,11 +94,11 @@ def test_values_sent_over_rest_appear_in_no_log_or_error(
                 http.post(charges, params={number: "1"}, json={}, headers=headers),
                 http.post(charges, content=number, headers=headers | {"content-type": number}),
             ]
-            responses += [str(reply.headers) for reply in replies]
+            texts += [str(response.headers) for response in responses]
             if version == "v2":
-                responses += [reply.text for reply in replies]
+                texts += [response.text for response in responses]
     # The error bodies of /v1 return the invalid input to its sender, as in the legacy service.
-    assert secrets_in(responses) == []
+    assert secrets_in(texts) == []
 
 
 @pytest.mark.parametrize("is_known", [True, False])
@@ -111,19 +111,19 @@ def test_an_api_key_appears_in_no_log_error_or_metric(
     make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
     key = make_key("shop", Role.READ) if is_known else NewApiKey.generate()
     service = start_service(LOG_LEVEL="debug", TRUSTED_PROXIES="127.0.0.1")
-    responses: list[str] = []
+    texts: list[str] = []
     with grpc.insecure_channel(service.target) as channel:
         for rpc in ("Charge", "ListPayments"):
             with contextlib.suppress(grpc.RpcError):
                 unary(channel, rpc)(b"", metadata=bearer(key), timeout=20)
     with httpx.Client(base_url=service.rest_url) as http:
         for headers in (dict(bearer(key)), {"x-api-key": key.text}):
-            replies = [
+            responses = [
                 http.get(path, headers=headers) for path in ("/v1/payments", "/v2/payments", "/none", "/metrics")
             ]
-            replies.append(http.post("/v2/payments:charge", json={}, headers=headers))
-            responses += [f"{reply.headers} {reply.text}" for reply in replies]
-    assert secrets_in(responses) == []
+            responses.append(http.post("/v2/payments:charge", json={}, headers=headers))
+            texts += [f"{response.headers} {response.text}" for response in responses]
+    assert secrets_in(texts) == []
     assert service.stop() == 0
 
 
@@ -170,7 +170,7 @@ def test_a_password_in_the_wrong_setting_is_not_printed(migrated_database: dict[
     assert any(f"{name}=" in line for line in service.output)
 
 
-def test_the_search_finds_a_secret_in_the_output(migrated_database: dict[str, str]) -> None:
+def test_the_search_for_secrets_finds_one_in_the_output(migrated_database: dict[str, str]) -> None:
     service = RunningService({**migrated_database, "DEFAULT_CURRENCY": CARD})
 
     service.spawn()

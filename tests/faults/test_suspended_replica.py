@@ -20,7 +20,7 @@ ROUNDS = 25
 CLIENTS = 8
 
 
-def test_a_service_suspended_during_refunds_leaves_no_payment_locked(
+def test_a_replica_suspended_during_refunds_leaves_no_payment_locked(
     start_service: Callable[..., RunningService], database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     suspended, other = start_service(), start_service()
@@ -37,7 +37,7 @@ def test_a_service_suspended_during_refunds_leaves_no_payment_locked(
     with grpc.insecure_channel(other.target) as channel, ThreadPoolExecutor(CLIENTS) as threads:
         calls = GrpcDriver(channel)
         payment_id = calls.charge(charge(amount="10000.00")).payment.payment_id
-        refunding = [threads.submit(keep_refunding, payment_id) for _ in range(CLIENTS)]
+        futures = [threads.submit(keep_refunding, payment_id) for _ in range(CLIENTS)]
         try:
             for _ in range(ROUNDS):
                 time.sleep(rng.uniform(0.02, 0.06))
@@ -49,15 +49,15 @@ def test_a_service_suspended_during_refunds_leaves_no_payment_locked(
                     suspended.send(signal.SIGCONT)
         finally:
             is_over = True
-        for one in refunding:
-            one.result()
+        for future in futures:
+            future.result()
         refunded = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)).payment.refunded_amount
         refunds = calls.list_refunds(pb.ListRefundsRequest(payment_id=payment_id, page_size=1000)).refunds
     assert refunded.units * 100 + refunded.nanos // 10_000_000 == len(refunds)
 
 
 def assert_unlocked(database_server: DatabaseServer, database: str, payment_id: int) -> None:
-    """Lock the row within a second, in which the database completes messages that the replica had sent."""
+    """Lock the row within a second, because the database may still execute statements that the replica sent before."""
     connection = pymysql.connect(**database_server.connect_kwargs, database=database, autocommit=False)
     with connection, connection.cursor() as cursor:
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")

@@ -60,15 +60,15 @@ def test_every_rpc_has_a_parser_here() -> None:
 
 
 @contextmanager
-def only_contract_errors(at_most_bytes: float = math.inf) -> Iterator[None]:
-    """Allow only errors of the contract, and check that their status can be encoded in ``at_most_bytes``."""
+def only_contract_errors(max_bytes: float = math.inf) -> Iterator[None]:
+    """Allow only errors of the contract, and check that their status can be encoded in ``max_bytes``."""
     try:
         yield
     except PaymentsError as error:
         failure = failure_of(error, "call")
         assert failure.reason != "INTERNAL"
         assert failure.message
-        assert failure.status.ByteSize() <= at_most_bytes
+        assert failure.status.ByteSize() <= max_bytes
         json_text(to_json(failure.status))
 
 
@@ -139,7 +139,7 @@ def test_any_message_survives_a_round_trip_through_json(rpc: str) -> None:
         try:
             value = to_json(message)
         except SerializeToJsonError:
-            return  # a time that JSON cannot hold
+            return  # a time that JSON cannot represent
         with only_contract_errors():
             assert message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), value) == message
 
@@ -154,7 +154,7 @@ TOKEN = tokens.encode_page_token(Position(None, 7), PaymentFilter(), Order.NEWES
     st.text(max_size=60)
     | st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=", min_size=38, max_size=42)
     | st.builds(
-        lambda place, character: TOKEN[:place] + character + TOKEN[place + 1 :],
+        lambda index, character: TOKEN[:index] + character + TOKEN[index + 1 :],
         st.integers(0, len(TOKEN)),
         st.text(max_size=2),
     )
@@ -233,7 +233,9 @@ _HEADERS = (
     | st.just("payment_id;order_id;amount;method;status;reference;created_at")
 )
 _FILES = st.binary(max_size=80) | st.builds(
-    lambda header, lines, end, mark: mark + end.join([header, *lines]).encode("utf-8", "surrogatepass"),
+    lambda header, lines, end, byte_order_mark: (
+        byte_order_mark + end.join([header, *lines]).encode("utf-8", "surrogatepass")
+    ),
     _HEADERS,
     _LINES,
     st.sampled_from(["\n", "\r\n", "\r"]),

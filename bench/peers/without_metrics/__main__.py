@@ -1,4 +1,4 @@
-"""``python -m bench.peers.uncounted``: run this variant with the settings of the service."""
+"""``python -m bench.peers.without_metrics``: run this variant with the settings of the service."""
 
 from server.__main__ import main
 from server.observability import metrics
