@@ -1,1 +1,1 @@
-"""End-to-end tests: each client's own programs against a running service."""
+"""End-to-end tests that run each client's own programs against a running service."""

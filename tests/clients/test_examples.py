@@ -39,9 +39,9 @@ EXAMPLES = {
 def test_the_first_example_of_a_readme_is_the_example_program_and_runs(language: str, service: RunningService) -> None:
     example = EXAMPLES[language]
     readme = (CLIENTS / language / "README.md").read_text("utf-8")
-    shown = re.search(rf"```{language}\n(.*?)```", readme, re.DOTALL)
-    assert shown is not None
-    assert shown[1] == (CLIENTS / language / example.program).read_text("utf-8")
+    first_block = re.search(rf"```{language}\n(.*?)```", readme, re.DOTALL)
+    assert first_block is not None
+    assert first_block[1] == (CLIENTS / language / example.program).read_text("utf-8")
     result = subprocess.run(
         example.command,
         cwd=ROOT,

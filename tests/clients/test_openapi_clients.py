@@ -31,8 +31,8 @@ def run(*command: str | Path, folder: Path) -> str:
 
 def oapi_codegen(folder: Path) -> Command:
     """Generate a Go client and return the command of the program that uses it."""
-    generated = ["-generate", "types,client", "-package", "main", "-o", "client.gen.go"]
-    run(ROOT / ".bin" / "oapi-codegen", *generated, ROOT / DOCUMENT, folder=folder)
+    options = ["-generate", "types,client", "-package", "main", "-o", "client.gen.go"]
+    run(ROOT / ".bin" / "oapi-codegen", *options, ROOT / DOCUMENT, folder=folder)
     run("go", "vet", ".", folder=folder)
     run("go", "build", "-o", "charge", ".", folder=folder)
     return [folder / "charge"]

@@ -1,4 +1,4 @@
-"""The Python client as another team installs it: a wheel in an otherwise empty environment."""
+"""The Python client works as another team installs it: as a wheel in an otherwise empty environment."""
 
 import os
 import subprocess
@@ -68,13 +68,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clean_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of a new environment that has the wheel, mypy and their dependencies in the locked versions."""
+    """Return the Python of a new environment with the wheel, mypy, and the locked versions of their dependencies."""
     folder = tmp_path_factory.mktemp("clean")
-    environment, locked = folder / "venv", folder / "locked.txt"
+    environment, constraints = folder / "venv", folder / "constraints.txt"
     python = environment / "bin" / "python"
-    run(UV, "export", "--locked", "--no-emit-local", "--no-hashes", "--output-file", locked, "--project", ROOT)
+    run(UV, "export", "--locked", "--no-emit-local", "--no-hashes", "--output-file", constraints, "--project", ROOT)
     run(UV, "venv", "--python", sys.executable, environment)
-    run(UV, "pip", "install", "--python", python, "--constraint", locked, wheel, "mypy")
+    run(UV, "pip", "install", "--python", python, "--constraint", constraints, wheel, "mypy")
     return python
 
 

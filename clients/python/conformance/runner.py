@@ -1,4 +1,4 @@
-"""Run the conformance cases with the Python client: see ``clients/conformance/README.md``.
+"""Run the conformance cases with the Python client (see ``clients/conformance/README.md``).
 
 Usage: ``python runner.py cases TARGET CASES_FILE`` or ``python runner.py charges TARGET FIRST COUNT``.
 """
@@ -39,7 +39,7 @@ _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "max_create_time": datetime.fromisoformat,
     "charges": lambda charges: [payments.NewCharge(**from_json(charge)) for charge in charges],
 }
-"""Converters of the arguments that JSON has no type for. Other arguments are passed unchanged."""
+"""Converters for the arguments that have no JSON type. Other arguments are passed unchanged."""
 
 
 def from_json(args: dict[str, Json]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Case:
         return as_json(result)
 
     def _watch_payments(self, *, count: int, payment_id: int | None = None, resume_token: str = "") -> Json:
-        """Return the next ``count`` events, of one payment or of all, and the token of the last response.
+        """Return the next ``count`` events of one payment or of all, and the token of the last response.
 
         Raises:
             Mismatch: the events did not arrive in time.
@@ -100,7 +100,7 @@ class Case:
                 events.append(update.event)
             if len(events) == count:
                 return {"events": events, "resume_token": update.resume_token}
-            # Checked at least every 15 seconds, because the service sends a token when there are no events.
+            # This is reached at least every 15 seconds, because the service sends a token when there are no events.
             if time.monotonic() > deadline_seconds:
                 break
         raise Mismatch(f"{len(events)} of {count} events arrived in {_WATCH_TIMEOUT_SECONDS} seconds")
@@ -111,7 +111,7 @@ class Case:
         elif isinstance(outcome, Exception):
             argument = step.get("rejected_argument")
             if argument is None or isinstance(outcome, PaymentsError) or argument not in str(outcome):
-                raise Mismatch(f"it raised {outcome!r}") from outcome
+                raise Mismatch(f"the call raised {outcome!r}") from outcome
         elif "result" in step:
             self._match(step["result"], outcome, step["call"])
         else:
@@ -136,7 +136,7 @@ class Case:
             self._generated[name] = random.randint(1, _MAX_SAFE_INTEGER) if is_id else str(uuid.uuid4())
         return self._generated[name]
 
-    def _match(self, expected: Json, actual: Json, where: str) -> None:  # noqa: C901 (one case for each form)
+    def _match(self, expected: Json, actual: Json, where: str) -> None:  # noqa: C901 (one case for each special object)
         match expected:
             case {"$save": name}:
                 expected = self._saved.setdefault(name, actual) if actual is not None else "anything but null"
@@ -145,7 +145,7 @@ class Case:
             case {"$new": name}:
                 expected = self._generate(name)
             case {"$type": kind}:
-                if not is_of_kind(kind, actual):
+                if not has_type(kind, actual):
                     raise Mismatch(f"{where} is {actual!r}, expected: a value of type {kind}")
                 return
             case dict():
@@ -163,14 +163,14 @@ class Case:
 
 
 def as_result(outcome: payments.Payment | PaymentsError) -> Json:
-    """Convert the outcome of one charge of a batch to the form of the cases."""
+    """Convert the outcome of one charge of a batch to the format of ``cases.json``."""
     if isinstance(outcome, PaymentsError):
         return {"payment": None, "error": error_as_json(outcome)}
     return {"payment": outcome, "error": None}
 
 
 def error_as_json(error: PaymentsError) -> dict[str, Json]:
-    """Convert an error to the form of the cases."""
+    """Convert an error to the format of ``cases.json``."""
     return {
         "type": type(error).__name__,
         "code": error.code.name,
@@ -194,8 +194,8 @@ def check_error(expected: Json, error: PaymentsError) -> None:
             raise Mismatch(f"the error's {name} is {actual[name]!r}, expected: {value!r} ({error})")
 
 
-def is_of_kind(kind: str, value: Json) -> bool:
-    """Return whether a value is of the kind that ``$type`` names."""
+def has_type(kind: str, value: Json) -> bool:
+    """Return whether a value has the type that ``$type`` names."""
     match kind:
         case "time":
             return isinstance(value, str) and datetime.fromisoformat(value).utcoffset() is not None
@@ -205,8 +205,8 @@ def is_of_kind(kind: str, value: Json) -> bool:
             return isinstance(value, str) and value != ""
 
 
-def as_json(result: object) -> Json:  # noqa: PLR0911 (one for each kind)
-    """Convert a result of the client to the form of the cases."""
+def as_json(result: object) -> Json:  # noqa: PLR0911 (one for each type)
+    """Convert a result of the client to the format of ``cases.json``."""
     match result:
         case Decimal():
             return f"{result:f}"

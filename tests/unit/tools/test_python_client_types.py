@@ -653,7 +653,7 @@ def test_a_stream_fails_if_the_service_is_unavailable_for_too_long_without_a_bre
     resumptions = Resumptions(10, clock=clock, jitter=lambda: 1.0)
     assert resumptions.delay_seconds(unavailable()) == 0.1
     clock.now_seconds += 9
-    resumptions.received()
+    resumptions.record_response()
     assert resumptions.delay_seconds(unavailable()) == 0.1
     clock.now_seconds += 9.9
     with pytest.raises(payments.Unavailable):

@@ -1,4 +1,4 @@
-"""A small typed client of the payment service, built on the generated stubs in :mod:`payments.v1`."""
+"""A small typed client for the payment service, built on the generated stubs in :mod:`payments.v1`."""
 
 from payments._async_client import AsyncPaymentsClient
 from payments._client import PaymentsClient

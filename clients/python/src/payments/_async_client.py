@@ -35,10 +35,10 @@ _ItemT = TypeVar("_ItemT")
 
 
 class AsyncPaymentsClient:
-    """A client of the payment service for asyncio. Create it once and share it between the tasks of one event loop.
+    """An asyncio client for the payment service. Create it once and share it between the tasks of one event loop.
 
-    Its methods take, return and raise the same as those of :class:`~payments.PaymentsClient`, which documents each
-    argument. Canceling a task ends its call; a charge or refund may still take effect.
+    Its methods have the same arguments, results and exceptions as those of :class:`~payments.PaymentsClient`, which
+    documents them. Canceling a task cancels its call; a charge or refund may still take effect.
     """
 
     def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
@@ -175,7 +175,7 @@ class AsyncPaymentsClient:
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None
     ) -> AsyncGenerator[PaymentUpdate, None]:
-        """Return an endless async iterator over changes of payments: see :meth:`PaymentsClient.watch_payments`."""
+        """Return an endless async iterator over changes to payments: see :meth:`PaymentsClient.watch_payments`."""
         return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
 
     async def close(self) -> None:
@@ -216,7 +216,7 @@ class AsyncPaymentsClient:
             stream = self._stub.WatchPayments(request, metadata=self._metadata)
             try:
                 async for response in stream:
-                    resumptions.received()
+                    resumptions.record_response()
                     request.resume_token = response.resume_token
                     yield _messages.payment_update(response)
             except grpc.RpcError as rpc_error:

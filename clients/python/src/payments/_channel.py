@@ -1,4 +1,4 @@
-"""Options of the gRPC channel, and metadata of every call, for both clients."""
+"""The channel options and call metadata that both clients use."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ DEFAULT_TARGET = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
 _SERVICE_CONFIG = resources.files("payments").joinpath("service_config.json").read_text("utf-8")
-"""gRPC's retry policy, and load balancing over all addresses of the target.
+"""Sets gRPC's retry policy and spreads calls over all addresses of the target.
 
 Retrying charges and refunds is safe because this client gives each of them a request_id.
 """
@@ -23,7 +23,7 @@ _DEFAULT_OPTIONS: dict[str, object] = {
     # Reconnect to a restarted service within a second; gRPC's default maximum backoff is two minutes.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
-    # Close a dead connection after 5 seconds without an acknowledgement, which leaves time for a retry within the
+    # Close a dead connection after 5 seconds without an acknowledgment, which leaves time for a retry within the
     # default deadline: gRPC also uses the keepalive timeout as TCP_USER_TIMEOUT (gRFC A18). Keepalive pings are sent at
     # most once a minute, and only during calls (gRFC A8).
     "grpc.keepalive_time_ms": 60_000,
@@ -32,19 +32,19 @@ _DEFAULT_OPTIONS: dict[str, object] = {
 
 
 def channel_options(target: str, options: Sequence[tuple[str, object]], user_agent: str) -> list[tuple[str, object]]:
-    """Return the channel's options: the client's own, overridden by ``options``.
+    """Return the client's own channel options, overridden by ``options``.
 
-    The user agent that the service sees begins with ``user_agent``, followed by the client's and gRPC's.
+    The service sees ``user_agent``, followed by the user agents of this client and gRPC.
     """
     agent = f"{user_agent} {_USER_AGENT}".lstrip()
-    own = {**_DEFAULT_OPTIONS, **_authority(target), "grpc.primary_user_agent": agent}
-    return list({**own, **dict(options)}.items())
+    own_options = {**_DEFAULT_OPTIONS, **_authority(target), "grpc.primary_user_agent": agent}
+    return list({**own_options, **dict(options)}.items())
 
 
 def call_metadata(
     target: str, credentials: grpc.ChannelCredentials | None, api_key: str | None
 ) -> tuple[tuple[str, str], ...]:
-    """Return the metadata of every call: the API key, if there is one, as a bearer token (RFC 6750).
+    """Return the metadata to send with every call: the API key as a bearer token (RFC 6750), or nothing.
 
     Raises:
         ValueError: the key would be sent unencrypted to another machine, or is not printable ASCII without spaces.
@@ -60,7 +60,7 @@ def call_metadata(
 
 
 def _authority(target: str) -> dict[str, object]:
-    """Return the option that makes the first address of a list (``ipv4:...,...``) the authority, as in Go.
+    """Return the option that makes the first address of a list (``ipv4:...,...``) the authority, as gRPC for Go does.
 
     By default gRPC sends the whole list, which is not a valid authority (RFC 3986), so strict servers reject it.
     """
@@ -71,7 +71,7 @@ def _authority(target: str) -> dict[str, object]:
 
 
 def _is_loopback(target: str) -> bool:
-    """Return whether a target (``host:port``, ``dns:///host:port``, ``ipv4:...,...``) has only loopback addresses."""
+    """Return whether all addresses of a target (``host:port``, ``dns:///host:port``, ``ipv4:...,...``) are loopback."""
     if target.startswith("unix:"):
         return True
     for prefix in ("dns:", "ipv4:", "ipv6:"):

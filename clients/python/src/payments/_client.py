@@ -35,10 +35,10 @@ _ItemT = TypeVar("_ItemT")
 
 
 class PaymentsClient:
-    """A client of the payment service. Create it once and share it: it is thread-safe.
+    """A client for the payment service. It is thread-safe: create it once and share it.
 
-    Every method accepts ``timeout_seconds`` to override the client's own. It limits the whole call, including all
-    retries. Every method raises :class:`~payments.PaymentsError` or one of its subclasses if the service returns an
+    Every method accepts ``timeout_seconds`` to override the client's own. The timeout limits the whole call, including
+    all retries. Every method raises :class:`~payments.PaymentsError` or one of its subclasses if the service returns an
     error or does not respond. It raises ``TypeError`` or ``ValueError``, before anything is sent, for arguments that
     the contract cannot express: an amount that is not a ``Decimal`` or has more than two decimals, or a naive time.
     """
@@ -58,12 +58,12 @@ class PaymentsClient:
 
         Args:
             target: The service's address, or a gRPC target with several addresses (``dns:///payments:50051``,
-                ``ipv4:10.0.0.1:50051,10.0.0.2:50051``), over which calls are spread.
+                ``ipv4:10.0.0.1:50051,10.0.0.2:50051``), over which the client spreads calls.
             timeout_seconds: The time limit of a call, including all retries.
-            credentials: TLS credentials (``grpc.ssl_channel_credentials()``). With None, nothing is encrypted.
+            credentials: TLS credentials (``grpc.ssl_channel_credentials()``). None disables encryption.
             api_key: The API key that authenticates the caller. Sent only over TLS or to a loopback address.
-            interceptors: Run for each attempt, the first one outermost; gRPC's own retries are part of one attempt.
-                Stream interceptors run for each stream of a watch.
+            interceptors: gRPC interceptors, the first one outermost. They run for each attempt, which includes gRPC's
+                own retries. Stream interceptors run for each stream of a watch.
             options: gRPC channel options, which override the client's own options of the same name.
             user_agent: Identifies your program to the service, for example ``checkout/1.4``.
 
@@ -96,16 +96,18 @@ class PaymentsClient:
 
         Args:
             order_id: The order, 1 or more.
-            amount: In whole units of the currency, more than zero.
+            amount: In units of the currency (rupees, not paise), more than zero, with at most two decimals.
             currency: An ISO 4217 code. None means the deployment's default.
             method: The payment method. None lets the processor choose.
-            request_id: An idempotency key (AIP-155): however often the same key is sent with the same arguments, it
-                charges once. None generates a new key, which all attempts of this call use. To retry safely even after
-                a crash of your own program, store a key with the order and pass it here.
+            request_id: An idempotency key (AIP-155). Calls with the same key and the same arguments charge only once.
+                None generates a new key, which all attempts of this call use. To retry safely even after your own
+                program crashes, store a key with the order and pass it here.
             timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
-            InvalidRequest, RequestIdReused, OutcomeUnknown.
+            InvalidRequest: The request is invalid.
+            RequestIdReused: An earlier charge used the ``request_id`` with different arguments.
+            OutcomeUnknown: The charge may or may not have been made.
         """
         request = _messages.charge_request(
             order_id=order_id, amount=amount, currency=currency, method=method, request_id=request_id
@@ -116,19 +118,20 @@ class PaymentsClient:
     def batch_charge(
         self, charges: Iterable[NewCharge], *, timeout_seconds: float | None = None
     ) -> list[Payment | PaymentsError]:
-        """Make many charges at a fraction of the cost of separate calls, and return the outcome of each, in order.
+        """Make many charges at a fraction of the cost of separate calls, and return their outcomes in order.
 
         The outcome of a charge is its payment, or the error that :meth:`charge` would have raised. A charge that fails
         does not affect the others. The batch is not atomic: if the call itself fails, some of its charges may have been
         made. A retry with the same request_ids returns their outcomes and makes the remaining charges.
 
         Args:
-            charges: 1 to 1000 charges. One without a request_id gets a new one, which all attempts of this call use.
+            charges: 1 to 1000 charges. A charge without a request_id gets a new one, which all attempts of this call
+                use.
             timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
             InvalidRequest: The batch is empty or too large.
-            OutcomeUnknown: See :meth:`charge`.
+            OutcomeUnknown: The charges may or may not have been made.
         """
         request = _messages.batch_charge_request(charges)
         response = self._call(self._stub.BatchCharge, request, timeout_seconds)
@@ -147,16 +150,23 @@ class PaymentsClient:
         """Refund a payment in full or in part, and return the refund and the updated payment.
 
         Args:
-            payment_id: The payment.
-            amount: In whole units of the currency, at most the amount not yet refunded. None means all of that.
+            payment_id: The payment to refund.
+            amount: In units of the currency (rupees, not paise), at most the amount not yet refunded. None refunds all
+                of it.
             currency: An ISO 4217 code, which must be the payment's. None means the deployment's default.
             reason: A reason to store with the refund, at most 255 characters.
             request_id: An idempotency key, as in :meth:`charge`.
             timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
-            InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment,
-            RequestIdReused, OutcomeUnknown.
+            InvalidRequest: The request is invalid.
+            PaymentNotFound: The payment does not exist.
+            PaymentFailed: Nothing was charged.
+            PaymentPending: The outcome of the charge is not known yet.
+            PaymentArchived: An operator must unarchive the payment first.
+            RefundExceedsPayment: The amount exceeds the amount not yet refunded, or nothing is left to refund.
+            RequestIdReused: An earlier refund used the ``request_id`` with different arguments.
+            OutcomeUnknown: The refund may or may not have been made.
         """
         request = _messages.refund_request(
             payment_id=payment_id, amount=amount, currency=currency, reason=reason, request_id=request_id
@@ -167,12 +177,14 @@ class PaymentsClient:
     def get_payment(
         self, *, payment_id: int | None = None, reference: str | None = None, timeout_seconds: float | None = None
     ) -> PaymentDetails:
-        """Return one payment, by its id or by its reference, with its first refunds.
+        """Return one payment, by its id or by its reference, with its first 100 refunds.
 
-        There are at most 100 refunds, and a token with which :meth:`list_refunds` returns the rest.
+        The result also has a token to pass to :meth:`list_refunds` for the rest.
 
         Raises:
-            InvalidRequest, PaymentNotFound, OutcomeUnknown.
+            InvalidRequest: The id or reference is invalid.
+            PaymentNotFound: The payment does not exist.
+            OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
         request = _messages.get_request(payment_id=payment_id, reference=reference)
         return _messages.payment_details(self._call(self._stub.GetPayment, request, timeout_seconds))
@@ -182,17 +194,20 @@ class PaymentsClient:
     ) -> Iterator[Refund]:
         """Return an iterator over the refunds of a payment, oldest first, which fetches pages as needed.
 
-        It returns each refund that existed when the last page was fetched exactly once.
+        It returns, exactly once, each refund that existed when the last page was fetched. The iterator, not this
+        method, raises the exceptions.
 
         Args:
-            payment_id: The payment.
+            payment_id: The payment whose refunds to list.
             page_size: The maximum number of refunds in a page, at most 1000. 0 lets the service choose.
-            page_token: The ``next_refunds_page_token`` of :class:`~payments.PaymentDetails` or the ``next_page_token``
-                of a page, to start after their refunds. Empty for all refunds.
+            page_token: Where to start: the ``next_refunds_page_token`` of a :class:`~payments.PaymentDetails` or the
+                ``next_page_token`` of a page. Empty for the first refund.
             timeout_seconds: The time limit for fetching one page, including all retries.
 
         Raises:
-            InvalidRequest, PaymentNotFound, OutcomeUnknown: While iterating.
+            InvalidRequest: The page size or token is invalid.
+            PaymentNotFound: The payment does not exist.
+            OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
         request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
         return self._iterate_pages(
@@ -205,13 +220,15 @@ class PaymentsClient:
         """Return one page of the refunds of a payment, oldest first.
 
         Args:
-            payment_id: The payment.
+            payment_id: The payment whose refunds to list.
             page_size: The maximum number of refunds in the page, at most 1000. 0 lets the service choose.
             page_token: As in :meth:`list_refunds`. Empty for the first page.
             timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
-            InvalidRequest, PaymentNotFound, OutcomeUnknown.
+            InvalidRequest: The page size or token is invalid.
+            PaymentNotFound: The payment does not exist.
+            OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
         request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
         return _messages.refund_page(self._call(self._stub.ListRefunds, request, timeout_seconds))
@@ -226,8 +243,8 @@ class PaymentsClient:
     ) -> Iterator[Payment]:
         """Return an iterator over the payments that match the conditions, which fetches pages as needed.
 
-        It returns each payment that existed when the first page was fetched exactly once, even while charges are being
-        made.
+        It returns, exactly once, each payment that existed when the first page was fetched, even while charges are
+        being made. The iterator, not this method, raises the exceptions.
 
         Args:
             order_by: ``create_time desc`` (the default) or ``create_time asc``.
@@ -236,7 +253,8 @@ class PaymentsClient:
             conditions: See :class:`~payments.PaymentConditions`.
 
         Raises:
-            InvalidRequest, OutcomeUnknown: While iterating.
+            InvalidRequest: A condition, the order or the page size is invalid.
+            OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
         request = _messages.list_request(conditions, order_by=order_by, page_size=page_size)
         return self._iterate_pages(
@@ -268,7 +286,8 @@ class PaymentsClient:
             conditions: See :class:`~payments.PaymentConditions`.
 
         Raises:
-            InvalidRequest, OutcomeUnknown.
+            InvalidRequest: A condition, the order, or the page size or token is invalid.
+            OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
         request = _messages.list_request(
             conditions,
@@ -282,21 +301,23 @@ class PaymentsClient:
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None
     ) -> Generator[PaymentUpdate, None, None]:
-        """Return an endless iterator over the changes of all payments, which waits for the next event.
+        """Return an endless iterator over the changes to all payments. It blocks until the next event.
 
         Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
-        because the service restarts, the iterator reconnects and resumes where it was. To resume after a crash of your
-        own program, save the ``resume_token`` of each update once you have processed its event, and start with the last
-        one. An update without an event only carries a newer token: the first update is one of these, and another
-        follows after every few seconds without an event.
+        because the service restarts, the iterator reconnects and resumes where it left off. To resume after your own
+        program crashes, save the ``resume_token`` of each update once you have processed its event, and start with the
+        last one. An update without an event only carries a newer token: the first update is one of these, and another
+        follows after every few seconds without an event. The iterator, not this method, raises the exceptions.
 
         Args:
             resume_token: The token of an earlier update, to stream all events after it. Empty for events from now on.
-            timeout_seconds: How long the service may be unreachable without interruption before the iterator raises the
-                error. None means forever.
+            timeout_seconds: How long the service may be continuously unreachable before the iterator raises the error.
+                None means forever.
 
         Raises:
-            ResumeTokenExpired, InvalidRequest, OutcomeUnknown: While iterating.
+            ResumeTokenExpired: Events after the token have been archived.
+            InvalidRequest: The token is invalid.
+            OutcomeUnknown: The service was unreachable for too long, or had an internal error.
         """
         return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
 
@@ -337,7 +358,7 @@ class PaymentsClient:
             stream = self._stub.WatchPayments(request, metadata=self._metadata)
             try:
                 for response in stream:
-                    resumptions.received()
+                    resumptions.record_response()
                     # Before the yield, because the consumer may close the generator there.
                     request.resume_token = response.resume_token
                     yield _messages.payment_update(response)

@@ -1,4 +1,4 @@
-"""Conversion between the contract's messages and Python types, in both directions."""
+"""Converts between the contract's messages and Python types."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ from payments.v1 import payments_pb2
 _NANO_DIGITS = 9
 
 _AMOUNT_DIGITS = 2
-"""The most decimals that the contract accepts in any currency. The service checks currencies that have fewer."""
+"""The maximum number of decimals in any currency. For currencies with fewer, the service checks the amount."""
 
 _MemberT = TypeVar("_MemberT")
 _NumberT = TypeVar("_NumberT")
@@ -95,7 +95,7 @@ _EVENT_TYPES = {
 def charge_request(
     *, order_id: int, amount: Decimal, currency: str | None, method: PaymentMethod | None, request_id: str | None
 ) -> payments_pb2.ChargeRequest:
-    """Return the request of a charge. Without a ``request_id``, generate one (AIP-155)."""
+    """Return the request for a charge, with a new ``request_id`` if none is given (AIP-155)."""
     return payments_pb2.ChargeRequest(
         order_id=order_id,
         amount=_money("amount", amount, currency),
@@ -109,7 +109,7 @@ def charge_request(
 
 
 def batch_charge_request(charges: Iterable[NewCharge]) -> payments_pb2.BatchChargeRequest:
-    """Return the request of a batch of charges."""
+    """Return the request for a batch of charges."""
     return payments_pb2.BatchChargeRequest(
         charges=[
             charge_request(
@@ -127,10 +127,10 @@ def batch_charge_request(charges: Iterable[NewCharge]) -> payments_pb2.BatchChar
 def batch_charge_outcomes(
     request: payments_pb2.BatchChargeRequest, response: payments_pb2.BatchChargeResponse
 ) -> list[Payment | PaymentsError]:
-    """Return the outcome of each charge.
+    """Return the outcomes of the charges, in order.
 
     Raises:
-        InternalError: the number of results differs from the number of charges, so no outcome is known.
+        InternalError: the number of results differs from the number of charges, so the outcomes are unknown.
     """
     if len(response.results) != len(request.charges):
         raise InternalError("the response does not have one result for each charge", code=grpc.StatusCode.INTERNAL)
@@ -143,7 +143,7 @@ def batch_charge_outcomes(
 def refund_request(
     *, payment_id: int, amount: Decimal | None, currency: str | None, reason: str, request_id: str | None
 ) -> payments_pb2.RefundRequest:
-    """Return the request of a refund. Without a ``request_id``, generate one (AIP-155)."""
+    """Return the request for a refund, with a new ``request_id`` if none is given (AIP-155)."""
     if amount is None and currency is not None:
         raise ValueError("currency needs an amount")
     return payments_pb2.RefundRequest(
@@ -298,12 +298,12 @@ def _new_request_id() -> str:
 
 def _number(numbers: Mapping[_MemberT, _NumberT], member: _MemberT) -> _NumberT:
     if member not in numbers:
-        raise ValueError(f"{member!r} cannot be sent: it is the value for what this client does not know")
+        raise ValueError(f"{member!r} cannot be sent: it stands for values that this client does not know")
     return numbers[member]
 
 
 def _money(name: str, amount: object, currency: str | None) -> Money:
-    """Convert an amount exactly, regardless of the precision of the decimal context.
+    """Convert an amount without rounding, whatever the precision of the decimal context.
 
     Raises:
         TypeError: the amount is not a Decimal. A float is not exact, and an int could mean paise or cents.
@@ -331,7 +331,7 @@ def _amount(money: Money) -> Decimal:
 
 
 def _timestamp(name: str, time: object) -> Timestamp:
-    """Convert an aware time.
+    """Convert a timezone-aware time.
 
     Raises:
         TypeError: the time is not a datetime.

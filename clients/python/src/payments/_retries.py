@@ -1,7 +1,7 @@
-"""When both clients retry a failed call or resume a stream, on top of gRPC's own retries.
+"""Decides when both clients retry a failed call or resume a stream, in addition to gRPC's own retries.
 
-By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a restart
-of the service. This module retries until the call's deadline.
+The service config makes gRPC retry a call at most four times, which takes a second or two. A restart of the service may
+take longer, so this module retries until the call's deadline.
 """
 
 import math
@@ -21,7 +21,7 @@ _RESUMABLE_CODES = _RETRYABLE_CODES | {
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
 }
-"""The codes after which a stream is resumed. A stream only reads, so resuming it is always safe.
+"""The status codes after which a stream resumes. A stream only reads, so resuming it is always safe.
 
 gRPC reports a connection that breaks in the middle of a message as INTERNAL or UNKNOWN, and a proxy may report it as
 DEADLINE_EXCEEDED. If the service itself returned the error, it has a call_id, and resuming would only repeat it.
@@ -50,14 +50,14 @@ class Attempts:
         *,
         is_retryable: Callable[[PaymentsError], bool] = is_retryable,
         clock: Callable[[], float] = time.monotonic,
-        # Spreads out the retries of many clients, so it need not be cryptographically secure.
+        # It only spreads out the retries of many clients, so it need not be cryptographically secure.
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Start the time limit.
 
         Args:
             timeout_seconds: The time limit of all attempts together.
-            is_retryable: Returns whether an error is worth another attempt.
+            is_retryable: Returns whether a retry may succeed after an error.
             clock: Returns the time in seconds.
             jitter: Returns a random number from 0 to 1.
         """
@@ -75,13 +75,14 @@ class Attempts:
     def delay_seconds(self, error: PaymentsError) -> float:
         """Return how long to wait between an attempt that failed with ``error`` and the next one.
 
-        This is the delay that the service asked for (``google.rpc.RetryInfo``), if any, plus a random part of a backoff
-        that doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry together.
+        This is the delay that the service asked for (``google.rpc.RetryInfo``), if any, plus a random fraction of a
+        backoff that doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry
+        together.
 
         Raises:
             PaymentsError: there is no next attempt, because the error is not retryable or the deadline would pass
                 first. This is ``error``, unless the deadline passed during a retry: then it is the previous error,
-                which says more.
+                which is more informative.
         """
         if not self._is_retryable(error):
             if error.code is grpc.StatusCode.DEADLINE_EXCEEDED and self._last_failure is not None:
@@ -97,7 +98,7 @@ class Attempts:
 
 
 class Resumptions:
-    """The streams of one watch, each of which resumes where the previous one ended."""
+    """Decides when to open the next stream of one watch. Each stream resumes where the previous one ended."""
 
     def __init__(
         self,
@@ -106,18 +107,18 @@ class Resumptions:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Give up when the service stays unreachable for ``timeout_seconds``. None means never."""
+        """Give up once the service has been continuously unreachable for ``timeout_seconds``. None means never."""
         self._timeout_seconds = math.inf if timeout_seconds is None else timeout_seconds
         self._clock = clock
         self._jitter = jitter
         self._attempts: Attempts | None = None
 
-    def received(self) -> None:
-        """Record that the service has responded, which restarts the timeout and the backoff at the next failure."""
+    def record_response(self) -> None:
+        """Reset the timeout and the backoff, because the service has responded."""
         self._attempts = None
 
     def delay_seconds(self, error: PaymentsError | None) -> float:
-        """Return how long to wait between a stream that ended, with ``error`` or without one, and the next.
+        """Return how long to wait before the next stream, after one that ended with ``error`` or without an error.
 
         The delays are those of ``Attempts``.
 

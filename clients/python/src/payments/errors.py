@@ -17,9 +17,9 @@ class PaymentsError(Exception):
     """A call failed.
 
     Attributes:
-        message: What is wrong, for people.
+        message: The human-readable error message.
         code: The gRPC status code.
-        reason: The contract's stable identifier of the error (``PAYMENT_NOT_FOUND``). Empty if the service sent none.
+        reason: The stable identifier from the contract (``PAYMENT_NOT_FOUND``). Empty if the service sent none.
         request_id: The idempotency key that the charge or refund was sent with. None for calls that only read.
         call_id: Identifies the call in the service's log (the trailer ``x-request-id``). None if the service sent none.
         retry_after_seconds: How long the service asked to wait before a retry. None if it did not ask.
@@ -35,7 +35,7 @@ class PaymentsError(Exception):
         call_id: str | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Create an error. Only the message is required, so that it can be pickled, or created in a test."""
+        """Create an error. Only the message is required, so that an error can be pickled, or created in a test."""
         super().__init__(message)
         self.message = message
         self.code = code
@@ -47,7 +47,7 @@ class PaymentsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """An invalid field of a request: its path (``amount.nanos``), and what is allowed there."""
+    """An invalid field of a request: its path (``amount.nanos``), and a description of the allowed values."""
 
     field: str
     description: str
@@ -76,15 +76,15 @@ class PaymentArchived(PaymentsError):
 
 
 class RefundExceedsPayment(PaymentsError):
-    """The amount exceeds what has not been refunded yet, or nothing is left to refund."""
+    """The amount exceeds the amount not yet refunded, or nothing is left to refund."""
 
 
 class RequestIdReused(PaymentsError):
-    """An earlier call used the same request_id with other parameters."""
+    """An earlier call used the same request_id with different parameters."""
 
 
 class ResumeTokenExpired(PaymentsError):
-    """Events after the resume token have been archived, or the token belongs to another database.
+    """Events after the resume token have been archived, or the database was restored to a time before it.
 
     Start without a token, and list the payments to find the missed changes.
     """
@@ -101,7 +101,7 @@ class PermissionDenied(PaymentsError):
 class OutcomeUnknown(PaymentsError):
     """The call failed without a response that says whether it took effect.
 
-    A charge or refund may have been made, by any of the attempts. Repeat the call with the same ``request_id`` to get
+    A charge or refund may have been made, by any of the attempts. Retry the call with the same ``request_id`` to get
     the outcome; the charge or refund is made only once.
     """
 
@@ -119,7 +119,7 @@ class DeadlineExceeded(OutcomeUnknown):
 
 
 class InternalError(OutcomeUnknown):
-    """The service failed. Its log has the cause under ``call_id``."""
+    """The service had an internal error. Its log has the cause under ``call_id``."""
 
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -169,9 +169,10 @@ _BY_CODE: dict[grpc.StatusCode, type[PaymentsError]] = {
 def error_from_rpc(rpc_error: grpc.RpcError, request_id: str | None) -> PaymentsError:
     """Return the exception for a failed RPC, with ``rpc_error`` as its cause.
 
-    The reason in the error's ``google.rpc.ErrorInfo`` (AIP-193) determines its class, or else the status code does.
+    The reason in the error's ``google.rpc.ErrorInfo`` (AIP-193) determines its class. Without a known reason, the
+    status code does.
     """
-    # The trailers are pairs in both the blocking and the asyncio API, in spite of their declared types.
+    # The trailers are pairs in both the blocking and the asyncio API, despite their declared types.
     trailers = dict(cast("Iterable[tuple[str, str | bytes]]", rpc_error.trailing_metadata() or ()))
     details = _details(trailers.get("grpc-status-details-bin"))
     call_id = trailers.get("x-request-id")
@@ -234,7 +235,7 @@ def _details(trailer: str | bytes | None) -> list[any_pb2.Any]:
 
 
 def _details_of_kind(kind: type[_MessageT], details: Iterable[any_pb2.Any]) -> Iterator[_MessageT]:
-    """Yield the ``details`` of one kind, without those that cannot be parsed."""
+    """Yield the ``details`` of one type that can be parsed."""
     for detail in details:
         if detail.TypeName() == kind.DESCRIPTOR.full_name:
             with contextlib.suppress(DecodeError):

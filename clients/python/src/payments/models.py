@@ -1,7 +1,8 @@
-"""Payments, refunds, events and conditions, in Python types.
+"""Payments, refunds, events and conditions, as Python types.
 
-Amounts are exact :class:`~decimal.Decimal` numbers of whole units with at least two decimals (``Decimal("561.00")``),
-currencies are ISO 4217 codes, and times are aware and in UTC. ``payments.proto`` documents each field.
+Amounts are exact :class:`~decimal.Decimal` values in units of the currency (rupees, not paise), and have at least two
+decimals (``Decimal("561.00")``) in results. Currencies are ISO 4217 codes, and times are timezone-aware and in UTC.
+``payments.proto`` documents each field.
 """
 
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ class PaymentStatus(StrEnum):
 
 
 class RefundState(StrEnum):
-    """How much of a payment was refunded. ``UNKNOWN`` is a state that this version of the client does not know."""
+    """How much of a payment has been refunded. ``UNKNOWN`` is a state that this version of the client does not know."""
 
     UNKNOWN = "UNKNOWN"
     NONE = "NONE"
@@ -64,7 +65,7 @@ class PaymentEventType(StrEnum):
     REFUNDED = "REFUNDED"
     REFUND_FAILED = "REFUND_FAILED"
     IMPORTED = "IMPORTED"
-    """The payment or refund was imported."""
+    """The payment or refund was imported, or changed by a later import."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +84,7 @@ class Payment:
     """A charge of an order, and how much of it has been refunded.
 
     ``amount``, ``currency``, ``refunded_amount`` and ``create_time`` are None, and ``reference`` is empty, only on
-    payments adopted from an earlier system that did not record them.
+    adopted payments for which the legacy service did not record them.
     """
 
     payment_id: int
@@ -114,9 +115,9 @@ class Refund:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefundResult:
-    """A refund, and the payment after it.
+    """A refund and the updated payment.
 
-    ``refund`` is None only if the call repeats a full refund made by an earlier system, which stored no refunds.
+    ``refund`` is None only if the call repeats a full refund made by the legacy service, which stored no refunds.
     """
 
     refund: Refund | None
@@ -159,11 +160,11 @@ class PaymentPage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentEvent:
-    """A change of a payment.
+    """A change to a payment.
 
     ``payment`` and ``refund`` are as they were after the event; ``refund`` is None if the event is not about a refund.
-    ``caller`` requested the change with ``request_id``; both are empty if an earlier system made the payment. The
-    ``event_time`` of an import is the time of the import.
+    ``caller`` requested the change with ``request_id``; both are empty if the legacy service made the payment.
+    ``event_time`` is when it happened (for an import, the time of the import), or None if the service sent none.
     """
 
     type: PaymentEventType
@@ -176,19 +177,22 @@ class PaymentEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentUpdate:
-    """One update of a watch: an event, or None if only the token is newer, and the token to resume after it."""
+    """One update from a watch. ``event`` is None if the update only carries a newer token.
+
+    Pass ``resume_token`` to ``watch_payments`` to resume after this update.
+    """
 
     event: PaymentEvent | None
     resume_token: str
 
 
 class PaymentConditions(TypedDict, total=False):
-    """Selects payments. They must satisfy all conditions that are present and not None. Bounds are inclusive."""
+    """Selects payments. A payment must satisfy all conditions that are present and not None. Bounds are inclusive."""
 
     order_id: int | None
     """Payments of this order."""
     methods: Iterable[PaymentMethod] | None
-    """Payments made by one of these methods; empty means any."""
+    """Payments made with one of these methods; empty means any."""
     statuses: Iterable[PaymentStatus] | None
     """Payments with one of these statuses; empty means any."""
     refund_states: Iterable[RefundState] | None
@@ -202,6 +206,6 @@ class PaymentConditions(TypedDict, total=False):
     currency: str | None
     """The currency of the two amounts (ISO 4217). None means the deployment's default."""
     min_create_time: datetime | None
-    """Payments made at or after this time, which must be aware."""
+    """Payments made at or after this time, which must be timezone-aware."""
     max_create_time: datetime | None
-    """Payments made at or before this time, which must be aware."""
+    """Payments made at or before this time, which must be timezone-aware."""
