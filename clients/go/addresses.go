@@ -12,8 +12,9 @@ import (
 // defaultPort is the port that gRPC assumes for an address without one.
 const defaultPort = 443
 
-// addressList is the scheme of targets like "ipv4:10.0.0.1:50051,10.0.0.2:50051" and "ipv6:[::1]:50051", and builds
-// their gRPC resolver. Other languages have it built in (https://github.com/grpc/grpc/blob/master/doc/naming.md).
+// addressList builds the gRPC resolver for targets such as "ipv4:10.0.0.1:50051,10.0.0.2:50051" and "ipv6:[::1]:50051".
+// Its value is their scheme. gRPC has such a resolver in other languages, but not in Go
+// (https://github.com/grpc/grpc/blob/master/doc/naming.md).
 type addressList string
 
 func (scheme addressList) Scheme() string { return string(scheme) }
@@ -53,7 +54,7 @@ func (scheme addressList) addresses(target resolver.Target) ([]string, error) {
 // checkTarget rejects an invalid target early. gRPC would only report it during a call.
 func checkTarget(target string) error {
 	if target == "" {
-		return &ArgumentError{"target", "must be the service's address"}
+		return &ArgumentError{"target", "must not be empty"}
 	}
 	if parsed, err := url.Parse(target); err == nil && (parsed.Scheme == "ipv4" || parsed.Scheme == "ipv6") {
 		_, err := addressList(parsed.Scheme).addresses(resolver.Target{URL: *parsed})

@@ -18,8 +18,8 @@ type bearerKey struct {
 	allowInsecure bool
 }
 
-// newBearerKey returns the credentials of an API key. It rejects a key that would be sent unencrypted to another
-// machine or that is not a valid token. The error does not contain the key.
+// newBearerKey returns the credentials for an API key. It rejects a key that is not a valid token or that would be sent
+// unencrypted to another machine. The error does not contain the key.
 func newBearerKey(key, target string, transport credentials.TransportCredentials) (*bearerKey, error) {
 	isToken := key != "" && !strings.ContainsFunc(key, func(char rune) bool { return char <= ' ' || char > '~' })
 	if !isToken {
@@ -42,7 +42,7 @@ func (key *bearerKey) GetRequestMetadata(context.Context, ...string) (map[string
 // RequireTransportSecurity reports whether the key may only be sent over TLS.
 func (key *bearerKey) RequireTransportSecurity() bool { return !key.allowInsecure }
 
-// isLoopbackTarget reports whether every address of a gRPC target is certain to be a loopback address. A target that
+// isLoopbackTarget reports whether every address of a gRPC target is known to be a loopback address. A target that
 // names its own DNS server is not, because that server could resolve localhost to another machine.
 func isLoopbackTarget(target string) bool {
 	endpoint := target

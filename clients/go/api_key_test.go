@@ -23,7 +23,7 @@ const apiKey = "key-0123456789-abcdef"
 func TestTheAPIKeyIsSentWithEveryAttemptAndHiddenFromInterceptors(t *testing.T) {
 	authority := newAuthority(t)
 	for name, service := range map[string]*service{
-		"loopback": serve(t, failFirst(1, unavailable, never...)),
+		"loopback": serve(t, failFirst(1, unavailable, noGRPCRetry...)),
 		"TLS":      serveTLS(t, authority, false),
 	} {
 		options := []payments.Option{
@@ -53,7 +53,7 @@ func TestTheAPIKeyIsSentWithEveryAttemptAndHiddenFromInterceptors(t *testing.T) 
 }
 
 func TestWithoutAnAPIKeyNoAuthorizationIsSent(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	if _, err := charge(t.Context(), connect(t, service.target)); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func assertKeyRejected(t *testing.T, name string, err error) {
 }
 
 func TestFormattingTheClientOrItsErrorsDoesNotRevealTheAPIKey(t *testing.T) {
-	service := serve(t, fail(unavailable, never...))
+	service := serve(t, fail(unavailable, noGRPCRetry...))
 	client := connect(t, service.target, payments.WithAPIKey(apiKey), payments.WithTimeout(time.Second))
 	_, err := charge(t.Context(), client)
 	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {

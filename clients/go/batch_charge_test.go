@@ -57,7 +57,7 @@ func TestEachChargeOfABatchHasItsOwnOutcomeInOrder(t *testing.T) {
 }
 
 func TestEveryChargeOfABatchKeepsItsRequestIDOverAllAttempts(t *testing.T) {
-	service := serve(t, failFirst(7, unavailable, soon...))
+	service := serve(t, failFirst(7, unavailable, retrySoon...))
 	_, err := connect(t, service.target).BatchCharge(t.Context(), []payments.ChargeParams{
 		{OrderID: 1}, {OrderID: 2}, {OrderID: 3, RequestID: payments.Ptr("order-3")},
 	})
@@ -76,7 +76,7 @@ func TestEveryChargeOfABatchKeepsItsRequestIDOverAllAttempts(t *testing.T) {
 }
 
 func TestABatchWithAChargeThatTheContractCannotExpressIsNotSent(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	_, err := connect(t, service.target).BatchCharge(t.Context(), []payments.ChargeParams{
 		{OrderID: 1, Amount: amount("1.00")}, {OrderID: 2, Amount: amount("1.001")},
 	})

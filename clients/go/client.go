@@ -11,8 +11,8 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// Client is a client of the payment service. Create it once and share it: it owns the connections, and is safe for
-// concurrent use by multiple goroutines.
+// Client is a client for the payment service. Create it once and share it, because it owns the connections. It is safe
+// for concurrent use by multiple goroutines.
 //
 // A call ends when its context does, and at the latest after the client's timeout (see [WithTimeout]), which includes
 // all retries. If the caller cancels the context, errors.Is(err, context.Canceled) is true. If a deadline passes,
@@ -24,12 +24,12 @@ type Client struct {
 	close   func() error
 }
 
-// New returns a client of the service at target. The first call opens the connection. The client closes when ctx is
+// New returns a client for the service at target. The first call opens the connection. The client closes when ctx is
 // done, or earlier when [Client.Close] is called.
 //
-// The target is the service's address ("127.0.0.1:50051"), or a gRPC target with several addresses, over which calls
-// are spread: "dns:///payments:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051". Without [WithTransportCredentials],
-// nothing is encrypted.
+// The target is the service's address ("127.0.0.1:50051"), or a gRPC target with several addresses, over which the
+// client spreads calls: "dns:///payments:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051". Without
+// [WithTransportCredentials], nothing is encrypted.
 //
 // New returns an [*ArgumentError] for an invalid target or option, and gRPC's error for dial options that gRPC rejects.
 func New(ctx context.Context, target string, options ...Option) (*Client, error) {
@@ -67,7 +67,7 @@ func New(ctx context.Context, target string, options ...Option) (*Client, error)
 
 // Charge charges an order and returns the payment. A declined charge is not an error: it has the status [StatusFailed].
 //
-// Errors: [*InvalidRequestError], [*RequestIDReusedError], [*OutcomeUnknownError], [*ArgumentError].
+// It returns an [*InvalidRequestError], [*RequestIDReusedError], [*OutcomeUnknownError] or [*ArgumentError] on failure.
 func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...CallOption) (*Payment, error) {
 	request, err := chargeRequest(params)
 	if err != nil {
@@ -80,13 +80,12 @@ func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...Cal
 	return paymentFrom(response.GetPayment()), nil
 }
 
-// BatchCharge makes 1 to 1000 charges at a fraction of the cost of separate calls, and returns the outcome of each, in
-// order.
+// BatchCharge makes 1 to 1000 charges at a fraction of the cost of separate calls, and returns their outcomes in order.
 //
 // A charge that fails does not affect the others. The batch is not atomic: if the call itself fails, some of its
 // charges may have been made. A retry with the same RequestIDs returns their outcomes and makes the remaining charges.
 //
-// Errors of the call: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+// It returns an [*InvalidRequestError], [*OutcomeUnknownError] or [*ArgumentError] if the call itself fails.
 func (c *Client) BatchCharge(
 	ctx context.Context, charges []ChargeParams, options ...CallOption,
 ) ([]BatchChargeResult, error) {
@@ -103,9 +102,9 @@ func (c *Client) BatchCharge(
 
 // Refund refunds a payment in full or in part, and returns the refund and the updated payment.
 //
-// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*PaymentFailedError], [*PaymentPendingError],
-// [*PaymentArchivedError], [*RefundExceedsPaymentError], [*RequestIDReusedError], [*OutcomeUnknownError],
-// [*ArgumentError].
+// It returns an [*InvalidRequestError], [*PaymentNotFoundError], [*PaymentFailedError], [*PaymentPendingError],
+// [*PaymentArchivedError], [*RefundExceedsPaymentError], [*RequestIDReusedError], [*OutcomeUnknownError] or
+// [*ArgumentError] on failure.
 func (c *Client) Refund(ctx context.Context, params RefundParams, options ...CallOption) (*RefundResult, error) {
 	request, err := refundRequest(params)
 	if err != nil {
@@ -118,10 +117,11 @@ func (c *Client) Refund(ctx context.Context, params RefundParams, options ...Cal
 	return refundResultFrom(response), nil
 }
 
-// GetPayment returns the payment with this id and its first refunds: at most 100, and a token with which
-// [Client.ListRefunds] returns the rest.
+// GetPayment returns the payment with this id, its first 100 refunds, and a token to pass to [Client.ListRefunds] for
+// the rest.
 //
-// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
+// It returns an [*InvalidRequestError], [*PaymentNotFoundError] or [*OutcomeUnknownError] on failure, or an
+// [*ArgumentError] for an invalid timeout.
 func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...CallOption) (*PaymentDetails, error) {
 	key := &paymentsv1.GetPaymentRequest_PaymentId{PaymentId: paymentID}
 	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
@@ -154,11 +154,12 @@ func (c *Client) getPayment(
 //		...
 //	}
 //
-// It yields each refund that existed when the last page was fetched exactly once. An error, with a nil refund, ends it.
-// The client's timeout, or the one in options, applies to each page; the context applies to the whole iteration.
-// Ranging over it again starts from the beginning.
+// It yields, exactly once, each refund that existed when the last page was fetched. An error, with a nil refund, ends
+// the iteration. The client's timeout, or the one in options, applies to each page; the context applies to the whole
+// iteration. Ranging over the iterator again starts from the beginning.
 //
-// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
+// It yields an [*InvalidRequestError], [*PaymentNotFoundError] or [*OutcomeUnknownError] on failure, or an
+// [*ArgumentError] for an invalid timeout.
 func (c *Client) ListRefunds(
 	ctx context.Context, params ListRefundsParams, options ...CallOption,
 ) iter.Seq2[*Refund, error] {
@@ -175,7 +176,8 @@ func (c *Client) ListRefunds(
 
 // ListRefundsPage returns one page of the refunds of a payment, oldest first.
 //
-// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
+// It returns an [*InvalidRequestError], [*PaymentNotFoundError] or [*OutcomeUnknownError] on failure, or an
+// [*ArgumentError] for an invalid timeout.
 func (c *Client) ListRefundsPage(
 	ctx context.Context, params ListRefundsParams, options ...CallOption,
 ) (*RefundPage, error) {
@@ -198,11 +200,11 @@ func (c *Client) ListRefundsPage(
 //		...
 //	}
 //
-// It yields each payment that existed when the first page was fetched exactly once, even while charges are being made.
-// An error, with a nil payment, ends it. The client's timeout, or the one in options, applies to each page; the context
-// applies to the whole iteration. Ranging over it again starts from the beginning.
+// It yields, exactly once, each payment that existed when the first page was fetched, even while charges are being
+// made. An error, with a nil payment, ends the iteration. The client's timeout, or the one in options, applies to each
+// page; the context applies to the whole iteration. Ranging over the iterator again starts from the beginning.
 //
-// Errors: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+// It yields an [*InvalidRequestError], [*OutcomeUnknownError] or [*ArgumentError] on failure.
 func (c *Client) ListPayments(
 	ctx context.Context, params ListParams, options ...CallOption,
 ) iter.Seq2[*Payment, error] {
@@ -217,7 +219,7 @@ func (c *Client) ListPayments(
 
 // ListPaymentsPage returns one page of the payments that match the conditions.
 //
-// Errors: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+// It returns an [*InvalidRequestError], [*OutcomeUnknownError] or [*ArgumentError] on failure.
 func (c *Client) ListPaymentsPage(
 	ctx context.Context, params ListParams, page PageParams, options ...CallOption,
 ) (*PaymentPage, error) {
@@ -232,7 +234,7 @@ func (c *Client) ListPaymentsPage(
 	return paymentPageFrom(response), nil
 }
 
-// WatchPayments returns an endless iterator over the changes of all payments, which waits for the next event:
+// WatchPayments returns an endless iterator over the changes to all payments. It blocks until the next event:
 //
 //	for update, err := range client.WatchPayments(ctx, payments.WatchParams{ResumeToken: loadToken()}) {
 //		if err != nil {
@@ -245,17 +247,18 @@ func (c *Client) ListPaymentsPage(
 //	}
 //
 // Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
-// because the service restarts, the iterator reconnects and resumes where it was. To resume after a crash of your own
-// program, save the ResumeToken of each update once you have processed its event, and start with the last one. An
+// because the service restarts, the iterator reconnects and resumes where it left off. To resume after your own program
+// crashes, save the ResumeToken of each update once you have processed its event, and start with the last one. An
 // update without an event only carries a newer token: the first update is one of these, and another follows after every
 // few seconds without an event.
 //
 // The iterator ends when you leave the loop, when the context is done, and with an error, whose update is nil.
-// [WithTimeout] in options sets how long the service may be unreachable without interruption before the iterator
-// returns the error. The default is forever; the client's own timeout does not apply. Ranging over it again starts from
+// [WithTimeout] in options sets how long the service may be continuously unreachable before the iterator yields the
+// error. The default is forever; the client's own timeout does not apply. Ranging over the iterator again starts from
 // the token in params.
 //
-// Errors: [*ResumeTokenExpiredError], [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+// It yields a [*ResumeTokenExpiredError], [*InvalidRequestError], [*OutcomeUnknownError] or [*ArgumentError] on
+// failure.
 func (c *Client) WatchPayments(
 	ctx context.Context, params WatchParams, options ...CallOption,
 ) iter.Seq2[*PaymentUpdate, error] {

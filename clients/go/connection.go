@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
-// serviceConfig has gRPC's retry policy, and spreads calls over all addresses of the target. Retrying charges and
+// serviceConfig sets gRPC's retry policy and spreads calls over all addresses of the target. Retrying charges and
 // refunds is safe because this client gives each of them a request_id.
 //
 //go:embed service_config.json
@@ -42,7 +42,7 @@ func (settings *settings) allDialOptions(target string) ([]grpc.DialOption, erro
 			},
 			MinConnectTimeout: 20 * time.Second, // gRPC's default; if unset here, it would be zero
 		}),
-		// Close a dead connection after 5 seconds without an acknowledgement, which leaves time for a retry within the
+		// Close a dead connection after 5 seconds without an acknowledgment, which leaves time for a retry within the
 		// default deadline: gRPC also uses the keepalive timeout as TCP_USER_TIMEOUT (gRFC A18). Keepalive pings are
 		// sent at most once a minute, and only during calls (gRFC A8).
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 5 * time.Second}),

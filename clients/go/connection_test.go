@@ -19,7 +19,7 @@ import (
 )
 
 func TestCallsAreSpreadOverAllAddressesOfTheTarget(t *testing.T) {
-	first, second := serve(t, done), serve(t, done)
+	first, second := serve(t, succeed), serve(t, succeed)
 	client := connect(t, "ipv4:"+first.target+","+second.target)
 	for began := time.Now(); len(first.calls()) < 10 || len(second.calls()) < 10; { // until both connections are open
 		if _, err := charge(t.Context(), client); err != nil {
@@ -32,9 +32,9 @@ func TestCallsAreSpreadOverAllAddressesOfTheTarget(t *testing.T) {
 }
 
 func TestAnUnreachableAddressIsSkipped(t *testing.T) {
-	stopped := serve(t, done)
+	stopped := serve(t, succeed)
 	stopped.server.Stop()
-	service := serve(t, done)
+	service := serve(t, succeed)
 	client := connect(t, "ipv4:"+stopped.target+","+service.target)
 	for range 10 {
 		if _, err := charge(t.Context(), client); err != nil {
@@ -44,7 +44,7 @@ func TestAnUnreachableAddressIsSkipped(t *testing.T) {
 }
 
 func TestATargetIsAnAddressOrAGRPCTarget(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	_, port, _ := net.SplitHostPort(service.target)
 	for _, target := range []string{
 		service.target, "localhost:" + port, "dns:///" + service.target, "dns:///localhost:" + port,
@@ -76,7 +76,7 @@ func TestAnInvalidTargetIsRejected(t *testing.T) {
 }
 
 func TestAServiceConfigFromTheResolverIsIgnored(t *testing.T) {
-	service := serve(t, failFirst(1, status.Error(codes.ResourceExhausted, "only gRPC itself retries this"), soon...))
+	service := serve(t, failFirst(1, status.Error(codes.ResourceExhausted, "only gRPC itself retries this"), retrySoon...))
 	name := manual.NewBuilderWithScheme("name")
 	name.BuildCallback = func(_ resolver.Target, conn resolver.ClientConn, _ resolver.BuildOptions) {
 		_ = conn.UpdateState(resolver.State{
@@ -90,7 +90,7 @@ func TestAServiceConfigFromTheResolverIsIgnored(t *testing.T) {
 }
 
 func TestTheUserAgentIdentifiesTheProgramAndTheClient(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	for _, check := range []struct {
 		expected string
 		options  []payments.Option
@@ -121,7 +121,7 @@ func TestInterceptorsRunForEachAttemptTheFirstOneOutermost(t *testing.T) {
 			return invoke(ctx, method, request, reply, conn, options...)
 		}
 	}
-	service := serve(t, failFirst(1, unavailable, never...))
+	service := serve(t, failFirst(1, unavailable, noGRPCRetry...))
 	client := connect(t, service.target,
 		payments.WithUnaryInterceptors(recording("first"), recording("second")),
 		payments.WithUnaryInterceptors(recording("third")))
@@ -143,7 +143,7 @@ func TestNewReturnsGRPCsErrorForInvalidDialOptions(t *testing.T) {
 }
 
 func TestManyGoroutinesShareOneClient(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	client := connect(t, service.target)
 	errs := make(chan error)
 	for range 50 {

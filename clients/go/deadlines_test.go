@@ -15,7 +15,7 @@ import (
 )
 
 func TestACallEndsWithItsContextOrAfterItsTimeoutWhicheverComesFirst(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	withDefault := connect(t, service.target)
 	withHour := connect(t, service.target, payments.WithTimeout(time.Hour))
 	remaining := func(deadline time.Duration, client *payments.Client, options ...payments.CallOption) time.Duration {
@@ -75,7 +75,7 @@ func TestAPassedDeadlineIsADeadlineExceededErrorAndContextDeadlineExceeded(t *te
 }
 
 func TestATimeoutMustBeMoreThanZero(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	var argumentError *payments.ArgumentError
 	for _, timeout := range []time.Duration{0, -time.Second} {
 		_, err := payments.New(t.Context(), service.target, payments.WithTimeout(timeout))
@@ -109,7 +109,7 @@ func TestCancelingEndsTheBackoffBeforeTheNextAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	service := serve(t, func(call context.Context, _ int, _ proto.Message) (proto.Message, error) {
 		time.AfterFunc(100*time.Millisecond, cancel)
-		return nil, failing(call, retryAfter(20*time.Second), never...)
+		return nil, errorWithTrailers(call, retryAfter(20*time.Second), noGRPCRetry...)
 	})
 	began := time.Now()
 	_, err := charge(ctx, connect(t, service.target, payments.WithTimeout(time.Minute)))
@@ -120,7 +120,7 @@ func TestCancelingEndsTheBackoffBeforeTheNextAttempt(t *testing.T) {
 }
 
 func TestNothingIsSentIfTheContextIsAlreadyDone(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	client := connect(t, service.target)
 	if _, err := charge(t.Context(), client); err != nil { // so that a connection is open
 		t.Fatal(err)
@@ -149,14 +149,14 @@ func assertCanceled(t *testing.T, err error) {
 }
 
 func TestClosingEndsCallsInFlightAndBackoffs(t *testing.T) {
-	for name, answer := range map[string]answer{
+	for name, handle := range map[string]handler{
 		"call":    hang,
-		"backoff": fail(retryAfter(20*time.Second), never...),
+		"backoff": fail(retryAfter(20*time.Second), noGRPCRetry...),
 	} {
 		var started atomic.Bool
 		service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 			started.Store(true)
-			return answer(ctx, number, request)
+			return handle(ctx, number, request)
 		})
 		client := connect(t, service.target, payments.WithTimeout(time.Minute))
 		ended := make(chan error)
@@ -207,7 +207,7 @@ func TestAClientClosesWhenItsContextIsDone(t *testing.T) {
 }
 
 func TestAClosedClientMakesNoCallsAndCanBeClosedAgain(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	client := connect(t, service.target)
 	for range 2 {
 		if err := client.Close(); err != nil {

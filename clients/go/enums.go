@@ -53,7 +53,7 @@ func (e enum[Number, Name]) name(number Number) Name {
 	return e.unknown
 }
 
-// numbers returns the numbers of names. The error names the argument that has them.
+// numbers returns the numbers of some names. The error gives the name of their argument.
 func (e enum[Number, Name]) numbers(argument string, names ...Name) ([]Number, error) {
 	numbers := make([]Number, len(names))
 	for index, name := range names {
@@ -72,5 +72,5 @@ func (e enum[Number, Name]) number(argument string, wanted Name) (Number, error)
 			return number, nil
 		}
 	}
-	return 0, &ArgumentError{argument, fmt.Sprintf("cannot be %q, which is not in the contract", wanted)}
+	return 0, &ArgumentError{argument, fmt.Sprintf("cannot be %q: the contract has no such value", wanted)}
 }

@@ -14,9 +14,9 @@ import (
 const errorDomain = "payments"
 
 // errorFromRPC returns the error for a failed attempt. The reason in its google.rpc.ErrorInfo (AIP-193) determines its
-// type, or else the status code does. Details that cannot be parsed are ignored.
+// type. Without a known reason, the status code does. Details that cannot be parsed are ignored.
 func errorFromRPC(ctx context.Context, err error, trailer metadata.MD, requestID string) callFailure {
-	carried := carriedStatus(err)
+	carried := statusFrom(err)
 	base := CallError{RequestID: requestID, causes: causes(ctx, err, carried.Code())}
 	if ids := trailer.Get("x-request-id"); len(ids) > 0 {
 		base.CallID = ids[len(ids)-1]
@@ -55,9 +55,9 @@ func withStatus(base CallError, carried *status.Status) callFailure {
 	return specificError(base, violations)
 }
 
-// carriedStatus returns the status that err carries, without the text that gRPC wraps around it, which counts gRPC's
-// own retries.
-func carriedStatus(err error) *status.Status {
+// statusFrom returns the status that err carries, without the text that gRPC wraps around it, which counts gRPC's own
+// retries.
+func statusFrom(err error) *status.Status {
 	var carrier interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &carrier) {
 		return carrier.GRPCStatus()
@@ -77,7 +77,7 @@ func causes(ctx context.Context, err error, code codes.Code) []error {
 	return []error{err}
 }
 
-// specificError returns the error of the type for its reason, or else for its status code.
+// specificError returns the error type for the reason, or for the status code if the reason is not known.
 func specificError(base CallError, violations []FieldViolation) callFailure {
 	switch base.Reason {
 	case "INVALID_REQUEST":

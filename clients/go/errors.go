@@ -21,11 +21,11 @@ func (e *ArgumentError) Error() string { return "payments: " + e.Argument + " " 
 
 // CallError reports a failed call. errors.As finds it in every error of this package except [*ArgumentError].
 type CallError struct {
-	// Message says what is wrong, for people.
+	// Message is the human-readable error message.
 	Message string
 	// Code is the gRPC status code.
 	Code codes.Code
-	// Reason is the contract's stable identifier of the error ("PAYMENT_NOT_FOUND"). Empty if the service sent none.
+	// Reason is the stable identifier from the contract ("PAYMENT_NOT_FOUND"). Empty if the service sent none.
 	Reason string
 	// RequestID is the idempotency key that the charge or refund was sent with. Empty for calls that only read.
 	RequestID string
@@ -34,7 +34,7 @@ type CallError struct {
 	// RetryAfter is how long the service asked to wait before a retry. Zero if it did not ask.
 	RetryAfter time.Duration
 
-	// note says what happened after this error, if the call ended later.
+	// note is text to append to the message if the call ended later than this error.
 	note string
 	// status is the received status with its details, or nil for an error that was created without a call.
 	status *status.Status
@@ -42,7 +42,7 @@ type CallError struct {
 	causes []error
 }
 
-// Error returns the message, the reason or else the code, and the call's id in the service's log.
+// Error formats the message, the reason (or the code if there is none), and the call ID.
 func (e *CallError) Error() string {
 	message, reason, call := e.Message, e.Reason, ""
 	if message == "" {
@@ -77,7 +77,7 @@ type callFailure interface {
 	base() *CallError
 }
 
-// FieldViolation is an invalid field of a request: its path ("amount.nanos"), and what is allowed there.
+// FieldViolation is an invalid field of a request: its path ("amount.nanos"), and a description of the allowed values.
 type FieldViolation struct {
 	Field       string
 	Description string
@@ -101,15 +101,15 @@ type PaymentPendingError struct{ CallError }
 // PaymentArchivedError means that the payment is archived. An operator must unarchive it before it can be refunded.
 type PaymentArchivedError struct{ CallError }
 
-// RefundExceedsPaymentError means that the amount exceeds what has not been refunded yet, or that nothing is left to
+// RefundExceedsPaymentError means that the amount exceeds the amount not yet refunded, or that nothing is left to
 // refund.
 type RefundExceedsPaymentError struct{ CallError }
 
-// RequestIDReusedError means that an earlier call used the same request_id with other parameters.
+// RequestIDReusedError means that an earlier call used the same request_id with different parameters.
 type RequestIDReusedError struct{ CallError }
 
-// ResumeTokenExpiredError means that events after the resume token have been archived, or that the token belongs to
-// another database. Start without a token, and list the payments to find the missed changes.
+// ResumeTokenExpiredError means that events after the resume token have been archived, or that the database was
+// restored to a time before it. Start without a token, and list the payments to find the missed changes.
 type ResumeTokenExpiredError struct{ CallError }
 
 // UnauthenticatedError means that the credentials are missing or invalid, for example an unknown, revoked or expired
@@ -120,9 +120,9 @@ type UnauthenticatedError struct{ CallError }
 type PermissionDeniedError struct{ CallError }
 
 // OutcomeUnknownError means that the call failed without a response that says whether it took effect. errors.As also
-// finds it in the four errors below.
+// finds it in the four error types below.
 //
-// A charge or refund may have been made, by any of the attempts. Repeat the call with the same RequestID to get the
+// A charge or refund may have been made, by any of the attempts. Retry the call with the same RequestID to get the
 // outcome; the charge or refund is made only once.
 type OutcomeUnknownError struct{ CallError }
 
@@ -136,7 +136,7 @@ type OverloadedError struct{ OutcomeUnknownError }
 // DeadlineExceededError means that the call's deadline passed before the response arrived.
 type DeadlineExceededError struct{ OutcomeUnknownError }
 
-// InternalError means that the service failed. Its log has the cause under CallID.
+// InternalError means that the service had an internal error. Its log has the cause under CallID.
 type InternalError struct{ OutcomeUnknownError }
 
 // Unwrap returns the embedded error.

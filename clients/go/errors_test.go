@@ -20,10 +20,10 @@ import (
 	"payments.internal/payments"
 )
 
-// failure returns the client's error for a charge that the service fails with err.
+// failure returns the client's error when the service fails a charge with err.
 func failure(t *testing.T, err error, trailers ...string) error {
 	t.Helper()
-	service := serve(t, fail(err, append(trailers, never...)...))
+	service := serve(t, fail(err, append(trailers, noGRPCRetry...)...))
 	_, chargeErr := charge(t.Context(), connect(t, service.target, payments.WithTimeout(500*time.Millisecond)))
 	return chargeErr
 }
@@ -92,7 +92,7 @@ func assertType(t *testing.T, name string, err, expected error) {
 	}
 }
 
-func TestErrorsAsFindsAnOutcomeUnknownErrorInItsFourKinds(t *testing.T) {
+func TestErrorsAsFindsAnOutcomeUnknownErrorInItsFourSpecificTypes(t *testing.T) {
 	var unknown *payments.OutcomeUnknownError
 	for _, err := range []error{
 		&payments.OutcomeUnknownError{}, &payments.UnavailableError{}, &payments.OverloadedError{},
@@ -164,7 +164,7 @@ func TestTheMessageOfAnErrorWithoutOneIsItsCode(t *testing.T) {
 	}
 }
 
-func TestTheErrorOfACallThatOnlyReadsHasNoRequestID(t *testing.T) {
+func TestTheErrorOfAReadOnlyCallHasNoRequestID(t *testing.T) {
 	service := serve(t, fail(status.Error(codes.NotFound, "no")))
 	_, err := connect(t, service.target).GetPayment(t.Context(), 1)
 	var callError *payments.CallError
@@ -204,7 +204,7 @@ func TestANegativeRetryDelayIsZero(t *testing.T) {
 func TestTheErrorOfACallWrapsAnInterceptorsError(t *testing.T) {
 	open := errors.New("the circuit is open")
 	for cause, code := range map[error]codes.Code{open: codes.Unknown, context.DeadlineExceeded: codes.DeadlineExceeded} {
-		service := serve(t, done)
+		service := serve(t, succeed)
 		client := connect(t, service.target, payments.WithUnaryInterceptors(func(
 			context.Context, string, any, any, *grpc.ClientConn, grpc.UnaryInvoker, ...grpc.CallOption,
 		) error {
@@ -221,7 +221,7 @@ func TestTheErrorOfACallWrapsAnInterceptorsError(t *testing.T) {
 func TestAnInterceptorThatCancelsAnAttemptDoesNotCancelTheCall(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 1 {
-			return nil, failing(ctx, unavailable, never...)
+			return nil, errorWithTrailers(ctx, unavailable, noGRPCRetry...)
 		}
 		return hang(ctx, number, request)
 	})

@@ -9,8 +9,8 @@ import (
 // PaymentMethod is how a payment was made.
 type PaymentMethod string
 
-// The payment methods. MethodOther is named in [Payment.OtherMethod]; it is only on adopted payments, and rejected in a
-// charge. MethodUnknown is a method that this version of the client does not know.
+// The payment methods. MethodOther is a method that [Payment.OtherMethod] names; it is only on adopted payments, and
+// rejected in a charge. MethodUnknown is a method that this version of the client does not know.
 const (
 	MethodUnknown PaymentMethod = "UNKNOWN"
 	MethodUPI     PaymentMethod = "UPI"
@@ -57,7 +57,8 @@ type PaymentEventType string
 
 // The types of events. EventPending and EventRefundPending mean that the processor has not answered yet. EventFailed
 // means that the processor declined the charge, and EventRefundFailed that it rejected a refund. EventImported means
-// that the payment or refund was imported. EventUnknown is an event that this version of the client does not know.
+// that the payment or refund was imported, or changed by a later import. EventUnknown is an event that this version of
+// the client does not know.
 const (
 	EventUnknown       PaymentEventType = "UNKNOWN"
 	EventPending       PaymentEventType = "PENDING"
@@ -71,9 +72,9 @@ const (
 
 // Payment is a charge of an order, and how much of it has been refunded. payments.proto documents each field.
 //
-// Amounts are exact, in whole units of the currency; Amount.Decimal.StringFixed(2) formats one with two decimals
-// ("561.00"). Amount and RefundedAmount are not Valid, Currency and Reference are empty, and CreateTime is zero only on
-// payments adopted from an earlier system that did not record them.
+// Amounts are exact, in units of the currency; Amount.Decimal.StringFixed(2) formats one with two decimals ("561.00").
+// Amount and RefundedAmount are not Valid, Currency and Reference are empty, and CreateTime is zero only on adopted
+// payments for which the legacy service did not record them.
 type Payment struct {
 	PaymentID      int64
 	OrderID        int64
@@ -99,9 +100,9 @@ type Refund struct {
 	CreateTime time.Time // UTC, to the microsecond
 }
 
-// RefundResult is a refund, and the payment after it.
+// RefundResult is a refund and the updated payment.
 //
-// Refund is nil only if the call repeats a full refund made by an earlier system, which stored no refunds.
+// Refund is nil only if the call repeats a full refund made by the legacy service, which stored no refunds.
 type RefundResult struct {
 	Refund  *Refund
 	Payment *Payment
@@ -140,10 +141,11 @@ type BatchChargeResult struct {
 	Err     error
 }
 
-// PaymentEvent is a change of a payment.
+// PaymentEvent is a change to a payment.
 //
 // Payment and Refund are as they were after the event; Refund is nil if the event is not about a refund. Caller
-// requested the change with RequestID. For an imported payment, both are empty, and EventTime may be zero.
+// requested the change with RequestID; both are empty if the legacy service made the payment. EventTime is when it
+// happened (for an import, the time of the import), or zero if the service sent none.
 type PaymentEvent struct {
 	Type      PaymentEventType
 	EventTime time.Time // UTC, to the microsecond
@@ -153,8 +155,8 @@ type PaymentEvent struct {
 	RequestID string
 }
 
-// PaymentUpdate is one update of a watch: an event, or nil if only the token is newer, and the token to resume after
-// it.
+// PaymentUpdate is one update from a watch. Event is nil if the update only carries a newer token. Pass ResumeToken to
+// [Client.WatchPayments] to resume after this update.
 type PaymentUpdate struct {
 	Event       *PaymentEvent
 	ResumeToken string

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// amountDecimals is the most decimals that the contract accepts in any currency. The service checks currencies that
-	// have fewer.
+	// amountDecimals is the maximum number of decimals in any currency. For currencies with fewer, the service checks
+	// the amount.
 	amountDecimals = 2
 	nanoDecimals   = 9
 	// maxUnitsDigits is the number of digits of the largest int64.
@@ -20,7 +20,7 @@ func moneyFrom(name string, amount decimal.Decimal, currency string) (*money.Mon
 	if amount.Exponent() < -amountDecimals {
 		return nil, &ArgumentError{name, "must have at most two decimals"}
 	}
-	// Checked before any arithmetic, because the digits of 1e1000000000 do not fit in memory.
+	// This comes before any arithmetic, because the digits of 1e1000000000 do not fit in memory.
 	if int64(amount.NumDigits())+int64(amount.Exponent()) > maxUnitsDigits || !amount.BigInt().IsInt64() {
 		return nil, &ArgumentError{name, "is too large"}
 	}

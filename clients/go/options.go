@@ -40,7 +40,7 @@ type clientOption func(*settings)
 func WithTimeout(timeout time.Duration) TimeoutOption { return TimeoutOption(timeout) }
 
 // WithTransportCredentials encrypts the connections, for example with credentials.NewTLS(&tls.Config{}) of gRPC's
-// package credentials. For mutual TLS, put the client's certificate into Certificates of the tls.Config.
+// package credentials. For mutual TLS, set Certificates in the tls.Config to the client's certificate.
 func WithTransportCredentials(credentials credentials.TransportCredentials) Option {
 	return clientOption(func(settings *settings) { settings.credentials = credentials })
 }

@@ -13,16 +13,16 @@ func Ptr[T any](value T) *T { return &value }
 type ChargeParams struct {
 	// OrderID is the order, 1 or more.
 	OrderID int64
-	// Amount is in whole units of the currency: more than zero, with at most two decimals. It is required: the service
-	// rejects the zero value.
+	// Amount is in units of the currency (rupees, not paise): more than zero, with at most two decimals. It is
+	// required: the service rejects the zero value.
 	Amount decimal.Decimal
 	// Currency is the currency of Amount (ISO 4217). Empty means the deployment's default.
 	Currency string
 	// Method is the payment method. If it is empty, the processor chooses.
 	Method PaymentMethod
-	// RequestID is an idempotency key (AIP-155): however often the same key is sent with the same parameters, it
-	// charges once. Nil generates a new key, which all attempts of this call use. To retry safely even after a crash of
-	// your own program, store a key with the order and pass it here. The service rejects an empty key.
+	// RequestID is an idempotency key (AIP-155). Calls with the same key and the same parameters charge only once. Nil
+	// generates a new key, which all attempts of this call use. To retry safely even after your own program crashes,
+	// store a key with the order and pass it here. The service rejects an empty key.
 	RequestID *string
 }
 
@@ -30,8 +30,8 @@ type ChargeParams struct {
 type RefundParams struct {
 	// PaymentID is the payment to refund.
 	PaymentID int64
-	// Amount is in whole units of the currency, at most the amount not yet refunded. The zero value means all of that.
-	// Create it with decimal.NewNullDecimal.
+	// Amount is in units of the currency (rupees, not paise), at most the amount not yet refunded. Create it with
+	// decimal.NewNullDecimal. The zero value means all of the amount not yet refunded.
 	Amount decimal.NullDecimal
 	// Currency is the currency of Amount (ISO 4217), which must be the payment's. Empty means the deployment's default.
 	Currency string
@@ -43,12 +43,12 @@ type RefundParams struct {
 
 // ListRefundsParams are the parameters of [Client.ListRefunds] and [Client.ListRefundsPage].
 type ListRefundsParams struct {
-	// PaymentID is the payment.
+	// PaymentID is the payment whose refunds to list.
 	PaymentID int64
 	// PageSize is the maximum number of refunds in a page, at most 1000. 0 lets the service choose.
 	PageSize int32
-	// PageToken is a [PaymentDetails.NextRefundsPageToken] or [RefundPage.NextPageToken], to start after their refunds.
-	// Empty starts with the first refund.
+	// PageToken is where to start: a [PaymentDetails.NextRefundsPageToken] or [RefundPage.NextPageToken]. Empty means
+	// the first refund.
 	PageToken string
 }
 
@@ -57,7 +57,7 @@ type ListRefundsParams struct {
 type ListParams struct {
 	// OrderID selects payments of this order.
 	OrderID *int64
-	// Methods selects payments made by one of these methods. Empty means any.
+	// Methods selects payments made with one of these methods. Empty means any.
 	Methods []PaymentMethod
 	// Statuses selects payments with one of these statuses. Empty means any.
 	Statuses []PaymentStatus
@@ -71,9 +71,9 @@ type ListParams struct {
 	MaxAmount decimal.NullDecimal
 	// Currency is the currency of the two amounts (ISO 4217). Empty means the deployment's default.
 	Currency string
-	// MinCreateTime selects payments made at or after this time. The zero time is no condition.
+	// MinCreateTime selects payments made at or after this time. The zero time means no bound.
 	MinCreateTime time.Time
-	// MaxCreateTime selects payments made at or before this time. The zero time is no condition.
+	// MaxCreateTime selects payments made at or before this time. The zero time means no bound.
 	MaxCreateTime time.Time
 
 	// OrderBy is "create_time desc" (the default) or "create_time asc".

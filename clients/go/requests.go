@@ -100,7 +100,7 @@ func optionalMoney(name string, amount decimal.NullDecimal, currency string) (*m
 	return moneyFrom(name, amount.Decimal, currency)
 }
 
-// timestampFrom converts a time. The zero time, which is no condition, becomes nil.
+// timestampFrom converts a time. The zero time, which means no bound, becomes nil.
 func timestampFrom(name string, moment time.Time) (*timestamppb.Timestamp, error) {
 	if moment.IsZero() {
 		return nil, nil

@@ -18,8 +18,8 @@ const (
 
 // call makes a call, and retries it until its deadline.
 //
-// By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a
-// restart of the service. This adds retries on top of that.
+// The service config makes gRPC retry a call at most four times, which takes a second or two. A restart of the service
+// may take longer, so this function adds its own retries.
 func call[Request, Response any](
 	ctx context.Context,
 	client *Client,
@@ -57,8 +57,7 @@ func call[Request, Response any](
 	}
 }
 
-// wait waits for the delay. It returns early if the context is done or the client closes, and leaves it to the caller
-// to check for these.
+// wait waits for the delay. It returns early if the context is done or the client closes, which the caller must check.
 func (c *Client) wait(ctx context.Context, delay time.Duration) {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -78,7 +77,7 @@ func (c *Client) isClosed() bool {
 	}
 }
 
-// attempts are the attempts of one call, which together may take until its deadline.
+// attempts decides when to retry the attempts of one call, which share its deadline.
 type attempts struct {
 	deadline time.Time
 	// mayRetry reports whether another attempt may succeed after a failure.
@@ -96,12 +95,12 @@ func newAttempts(deadline time.Time, mayRetry func(callFailure) bool) *attempts 
 
 // delay returns how long to wait between a failed attempt and the next one.
 //
-// This is the delay that the service asked for (google.rpc.RetryInfo), if any, plus a random part of a backoff that
+// This is the delay that the service asked for (google.rpc.RetryInfo), if any, plus a random fraction of a backoff that
 // doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry together.
 //
 // It returns the call's error if there is no next attempt, because the failure is not retryable or the deadline would
-// pass first. This is the failure, unless the deadline passed during a retry: then it is the previous failure, which
-// says more.
+// pass first. This is the failure, unless the deadline passed during a retry: then it is the previous failure, which is
+// more informative.
 func (a *attempts) delay(failure callFailure) (time.Duration, error) {
 	if !a.mayRetry(failure) {
 		if failure.base().Code != codes.DeadlineExceeded || a.lastFailure == nil {
@@ -113,7 +112,7 @@ func (a *attempts) delay(failure callFailure) (time.Duration, error) {
 		return 0, a.lastFailure
 	}
 	retryAfter, backoff := failure.base().RetryAfter, time.Duration(a.jitter()*float64(a.backoff))
-	// Not compared as a sum, which could overflow.
+	// This does not add the two delays, because the sum could overflow.
 	if retryAfter >= time.Until(a.deadline)-backoff {
 		return 0, failure
 	}
@@ -122,8 +121,8 @@ func (a *attempts) delay(failure callFailure) (time.Duration, error) {
 	return retryAfter + backoff, nil
 }
 
-// isRetryable reports whether another attempt may succeed. A server that is shutting down may return CANCELLED; a call
-// that the caller canceled is not retried.
+// isRetryable reports whether a retry may succeed after the failure. A server that is shutting down may return
+// CANCELLED; a call that the caller canceled is not retried.
 func isRetryable(failure callFailure) bool {
 	if errors.Is(failure, context.Canceled) {
 		return false

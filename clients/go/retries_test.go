@@ -34,7 +34,7 @@ func TestAChargeKeepsItsGeneratedRequestIDOverAllAttempts(t *testing.T) {
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]bool{}
 	for _, failures := range []int{3, 12} { // fewer and more than gRPC's own retries
-		service := serve(t, failFirst(failures, unavailable, soon...))
+		service := serve(t, failFirst(failures, unavailable, retrySoon...))
 		if _, err := charge(t.Context(), connect(t, service.target)); err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestAChargeKeepsItsGeneratedRequestIDOverAllAttempts(t *testing.T) {
 }
 
 func TestTheCallersRequestIDIsSentUnchanged(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	client := connect(t, service.target)
 	for _, id := range []string{"order-342", ""} {
 		if _, err := client.Charge(t.Context(), payments.ChargeParams{RequestID: &id}); err != nil {
@@ -75,7 +75,7 @@ func TestTheCallersRequestIDIsSentUnchanged(t *testing.T) {
 }
 
 func TestEachRefundWithoutARequestIDGetsANewOne(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	client := connect(t, service.target)
 	for range 2 {
 		if _, err := client.Refund(t.Context(), payments.RefundParams{PaymentID: 1}); err != nil {
@@ -95,7 +95,7 @@ func TestEveryCallIsRetried(t *testing.T) {
 			unavailable: 7, overloaded: 7, // more than gRPC's own retries
 			status.Error(codes.Canceled, "the server is shutting down"): 2,
 		} {
-			service := serve(t, failFirst(failures, err, soon...))
+			service := serve(t, failFirst(failures, err, retrySoon...))
 			if err := call(t.Context(), connect(t, service.target)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -122,7 +122,7 @@ func TestErrorsThatAreNotRetryableAreNotRetried(t *testing.T) {
 	}
 }
 
-func TestGRPCItselfRetriesByTheServiceConfig(t *testing.T) {
+func TestGRPCItselfRetriesAsTheServiceConfigSays(t *testing.T) {
 	var config struct {
 		MethodConfig []struct {
 			RetryPolicy struct{ MaxAttempts int }
@@ -156,28 +156,28 @@ func TestGRPCRetriesAfterThePushbackOfTheService(t *testing.T) {
 }
 
 func TestTheClientRetriesAfterTheServicesRetryDelay(t *testing.T) {
-	service := serve(t, failFirst(1, retryAfter(400*time.Millisecond), never...))
+	service := serve(t, failFirst(1, retryAfter(400*time.Millisecond), noGRPCRetry...))
 	if _, err := charge(t.Context(), connect(t, service.target)); err != nil {
 		t.Fatal(err)
 	}
 	assertPause(t, service, 400*time.Millisecond)
 }
 
-// assertPause asserts that the second attempt came at least this long after the first.
-func assertPause(t *testing.T, service *service, least time.Duration) {
+// assertPause asserts that the second attempt came at least minimum after the first.
+func assertPause(t *testing.T, service *service, minimum time.Duration) {
 	t.Helper()
 	calls := service.calls()
 	if len(calls) != 2 {
 		t.Fatalf("there were %d attempts", len(calls))
 	}
-	if pause := calls[1].at.Sub(calls[0].at); pause < least {
-		t.Errorf("the second attempt came after %v, expected: at least %v", pause, least)
+	if pause := calls[1].at.Sub(calls[0].at); pause < minimum {
+		t.Errorf("the second attempt came after %v, expected: at least %v", pause, minimum)
 	}
 }
 
 func TestThereIsNoRetryIfItsDelayWouldPassTheDeadline(t *testing.T) {
 	for _, delay := range []time.Duration{time.Hour, 1<<63 - 1} {
-		service := serve(t, fail(retryAfter(delay), never...))
+		service := serve(t, fail(retryAfter(delay), noGRPCRetry...))
 		began := time.Now()
 		_, err := charge(t.Context(), connect(t, service.target, payments.WithTimeout(30*time.Second)))
 		var unavailable *payments.UnavailableError
@@ -193,7 +193,7 @@ func TestThereIsNoRetryIfItsDelayWouldPassTheDeadline(t *testing.T) {
 func TestIfTheDeadlinePassesDuringARetryThePreviousErrorIsReturned(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 1 {
-			return nil, failing(ctx, unavailable, never...)
+			return nil, errorWithTrailers(ctx, unavailable, noGRPCRetry...)
 		}
 		return hang(ctx, number, request)
 	})
@@ -210,13 +210,13 @@ func TestIfTheDeadlinePassesDuringARetryThePreviousErrorIsReturned(t *testing.T)
 }
 
 func TestACallSucceedsAfterTheServiceRestarts(t *testing.T) {
-	service := serve(t, done)
+	service := serve(t, succeed)
 	client := connect(t, service.target, payments.WithTimeout(time.Minute))
 	if _, err := charge(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
 	service.server.Stop()
-	time.AfterFunc(3*time.Second, func() { serveAt(t, service.target, done) }) // longer than gRPC itself retries
+	time.AfterFunc(3*time.Second, func() { serveAt(t, service.target, succeed) }) // longer than gRPC itself retries
 	if _, err := charge(t.Context(), client); err != nil {
 		t.Error(err)
 	}

@@ -19,21 +19,22 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// service is a gRPC server in this process that responds as the test says, and records the calls that it receives.
+// service is a fake gRPC server in this process. The test defines its responses, and it records the calls that it
+// receives.
 type service struct {
 	paymentsv1.UnimplementedPaymentServiceServer
 	target   string
 	server   *grpc.Server
-	answer   answer
-	stream   streamer
+	handle   handler
+	stream   streamHandler
 	mutex    sync.Mutex
-	received []received
+	received []receivedCall
 }
 
-// answer responds to the call with this number, which starts at 1.
-type answer func(ctx context.Context, number int, request proto.Message) (proto.Message, error)
+// handler responds to a call. The number of the first call is 1.
+type handler func(ctx context.Context, number int, request proto.Message) (proto.Message, error)
 
-type received struct {
+type receivedCall struct {
 	request  proto.Message
 	metadata metadata.MD
 	at       time.Time
@@ -41,25 +42,25 @@ type received struct {
 	remaining time.Duration
 }
 
-func serve(t *testing.T, answer answer, options ...grpc.ServerOption) *service {
+func serve(t *testing.T, handle handler, options ...grpc.ServerOption) *service {
 	t.Helper()
-	return serveAt(t, "127.0.0.1:0", answer, options...)
+	return serveAt(t, "127.0.0.1:0", handle, options...)
 }
 
-func serveAt(t *testing.T, address string, answer answer, options ...grpc.ServerOption) *service {
+func serveAt(t *testing.T, address string, handle handler, options ...grpc.ServerOption) *service {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveOn(t, listener, answer, nil, options...)
+	return serveOn(t, listener, handle, nil, options...)
 }
 
 func serveOn(
-	t *testing.T, listener net.Listener, answer answer, stream streamer, options ...grpc.ServerOption,
+	t *testing.T, listener net.Listener, handle handler, stream streamHandler, options ...grpc.ServerOption,
 ) *service {
 	t.Helper()
-	s := &service{target: listener.Addr().String(), answer: answer, stream: stream}
+	s := &service{target: listener.Addr().String(), handle: handle, stream: stream}
 	s.server = grpc.NewServer(append(options, grpc.UnaryInterceptor(s.intercept))...)
 	paymentsv1.RegisterPaymentServiceServer(s.server, s)
 	go func() { _ = s.server.Serve(listener) }()
@@ -70,7 +71,7 @@ func serveOn(
 func (s *service) intercept(
 	ctx context.Context, request any, _ *grpc.UnaryServerInfo, _ grpc.UnaryHandler,
 ) (any, error) {
-	return s.answer(ctx, s.receive(ctx, request.(proto.Message)), request.(proto.Message))
+	return s.handle(ctx, s.receive(ctx, request.(proto.Message)), request.(proto.Message))
 }
 
 // receive records a call and returns its number.
@@ -80,14 +81,14 @@ func (s *service) receive(ctx context.Context, request proto.Message) int {
 	deadline, _ := ctx.Deadline()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.received = append(s.received, received{request, sent, now, deadline.Sub(now)})
+	s.received = append(s.received, receivedCall{request, sent, now, deadline.Sub(now)})
 	return len(s.received)
 }
 
-func (s *service) calls() []received {
+func (s *service) calls() []receivedCall {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return append([]received(nil), s.received...)
+	return append([]receivedCall(nil), s.received...)
 }
 
 // connect returns a client that is closed when the test ends.
@@ -106,8 +107,8 @@ func charge(ctx context.Context, client *payments.Client, options ...payments.Ca
 	return client.Charge(ctx, payments.ChargeParams{OrderID: 342, Amount: decimal.RequireFromString("561.00")}, options...)
 }
 
-// done responds to any call with an arbitrary result.
-func done(_ context.Context, _ int, request proto.Message) (proto.Message, error) {
+// succeed responds to any call with an arbitrary result.
+func succeed(_ context.Context, _ int, request proto.Message) (proto.Message, error) {
 	switch request := request.(type) {
 	case *paymentsv1.ChargeRequest:
 		return &paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
@@ -128,36 +129,37 @@ func done(_ context.Context, _ int, request proto.Message) (proto.Message, error
 	return &paymentsv1.ListPaymentsResponse{}, nil
 }
 
-// respond responds to every call with the response.
-func respond(response proto.Message) answer {
+// respond responds to every call with response.
+func respond(response proto.Message) handler {
 	return func(context.Context, int, proto.Message) (proto.Message, error) { return response, nil }
 }
 
-// fail responds to every call with the error, and with trailers as in metadata.Pairs.
-func fail(err error, trailers ...string) answer {
+// fail fails every call with err, and sends trailers, which alternate keys and values as in metadata.Pairs.
+func fail(err error, trailers ...string) handler {
 	return func(ctx context.Context, _ int, _ proto.Message) (proto.Message, error) {
-		return nil, failing(ctx, err, trailers...)
+		return nil, errorWithTrailers(ctx, err, trailers...)
 	}
 }
 
-// failFirst responds to the first calls with the error, and to later ones like done.
-func failFirst(count int, err error, trailers ...string) answer {
+// failFirst fails the first count calls with err, and responds to later ones like succeed.
+func failFirst(count int, err error, trailers ...string) handler {
 	return func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number <= count {
-			return nil, failing(ctx, err, trailers...)
+			return nil, errorWithTrailers(ctx, err, trailers...)
 		}
-		return done(ctx, number, request)
+		return succeed(ctx, number, request)
 	}
 }
 
-func failing(ctx context.Context, err error, trailers ...string) error {
+// errorWithTrailers sets the trailers of the call and returns err.
+func errorWithTrailers(ctx context.Context, err error, trailers ...string) error {
 	if trailerErr := grpc.SetTrailer(ctx, metadata.Pairs(trailers...)); trailerErr != nil {
 		return trailerErr
 	}
 	return err
 }
 
-// hang responds only when the client has ended the call.
+// hang waits until the client ends the call.
 func hang(ctx context.Context, _ int, _ proto.Message) (proto.Message, error) {
 	<-ctx.Done()
 	return nil, status.FromContextError(ctx.Err()).Err()
@@ -172,8 +174,9 @@ func statusError(code codes.Code, message string, details ...protoadapt.MessageV
 	return withDetails.Err()
 }
 
-// soon makes gRPC itself retry immediately. never prevents that, so that the client retries.
+// Trailers for fail. retrySoon makes gRPC itself retry immediately. noGRPCRetry prevents gRPC's own retries, so that
+// the client retries.
 var (
-	soon  = []string{"grpc-retry-pushback-ms", "1"}
-	never = []string{"grpc-retry-pushback-ms", "-1"}
+	retrySoon   = []string{"grpc-retry-pushback-ms", "1"}
+	noGRPCRetry = []string{"grpc-retry-pushback-ms", "-1"}
 )

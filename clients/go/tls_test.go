@@ -79,7 +79,7 @@ func serveTLS(t *testing.T, authority *authority, mutual bool) *service {
 	if mutual {
 		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, authority.pool
 	}
-	return serve(t, done, grpc.Creds(credentials.NewTLS(config)))
+	return serve(t, succeed, grpc.Creds(credentials.NewTLS(config)))
 }
 
 func withTLS(config *tls.Config) payments.Option {

@@ -16,10 +16,10 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// sent returns the request that a call sends, as the service receives it.
-func sent[Request proto.Message](t *testing.T, call func(context.Context, *payments.Client) error) Request {
+// sentRequest returns the request that a call sends, as the service receives it.
+func sentRequest[Request proto.Message](t *testing.T, call func(context.Context, *payments.Client) error) Request {
 	t.Helper()
-	service := serve(t, done)
+	service := serve(t, succeed)
 	if err := call(t.Context(), connect(t, service.target)); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestAmountsAreExactInBothDirections(t *testing.T) {
 		if text != "0e2000000000" { // which cannot be parsed
 			amount = decimal.RequireFromString(text)
 		}
-		request := sent[*paymentsv1.ChargeRequest](t, func(ctx context.Context, client *payments.Client) error {
+		request := sentRequest[*paymentsv1.ChargeRequest](t, func(ctx context.Context, client *payments.Client) error {
 			_, err := client.Charge(ctx, payments.ChargeParams{Amount: amount})
 			return err
 		})
@@ -79,7 +79,7 @@ func TestAmountsAreExactInBothDirections(t *testing.T) {
 	}
 }
 
-// amountOf returns the amount that the client returns for an amount of the service.
+// amountOf returns the amount that the client returns for an amount from the service.
 func amountOf(t *testing.T, money *money.Money) decimal.Decimal {
 	t.Helper()
 	service := serve(t, respond(&paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{Amount: money}}))
@@ -115,9 +115,9 @@ func TestAPaymentAndItsRefundsAreConvertedToGoTypes(t *testing.T) {
 	}
 	assertEqual(t, "the payment", details, &payments.PaymentDetails{
 		Payment: &payments.Payment{
-			PaymentID: math.MaxInt64, OrderID: math.MinInt64, Amount: optional("561.00"), Currency: "INR",
+			PaymentID: math.MaxInt64, OrderID: math.MinInt64, Amount: optionalAmount("561.00"), Currency: "INR",
 			Method: payments.MethodOther, OtherMethod: "cheque", Status: payments.StatusSucceeded,
-			Reference: "ECI20261124-1", CreateTime: at, RefundedAmount: optional("61.50"),
+			Reference: "ECI20261124-1", CreateTime: at, RefundedAmount: optionalAmount("61.50"),
 			RefundState: payments.RefundStatePartial,
 		},
 		Refunds: []*payments.Refund{{
@@ -160,7 +160,7 @@ func TestARefundReturnsTheUpdatedPayment(t *testing.T) {
 	}
 }
 
-func TestEnumValuesOfANewerServiceAreUnknown(t *testing.T) {
+func TestEnumValuesFromANewerServiceAreUnknown(t *testing.T) {
 	for _, number := range []int32{0, 99, -1} {
 		service := serve(t, respond(&paymentsv1.GetPaymentResponse{
 			Payment: &paymentsv1.Payment{
@@ -184,7 +184,7 @@ func TestEnumValuesOfANewerServiceAreUnknown(t *testing.T) {
 	}
 }
 
-func TestEveryEnumValueIsSentAndReceivedByItsName(t *testing.T) {
+func TestEveryEnumValueIsSentAndReceivedAsItsName(t *testing.T) {
 	for number, name := range paymentsv1.PaymentMethod_name {
 		if number == 0 {
 			continue
@@ -200,7 +200,7 @@ func TestEveryEnumValueIsSentAndReceivedByItsName(t *testing.T) {
 		assertEqual(t, "the method", payment.Method, short)
 		assertEqual(t, "its number", int32(service.calls()[0].request.(*paymentsv1.ChargeRequest).GetMethod()), number)
 	}
-	filter := request(t, payments.ListParams{
+	filter := sentFilter(t, payments.ListParams{
 		Methods:      []payments.PaymentMethod{"COD", "UPI"},
 		Statuses:     []payments.PaymentStatus{"PENDING", "SUCCEEDED", "FAILED"},
 		RefundStates: []payments.RefundState{"NONE", "PARTIAL", "FULL"},
@@ -210,10 +210,10 @@ func TestEveryEnumValueIsSentAndReceivedByItsName(t *testing.T) {
 	assertEqual(t, "the refund states", filter.GetRefundStates(), []paymentsv1.RefundState{1, 2, 3})
 }
 
-// request returns the filter that a list sends.
-func request(t *testing.T, params payments.ListParams) *paymentsv1.PaymentFilter {
+// sentFilter returns the filter that a list sends.
+func sentFilter(t *testing.T, params payments.ListParams) *paymentsv1.PaymentFilter {
 	t.Helper()
-	return sent[*paymentsv1.ListPaymentsRequest](t, func(ctx context.Context, client *payments.Client) error {
+	return sentRequest[*paymentsv1.ListPaymentsRequest](t, func(ctx context.Context, client *payments.Client) error {
 		_, err := client.ListPaymentsPage(ctx, params, payments.PageParams{})
 		return err
 	}).GetFilter()
@@ -223,26 +223,26 @@ func TestEveryConditionIsSent(t *testing.T) {
 	kolkata := time.FixedZone("IST", 5*60*60+30*60)
 	params := payments.ListParams{
 		OrderID: payments.Ptr(int64(math.MinInt64)), Reference: payments.Ptr("ECI20261124-1"),
-		MinAmount: optional("-1.00"), MaxAmount: optional("2.50"), Currency: "USD",
+		MinAmount: optionalAmount("-1.00"), MaxAmount: optionalAmount("2.50"), Currency: "USD",
 		MinCreateTime: time.Date(2026, 11, 24, 8, 45, 55, 362_775_000, kolkata),
 		MaxCreateTime: time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 	}
-	assertSame(t, request(t, params), &paymentsv1.PaymentFilter{
+	assertSame(t, sentFilter(t, params), &paymentsv1.PaymentFilter{
 		OrderId: payments.Ptr(int64(math.MinInt64)), Reference: payments.Ptr("ECI20261124-1"),
 		MinAmount:     &money.Money{CurrencyCode: "USD", Units: -1},
 		MaxAmount:     &money.Money{CurrencyCode: "USD", Units: 2, Nanos: 500_000_000},
 		MinCreateTime: &timestamppb.Timestamp{Seconds: 1_795_490_155, Nanos: 362_775_000},
 		MaxCreateTime: &timestamppb.Timestamp{Seconds: -1, Nanos: 999_999_000},
 	})
-	assertSame(t, request(t, payments.ListParams{}), &paymentsv1.PaymentFilter{})
-	zero := payments.ListParams{OrderID: payments.Ptr(int64(0)), Reference: payments.Ptr(""), MinAmount: optional("0")}
-	assertSame(t, request(t, zero), &paymentsv1.PaymentFilter{
+	assertSame(t, sentFilter(t, payments.ListParams{}), &paymentsv1.PaymentFilter{})
+	zero := payments.ListParams{OrderID: payments.Ptr(int64(0)), Reference: payments.Ptr(""), MinAmount: optionalAmount("0")}
+	assertSame(t, sentFilter(t, zero), &paymentsv1.PaymentFilter{
 		OrderId: payments.Ptr(int64(0)), Reference: payments.Ptr(""), MinAmount: &money.Money{},
 	})
 }
 
 func TestEveryParameterOfAChargeAndARefundIsSent(t *testing.T) {
-	charged := sent[*paymentsv1.ChargeRequest](t, func(ctx context.Context, client *payments.Client) error {
+	charged := sentRequest[*paymentsv1.ChargeRequest](t, func(ctx context.Context, client *payments.Client) error {
 		_, err := client.Charge(ctx, payments.ChargeParams{
 			OrderID: math.MaxInt64, Amount: amount("5.50"), Currency: "USD", Method: payments.MethodCOD,
 			RequestID: payments.Ptr("order-1"),
@@ -253,8 +253,8 @@ func TestEveryParameterOfAChargeAndARefundIsSent(t *testing.T) {
 		OrderId: math.MaxInt64, Amount: &money.Money{CurrencyCode: "USD", Units: 5, Nanos: 500_000_000},
 		Method: paymentsv1.PaymentMethod_PAYMENT_METHOD_COD, RequestId: payments.Ptr("order-1"),
 	})
-	for _, refundAmount := range []decimal.NullDecimal{{}, optional("2.50")} {
-		refunded := sent[*paymentsv1.RefundRequest](t, func(ctx context.Context, client *payments.Client) error {
+	for _, refundAmount := range []decimal.NullDecimal{{}, optionalAmount("2.50")} {
+		refunded := sentRequest[*paymentsv1.RefundRequest](t, func(ctx context.Context, client *payments.Client) error {
 			_, err := client.Refund(ctx, payments.RefundParams{
 				PaymentID: math.MaxInt64, Amount: refundAmount, Reason: "damaged", RequestID: payments.Ptr("refund-1"),
 			})

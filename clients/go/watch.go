@@ -59,7 +59,7 @@ func (c *Client) watch(
 // returned false. It reads one response at a time, so gRPC's flow control slows down a service that is faster.
 func (c *Client) watchOnce(ctx context.Context, resumeToken string, yield func(*PaymentUpdate) bool) callFailure {
 	streamCtx, cancel := context.WithCancel(ctx)
-	defer cancel() // Ends the stream on the server, too.
+	defer cancel() // This also ends the stream on the server.
 	stream, err := c.stub.WatchPayments(streamCtx, &paymentsv1.WatchPaymentsRequest{ResumeToken: resumeToken})
 	if err != nil {
 		return errorFromRPC(ctx, err, nil, "")

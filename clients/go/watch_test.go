@@ -26,32 +26,32 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// streamer responds to the stream with this number, which starts at 1. The stream ends when it returns.
-type streamer func(number int, stream stream) error
+// streamHandler sends the responses of a stream. The number of the first stream is 1. The stream ends when it returns.
+type streamHandler func(number int, stream stream) error
 
 type stream = grpc.ServerStreamingServer[paymentsv1.WatchPaymentsResponse]
 
-// WatchPayments records the stream and runs the test's streamer.
+// WatchPayments records the stream and runs the test's handler.
 func (s *service) WatchPayments(request *paymentsv1.WatchPaymentsRequest, stream stream) error {
 	return s.stream(s.receive(stream.Context(), request), stream)
 }
 
-// serveWatches starts a service that only streams.
-func serveWatches(t *testing.T, streamer streamer) *service {
+// serveWatches starts a service that supports only WatchPayments.
+func serveWatches(t *testing.T, handle streamHandler) *service {
 	t.Helper()
-	return serveWatchesAt(t, "127.0.0.1:0", streamer)
+	return serveWatchesAt(t, "127.0.0.1:0", handle)
 }
 
-func serveWatchesAt(t *testing.T, address string, streamer streamer) *service {
+func serveWatchesAt(t *testing.T, address string, handle streamHandler) *service {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveOn(t, listener, done, streamer)
+	return serveOn(t, listener, succeed, handle)
 }
 
-// sendEvents sends an event with each of these tokens. The token is also the payment's id.
+// sendEvents sends one event for each token. The token is also the payment's id.
 func sendEvents(stream stream, tokens ...string) error {
 	for _, token := range tokens {
 		id, _ := strconv.ParseInt(token, 10, 64)
@@ -68,14 +68,14 @@ func sendToken(stream stream, token string) error {
 	return stream.Send(&paymentsv1.WatchPaymentsResponse{ResumeToken: token})
 }
 
-// waitForClient returns when the client has ended the stream.
+// waitForClient waits until the client ends the stream.
 func waitForClient(stream stream) error {
 	<-stream.Context().Done()
 	return status.FromContextError(stream.Context().Err()).Err()
 }
 
-// endingWith sends one event and ends the stream with err, and sends another event on the next stream.
-func endingWith(err error, trailers ...string) streamer {
+// endWith sends one event and ends the stream with err, and sends another event on the next stream.
+func endWith(err error, trailers ...string) streamHandler {
 	return func(number int, stream stream) error {
 		if number > 1 {
 			return errors.Join(sendEvents(stream, "2"), waitForClient(stream))
@@ -88,7 +88,7 @@ func endingWith(err error, trailers ...string) streamer {
 	}
 }
 
-// take returns the tokens of the first updates, and the error if one came earlier.
+// take returns the tokens of the first count updates, or the error that came before.
 func take(updates iter.Seq2[*payments.PaymentUpdate, error], count int) ([]string, error) {
 	var tokens []string
 	for update, err := range updates {
@@ -116,8 +116,8 @@ func watch(t *testing.T, target string, options ...payments.CallOption) iter.Seq
 	return connect(t, target).WatchPayments(t.Context(), payments.WatchParams{}, options...)
 }
 
-// awaitOr fails the test with the message if the signal does not come. The timeout allows for a very busy machine.
-func awaitOr(t *testing.T, signal <-chan struct{}, message string) {
+// waitFor fails the test with the message if the signal does not come. The timeout allows for a very busy machine.
+func waitFor(t *testing.T, signal <-chan struct{}, message string) {
 	t.Helper()
 	select {
 	case <-signal:
@@ -174,7 +174,7 @@ func TestAWatchConvertsEventsToGoTypes(t *testing.T) {
 	assertEqual(t, "the second event", updates[1].Event, &payments.PaymentEvent{
 		Type: payments.EventRefunded, EventTime: at,
 		Payment: &payments.Payment{
-			PaymentID: 7, Amount: optional("561.00"), Currency: "INR", Method: payments.MethodUnknown,
+			PaymentID: 7, Amount: optionalAmount("561.00"), Currency: "INR", Method: payments.MethodUnknown,
 			Status: payments.StatusUnknown, RefundState: payments.RefundStatePartial,
 		},
 		Refund: &payments.Refund{
@@ -188,7 +188,7 @@ func TestAWatchConvertsEventsToGoTypes(t *testing.T) {
 	}
 }
 
-func TestEveryEventTypeIsReceivedByItsNameAndANewerOneIsUnknown(t *testing.T) {
+func TestEveryEventTypeIsReceivedAsItsNameAndANewerOneIsUnknown(t *testing.T) {
 	numbers := []int32{99, -1}
 	for number := range paymentsv1.PaymentEventType_name {
 		numbers = append(numbers, number)
@@ -219,18 +219,18 @@ func TestEveryEventTypeIsReceivedByItsNameAndANewerOneIsUnknown(t *testing.T) {
 }
 
 func TestAWatchResumesAfterTheLastTokenWhenItsConnectionIsLost(t *testing.T) {
-	for name, streamer := range map[string]streamer{
-		"no error":          endingWith(nil),
-		"UNAVAILABLE":       endingWith(unavailable, "x-request-id", "0143f7aa"),
-		"CANCELLED":         endingWith(status.Error(codes.Canceled, "the server is shutting down")),
-		"OVERLOADED":        endingWith(overloaded),
-		"RATE_LIMITED":      endingWith(reasonError(codes.ResourceExhausted, "payments", "RATE_LIMITED")),
-		"TOO_MANY_WATCHES":  endingWith(reasonError(codes.ResourceExhausted, "payments", "TOO_MANY_WATCHES")),
-		"INTERNAL":          endingWith(status.Error(codes.Internal, "from a library")),
-		"UNKNOWN":           endingWith(status.Error(codes.Unknown, "from a library")),
-		"DEADLINE_EXCEEDED": endingWith(status.Error(codes.DeadlineExceeded, "from a proxy")),
+	for name, handle := range map[string]streamHandler{
+		"no error":          endWith(nil),
+		"UNAVAILABLE":       endWith(unavailable, "x-request-id", "0143f7aa"),
+		"CANCELLED":         endWith(status.Error(codes.Canceled, "the server is shutting down")),
+		"OVERLOADED":        endWith(overloaded),
+		"RATE_LIMITED":      endWith(reasonError(codes.ResourceExhausted, "payments", "RATE_LIMITED")),
+		"TOO_MANY_WATCHES":  endWith(reasonError(codes.ResourceExhausted, "payments", "TOO_MANY_WATCHES")),
+		"INTERNAL":          endWith(status.Error(codes.Internal, "from a library")),
+		"UNKNOWN":           endWith(status.Error(codes.Unknown, "from a library")),
+		"DEADLINE_EXCEEDED": endWith(status.Error(codes.DeadlineExceeded, "from a proxy")),
 	} {
-		service := serveWatches(t, streamer)
+		service := serveWatches(t, handle)
 		params := payments.WatchParams{ResumeToken: "0"}
 		tokens, err := take(connect(t, service.target).WatchPayments(t.Context(), params), 2)
 		if err != nil || !slices.Equal(tokens, []string{"1", "2"}) {
@@ -287,7 +287,7 @@ func TestAWatchResumesAfterAConnectionBreaksInTheMiddleOfAMessage(t *testing.T) 
 
 const breakAfterBytes = 20_000
 
-// breakingProxy returns the address of a proxy that closes its first connection after the service has sent some bytes.
+// breakingProxy returns the address of a proxy that closes its first connection after breakAfterBytes from the service.
 func breakingProxy(t *testing.T, target string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -343,34 +343,34 @@ func TestAWatchAlsoResumesFromATokenWithoutAnEvent(t *testing.T) {
 
 func TestAWatchThatCannotResumeEndsWithTheError(t *testing.T) {
 	for name, check := range map[string]struct {
-		streamer streamer
+		handle   streamHandler
 		expected error
 	}{
 		"an invalid token": {
-			endingWith(reasonError(codes.InvalidArgument, "payments", "INVALID_REQUEST")), &payments.InvalidRequestError{},
+			endWith(reasonError(codes.InvalidArgument, "payments", "INVALID_REQUEST")), &payments.InvalidRequestError{},
 		},
 		"an expired token": {
-			endingWith(reasonError(codes.FailedPrecondition, "payments", "RESUME_TOKEN_EXPIRED")),
+			endWith(reasonError(codes.FailedPrecondition, "payments", "RESUME_TOKEN_EXPIRED")),
 			&payments.ResumeTokenExpiredError{},
 		},
 		"an expired API key": {
-			endingWith(reasonError(codes.Unauthenticated, "payments", "API_KEY_INVALID")), &payments.UnauthenticatedError{},
+			endWith(reasonError(codes.Unauthenticated, "payments", "API_KEY_INVALID")), &payments.UnauthenticatedError{},
 		},
 		"a missing role": {
-			endingWith(reasonError(codes.PermissionDenied, "payments", "ROLE_MISSING")), &payments.PermissionDeniedError{},
+			endWith(reasonError(codes.PermissionDenied, "payments", "ROLE_MISSING")), &payments.PermissionDeniedError{},
 		},
 		"an internal error of the service": {
-			endingWith(reasonError(codes.Internal, "payments", "INTERNAL"), "x-request-id", "0143f7aa"),
+			endWith(reasonError(codes.Internal, "payments", "INTERNAL"), "x-request-id", "0143f7aa"),
 			&payments.InternalError{},
 		},
 		"a time limit of the service": {
-			endingWith(reasonError(codes.DeadlineExceeded, "payments", "CALL_TOO_LONG"), "x-request-id", "0143f7aa"),
+			endWith(reasonError(codes.DeadlineExceeded, "payments", "CALL_TOO_LONG"), "x-request-id", "0143f7aa"),
 			&payments.DeadlineExceededError{},
 		},
-		"exhausted without a reason": {endingWith(status.Error(codes.ResourceExhausted, "no")), &payments.CallError{}},
-		"an older service":           {endingWith(status.Error(codes.Unimplemented, "no")), &payments.CallError{}},
+		"exhausted without a reason": {endWith(status.Error(codes.ResourceExhausted, "no")), &payments.CallError{}},
+		"an older service":           {endWith(status.Error(codes.Unimplemented, "no")), &payments.CallError{}},
 	} {
-		service := serveWatches(t, check.streamer)
+		service := serveWatches(t, check.handle)
 		updates := 0
 		var errs []error
 		for update, err := range watch(t, service.target) {
@@ -414,7 +414,7 @@ func TestStreamInterceptorsRunForEachStreamTheFirstOneOutermost(t *testing.T) {
 			return open(ctx, desc, conn, method, options...)
 		}
 	}
-	service := serveWatches(t, endingWith(unavailable))
+	service := serveWatches(t, endWith(unavailable))
 	client := connect(t, service.target,
 		payments.WithStreamInterceptors(recording("first")), payments.WithStreamInterceptors(recording("second")))
 	if _, err := take(client.WatchPayments(t.Context(), payments.WatchParams{}), 2); err != nil {
@@ -426,7 +426,7 @@ func TestStreamInterceptorsRunForEachStreamTheFirstOneOutermost(t *testing.T) {
 }
 
 func TestTheAPIKeyIsSentWithEachStream(t *testing.T) {
-	service := serveWatches(t, endingWith(unavailable))
+	service := serveWatches(t, endWith(unavailable))
 	client := connect(t, service.target, payments.WithAPIKey(apiKey))
 	if _, err := take(client.WatchPayments(t.Context(), payments.WatchParams{}), 2); err != nil {
 		t.Fatal(err)
@@ -529,7 +529,7 @@ func TestLeavingTheLoopEndsTheStreamOnTheServer(t *testing.T) {
 	if _, err := take(watch(t, service.target), 1); err != nil {
 		t.Fatal(err)
 	}
-	awaitOr(t, ended, "the stream did not end on the server")
+	waitFor(t, ended, "the stream did not end on the server")
 }
 
 func TestStoppingAPulledWatchEndsTheStreamOnTheServer(t *testing.T) {
@@ -539,7 +539,7 @@ func TestStoppingAPulledWatchEndsTheStreamOnTheServer(t *testing.T) {
 		t.Errorf("the first update is %v, and the error %v", update, err)
 	}
 	stop()
-	awaitOr(t, ended, "the stream did not end on the server")
+	waitFor(t, ended, "the stream did not end on the server")
 }
 
 func TestCancelingEndsAWatchAndTheStreamOnTheServer(t *testing.T) {
@@ -555,7 +555,7 @@ func TestCancelingEndsAWatchAndTheStreamOnTheServer(t *testing.T) {
 	if !errors.Is(last, context.Canceled) || status.Code(last) != codes.Canceled {
 		t.Errorf("the watch ended with %v", last)
 	}
-	awaitOr(t, ended, "the stream did not end on the server")
+	waitFor(t, ended, "the stream did not end on the server")
 	if calls := len(service.calls()); calls != 1 {
 		t.Errorf("there were %d streams", calls)
 	}
@@ -596,11 +596,11 @@ func TestADeadlineOfTheContextEndsAWatchWithThePreviousError(t *testing.T) {
 }
 
 func TestClosingTheClientEndsItsWatches(t *testing.T) {
-	for name, streamer := range map[string]streamer{
+	for name, handle := range map[string]streamHandler{
 		"stream":  func(_ int, stream stream) error { return errors.Join(sendEvents(stream, "1"), waitForClient(stream)) },
-		"backoff": endingWith(retryAfter(time.Hour)),
+		"backoff": endWith(retryAfter(time.Hour)),
 	} {
-		client := connect(t, serveWatches(t, streamer).target)
+		client := connect(t, serveWatches(t, handle).target)
 		time.AfterFunc(300*time.Millisecond, func() { _ = client.Close() })
 		began := time.Now()
 		_, err := take(client.WatchPayments(t.Context(), payments.WatchParams{}), 2)

@@ -13,7 +13,7 @@ import (
 
 const watchTimeout = 30 * time.Second
 
-// callClient makes one call and returns its outcome in the form of the cases.
+// callClient makes one call and returns its outcome in the format of cases.json.
 func callClient(ctx context.Context, client *payments.Client, call string, args arguments) (any, error) {
 	switch call {
 	case "charge":
@@ -28,10 +28,10 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 		return outcome(results, err, batchJSON)
 	case "refund":
 		result, err := client.Refund(ctx, payments.RefundParams{
-			PaymentID: value(args.integer("payment_id")),
+			PaymentID: valueOrZero(args.integer("payment_id")),
 			Amount:    args.amount("amount"),
-			Currency:  value(args.text("currency")),
-			Reason:    value(args.text("reason")),
+			Currency:  valueOrZero(args.text("currency")),
+			Reason:    valueOrZero(args.text("reason")),
 			RequestID: args.text("request_id"),
 		})
 		return outcome(result, err, refundResultJSON)
@@ -40,7 +40,7 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 			details, err := client.GetPaymentByReference(ctx, *reference)
 			return outcome(details, err, detailsJSON)
 		}
-		details, err := client.GetPayment(ctx, value(args.integer("payment_id")))
+		details, err := client.GetPayment(ctx, valueOrZero(args.integer("payment_id")))
 		return outcome(details, err, detailsJSON)
 	case "list_refunds":
 		all := &payments.RefundPage{}
@@ -65,7 +65,7 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 		return pageJSON(all), nil
 	case "list_payments_page":
 		page, err := client.ListPaymentsPage(ctx, listParams(args), payments.PageParams{
-			Token: value(args.text("page_token")), IncludeTotalSize: args["include_total_size"] == true,
+			Token: valueOrZero(args.text("page_token")), IncludeTotalSize: args["include_total_size"] == true,
 		})
 		return outcome(page, err, pageJSON)
 	case "watch_payments":
@@ -75,13 +75,13 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 	return nil, fmt.Errorf("unknown call %q", call)
 }
 
-// watch returns updates until they have the requested number of events, of one payment or of all. It removes the events
+// watch collects updates until they have the requested number of events of one payment or of all. It removes the events
 // of other payments.
 func watch(ctx context.Context, client *payments.Client, args arguments) ([]*payments.PaymentUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
-	paymentID, remaining := args.integer("payment_id"), value(args.integer("count"))
-	params := payments.WatchParams{ResumeToken: value(args.text("resume_token"))}
+	paymentID, remaining := args.integer("payment_id"), valueOrZero(args.integer("count"))
+	params := payments.WatchParams{ResumeToken: valueOrZero(args.text("resume_token"))}
 	var updates []*payments.PaymentUpdate
 	for update, err := range client.WatchPayments(ctx, params) {
 		if err != nil {
@@ -110,19 +110,19 @@ func outcome[Result any](result Result, err error, toJSON func(Result) any) (any
 
 func chargeParams(args arguments) payments.ChargeParams {
 	return payments.ChargeParams{
-		OrderID:   value(args.integer("order_id")),
+		OrderID:   valueOrZero(args.integer("order_id")),
 		Amount:    args.amount("amount").Decimal,
-		Currency:  value(args.text("currency")),
-		Method:    payments.PaymentMethod(value(args.text("method"))),
+		Currency:  valueOrZero(args.text("currency")),
+		Method:    payments.PaymentMethod(valueOrZero(args.text("method"))),
 		RequestID: args.text("request_id"),
 	}
 }
 
 func listRefundsParams(args arguments) payments.ListRefundsParams {
 	return payments.ListRefundsParams{
-		PaymentID: value(args.integer("payment_id")),
-		PageSize:  int32(value(args.integer("page_size"))),
-		PageToken: value(args.text("page_token")),
+		PaymentID: valueOrZero(args.integer("payment_id")),
+		PageSize:  int32(valueOrZero(args.integer("page_size"))),
+		PageToken: valueOrZero(args.text("page_token")),
 	}
 }
 
@@ -135,11 +135,11 @@ func listParams(args arguments) payments.ListParams {
 		Reference:     args.text("reference"),
 		MinAmount:     args.amount("min_amount"),
 		MaxAmount:     args.amount("max_amount"),
-		Currency:      value(args.text("currency")),
+		Currency:      valueOrZero(args.text("currency")),
 		MinCreateTime: args.time("min_create_time"),
 		MaxCreateTime: args.time("max_create_time"),
-		OrderBy:       value(args.text("order_by")),
-		PageSize:      int32(value(args.integer("page_size"))),
+		OrderBy:       valueOrZero(args.text("order_by")),
+		PageSize:      int32(valueOrZero(args.integer("page_size"))),
 	}
 }
 
@@ -195,8 +195,8 @@ func names[Name ~string](args arguments, name string) []Name {
 	return names
 }
 
-// value returns the value that pointer points to, or the zero value for nil.
-func value[T any](pointer *T) T {
+// valueOrZero returns the value that pointer points to, or the zero value for nil.
+func valueOrZero[T any](pointer *T) T {
 	if pointer == nil {
 		var zero T
 		return zero

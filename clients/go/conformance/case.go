@@ -18,7 +18,7 @@ import (
 
 const maxSafeInteger = 1<<53 - 1
 
-// testCase is one case of the list: calls, and their expected outcomes.
+// testCase is one case of the file: calls and their expected outcomes.
 type testCase struct {
 	Name  string `json:"name"`
 	Steps []step `json:"steps"`
@@ -34,7 +34,7 @@ type step struct {
 	RejectedArgument string         `json:"rejected_argument"`
 }
 
-// readCases reads the list. It decodes numbers as json.Number, because a float cannot represent every id.
+// readCases reads the file. It decodes numbers as json.Number, because a float cannot represent every id.
 func readCases(file string) ([]testCase, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -101,10 +101,10 @@ func (r *caseRun) check(step step, result any, err error) error {
 		strings.Contains(normalize(err.Error()), normalize(step.RejectedArgument)):
 		return nil
 	}
-	return fmt.Errorf("it failed with %T: %w", err, err)
+	return fmt.Errorf("the call failed with %T: %w", err, err)
 }
 
-// normalize returns a name without case and underscores, which languages use differently.
+// normalize returns a name in lower case without underscores, because languages use these differently.
 func normalize(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
 
 // argument returns a value of the case with its special objects replaced.
@@ -152,7 +152,7 @@ func (r *caseRun) match(expected, actual any, where string) error {
 	switch special, name := specialForm(expected); special {
 	case "$save":
 		if actual == nil {
-			return fmt.Errorf("%s is null", where)
+			return fmt.Errorf("%s is null, expected: any other value", where)
 		}
 		if _, ok := r.saved[name]; !ok {
 			r.saved[name] = actual
@@ -163,7 +163,7 @@ func (r *caseRun) match(expected, actual any, where string) error {
 	case "$new":
 		expected = r.generate(name)
 	case "$type":
-		if !isOfKind(name, actual) {
+		if !hasType(name, actual) {
 			return fmt.Errorf("%s is %v, expected: a value of type %s", where, actual, name)
 		}
 		return nil
@@ -221,8 +221,8 @@ func specialForm(value any) (special, name string) {
 	return "", ""
 }
 
-// isOfKind reports whether a value is of the kind that $type names.
-func isOfKind(kind string, value any) bool {
+// hasType reports whether a value has the type that $type names.
+func hasType(kind string, value any) bool {
 	switch value := value.(type) {
 	case string:
 		_, err := time.Parse(time.RFC3339Nano, value)

@@ -1,4 +1,4 @@
-// Command conformance runs the conformance cases with the Go client: see clients/conformance/README.md.
+// Command conformance runs the conformance cases with the Go client (see clients/conformance/README.md).
 //
 //	conformance cases TARGET CASES_FILE
 //	conformance charges TARGET FIRST COUNT
