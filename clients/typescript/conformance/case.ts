@@ -117,7 +117,7 @@ export class CaseRun {
   }
 
   /**
-   * Returns the next `count` events, of one payment or of all, and the token of the last response.
+   * Returns the next `count` events of one payment or of all, and the token of the last response.
    *
    * @throws Mismatch if the events do not arrive in time.
    */
@@ -144,7 +144,7 @@ export class CaseRun {
   #check(step: Step, outcome: Json | Error): void {
     if (outcome instanceof PaymentsError) {
       if (step.error === undefined) {
-        throw new Mismatch(`it failed: ${describe(outcome)}`);
+        throw new Mismatch(`the call failed: ${describe(outcome)}`);
       }
       checkError(step.error, outcome);
     } else if (outcome instanceof Error) {
@@ -152,7 +152,7 @@ export class CaseRun {
         step.rejected_argument === undefined ||
         !normalize(outcome.message).includes(normalize(step.rejected_argument))
       ) {
-        throw new Mismatch(`the client rejected it: ${describe(outcome)}`);
+        throw new Mismatch(`the client rejected the call: ${describe(outcome)}`);
       }
     } else if (step.result === undefined) {
       throw new Mismatch(`expected an error, but the call returned ${JSON.stringify(outcome)}`);
@@ -222,7 +222,7 @@ export class CaseRun {
     switch (kind) {
       case "$save":
         if (actual === undefined || actual === null) {
-          throw new Mismatch(`${where} is null, expected: anything else`);
+          throw new Mismatch(`${where} is null, expected: any other value`);
         }
         if (!this.#saved.has(name)) {
           this.#saved.set(name, actual);
@@ -236,7 +236,7 @@ export class CaseRun {
         this.#match(this.#new(name), actual, where);
         return;
       case "$type":
-        if (!isOfKind(name, actual)) {
+        if (!hasType(name, actual)) {
           throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: a value of type ${name}`);
         }
     }
@@ -259,8 +259,8 @@ function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns whether a value is of the kind that `$type` names. */
-function isOfKind(kind: string, value: Json | undefined): boolean {
+/** Returns whether a value has the type that `$type` names. */
+function hasType(kind: string, value: Json | undefined): boolean {
   if (kind === "id") {
     return typeof value === "number" && value >= 1;
   }
@@ -295,7 +295,7 @@ function describe(error: Error): string {
   return `${error.name}: ${error.message} ${error instanceof InvalidRequest ? JSON.stringify(error.violations) : ""}`.trim();
 }
 
-/** Returns a name without case and underscores, so that `min_amount` equals `minAmount`. */
+/** Returns a name in lower case without underscores, so that `min_amount` equals `minAmount`. */
 function normalize(name: string): string {
   return name.toLowerCase().replaceAll("_", "");
 }

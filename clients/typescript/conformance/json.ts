@@ -1,4 +1,4 @@
-/** Conversion between the JSON of the cases and the client's types, in both directions. */
+/** Converts between the JSON of the cases and the client's types. */
 import { Decimal, PreciseDate } from "@payments/client";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
@@ -6,7 +6,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 const DATE_ARGUMENTS = new Set(["min_create_time", "max_create_time"]);
 const AMOUNT_ARGUMENTS = new Set(["amount", "min_amount", "max_amount"]);
 
-/** Converts the arguments of a call to the client's names and types, such as `minAmount`, a Decimal. */
+/** Converts the arguments of a call to the client's names and types, such as a Decimal `minAmount`. */
 export function argumentsFrom(args: Readonly<Record<string, Json>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(args).map(([name, value]) => [camelCase(name), argumentFrom(name, value)]));
 }
@@ -21,7 +21,7 @@ function argumentFrom(name: string, value: Json): unknown {
   return DATE_ARGUMENTS.has(name) ? new PreciseDate(value as string) : value;
 }
 
-/** Converts a result of the client to the form of the cases. */
+/** Converts a result of the client to the format of `cases.json`. */
 export function asJson(result: unknown): Json {
   if (result === undefined) {
     return null;

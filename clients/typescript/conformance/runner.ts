@@ -1,5 +1,5 @@
 /**
- * Runs the conformance cases with the TypeScript client: see `clients/conformance/README.md`.
+ * Runs the conformance cases with the TypeScript client (see `clients/conformance/README.md`).
  *
  * Usage: `node runner.js cases TARGET CASES_FILE` or `node runner.js charges TARGET FIRST COUNT`.
  */

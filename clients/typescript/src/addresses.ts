@@ -4,7 +4,7 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
 LOOPBACK.addAddress("::1", "ipv6");
 
-/** Returns whether a gRPC target (`host:port`, `dns:///host:port`, `ipv4:...,...`) has only loopback addresses. */
+/** Returns whether all addresses of a gRPC target (`host:port`, `dns:///host:port`, `ipv4:...,...`) are loopback. */
 export function isLoopback(target: string): boolean {
   if (target.startsWith("unix:")) {
     return true;

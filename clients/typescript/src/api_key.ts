@@ -3,7 +3,7 @@ import { type ChannelCredentials, Metadata } from "@grpc/grpc-js";
 import { isLoopback } from "./addresses.js";
 
 /**
- * Returns the metadata of every call: the API key, if there is one, as a bearer token (RFC 6750).
+ * Returns the metadata to send with every call: the API key as a bearer token (RFC 6750), or nothing.
  *
  * @throws RangeError if the key would be sent unencrypted to another machine, or is not printable ASCII without spaces.
  *   The message does not contain the key.

@@ -22,7 +22,7 @@ type Rpc<Request, Response> = (
   callback: (error: ServiceError | null, response: Response) => void,
 ) => ClientUnaryCall;
 
-/** Makes the calls of one client. Each call is retried until its deadline. Closing the client cancels all of them. */
+/** Makes the calls of one client, and retries each until its deadline. Closing the client cancels them. */
 export class Calls {
   readonly #metadata: Metadata;
   readonly #timeoutSeconds: number;
@@ -32,15 +32,15 @@ export class Calls {
   /** @throws RangeError if `timeoutSeconds` is not a finite number. */
   constructor(metadata: Metadata, timeoutSeconds: number) {
     this.#metadata = metadata;
-    this.#timeoutSeconds = checkedTimeout(timeoutSeconds);
+    this.#timeoutSeconds = requireFinite(timeoutSeconds);
   }
 
   /**
    * Makes one call and returns its response.
    *
-   * @throws PaymentsError if the call failed, or the client was closed during it.
-   * @throws Error if the client was closed before.
-   * @throws unknown the reason of `options.signal`, if it was aborted.
+   * @throws {@link PaymentsError} if the call failed, or the client was closed during the call.
+   * @throws Error if the client was already closed.
+   * @throws the reason of `options.signal`, if the signal was aborted.
    */
   async make<Request, Response>(
     rpc: Rpc<Request, Response>,
@@ -49,10 +49,10 @@ export class Calls {
     requestId?: string,
   ): Promise<Response> {
     const { signal, timeoutSeconds = this.#timeoutSeconds } = options;
-    const attempts = new Attempts(checkedTimeout(timeoutSeconds));
+    const attempts = new Attempts(requireFinite(timeoutSeconds));
     const stop = this.#begin(signal);
     try {
-      return await this.#attempt(attempts, rpc, request, stop.signal, requestId);
+      return await this.#attemptUntilDeadline(attempts, rpc, request, stop.signal, requestId);
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -62,26 +62,26 @@ export class Calls {
   }
 
   /**
-   * Returns an iterator over the responses of a stream, converted by `read`. It reopens the stream whenever the
-   * connection is lost.
+   * Returns an iterator over the responses of a stream, converted by `read`. It opens a new stream when the connection
+   * is lost.
    *
    * The iterator throws like `make`. Its `return()` takes effect even while the iterator waits, unlike that of a plain
    * async generator.
    *
    * @throws RangeError if `options.timeoutSeconds` is not a finite number.
    */
-  follow<Response, Result>(
+  stream<Response, Result>(
     open: (metadata: Metadata) => ClientReadableStream<Response>,
     read: (response: Response) => Result,
     options: WatchOptions,
   ): AsyncGenerator<Result, void, undefined> {
     const { signal, timeoutSeconds } = options;
-    const resumptions = new Resumptions(timeoutSeconds === undefined ? Infinity : checkedTimeout(timeoutSeconds));
-    const returned = new AbortController();
-    const results = this.#follow(open, read, resumptions, signal, returned.signal);
+    const resumptions = new Resumptions(timeoutSeconds === undefined ? Infinity : requireFinite(timeoutSeconds));
+    const returnCalled = new AbortController();
+    const results = this.#stream(open, read, resumptions, signal, returnCalled.signal);
     const finish = results.return.bind(results);
     results.return = (value) => {
-      returned.abort();
+      returnCalled.abort();
       return finish(value);
     };
     return results;
@@ -95,20 +95,20 @@ export class Calls {
     }
   }
 
-  async *#follow<Response, Result>(
+  async *#stream<Response, Result>(
     open: (metadata: Metadata) => ClientReadableStream<Response>,
     read: (response: Response) => Result,
     resumptions: Resumptions,
     signal: AbortSignal | undefined,
-    returned: AbortSignal,
+    returnSignal: AbortSignal,
   ): AsyncGenerator<Result, void, undefined> {
-    const stop = this.#begin(signal, returned);
+    const stop = this.#begin(signal, returnSignal);
     try {
       for await (const response of resumingResponses(() => open(this.#metadata.clone()), resumptions, stop.signal)) {
         yield read(response);
       }
     } catch (error) {
-      if (returned.aborted) {
+      if (returnSignal.aborted) {
         return;
       }
       signal?.throwIfAborted();
@@ -118,7 +118,7 @@ export class Calls {
     }
   }
 
-  /** Registers a new call and returns the controller that stops it, which any of the signals or `close()` aborts. */
+  /** Registers a new call and returns the controller that cancels it. Any of the signals, or `close()`, aborts it. */
   #begin(...signals: (AbortSignal | undefined)[]): AbortController {
     if (this.#isClosed) {
       throw new Error("the client is closed");
@@ -141,7 +141,7 @@ export class Calls {
     stop.abort();
   }
 
-  async #attempt<Request, Response>(
+  async #attemptUntilDeadline<Request, Response>(
     attempts: Attempts,
     rpc: Rpc<Request, Response>,
     request: Request,
@@ -150,12 +150,12 @@ export class Calls {
   ): Promise<Response> {
     for (;;) {
       try {
-        return await this.#once(rpc, request, attempts.remainingSeconds(), stop, requestId);
+        return await this.#attemptOnce(rpc, request, attempts.remainingSeconds(), stop, requestId);
       } catch (error) {
         if (!(error instanceof PaymentsError)) {
           throw error;
         }
-        // Rejects immediately if the call was stopped.
+        // The sleep rejects immediately if the call was canceled.
         await sleep(attempts.delaySeconds(error) * 1_000, undefined, { signal: stop }).catch(() => {
           throw error;
         });
@@ -163,7 +163,7 @@ export class Calls {
     }
   }
 
-  #once<Request, Response>(
+  #attemptOnce<Request, Response>(
     rpc: Rpc<Request, Response>,
     request: Request,
     timeoutSeconds: number,
@@ -189,7 +189,7 @@ export class Calls {
   }
 }
 
-function checkedTimeout(timeoutSeconds: unknown): number {
+function requireFinite(timeoutSeconds: unknown): number {
   if (typeof timeoutSeconds !== "number" || !Number.isFinite(timeoutSeconds)) {
     throw new RangeError(`timeoutSeconds must be a finite number, not ${String(timeoutSeconds)}`);
   }

@@ -52,7 +52,7 @@ import {
 } from "./responses.js";
 
 /**
- * A client of the payment service. Create it once and share it, because it owns the connections.
+ * A client for the payment service. Create it once and share it, because it owns the connections.
  *
  * Every call accepts `timeoutSeconds`, which overrides the client's own and limits the whole call including all
  * retries, and a `signal`, which cancels it. A call rejects with a {@link PaymentsError} or one of its subclasses if
@@ -83,7 +83,9 @@ export class PaymentsClient {
   /**
    * Charges an order and returns the payment. A declined charge is not an error: it has the status FAILED.
    *
-   * @throws InvalidRequest, RequestIdReused, OutcomeUnknown.
+   * @throws {@link InvalidRequest} if the request is invalid.
+   * @throws {@link RequestIdReused} if an earlier charge used the `requestId` with different parameters.
+   * @throws {@link OutcomeUnknown} if the charge may or may not have been made.
    */
   async charge(params: ChargeParams, options: CallOptions = {}): Promise<Payment> {
     const request = chargeRequest(params);
@@ -93,14 +95,15 @@ export class PaymentsClient {
   }
 
   /**
-   * Makes 1 to 1000 charges at a fraction of the cost of separate calls, and returns the outcome of each, in order: its
-   * payment, or the error that {@link charge} would have rejected with.
+   * Makes 1 to 1000 charges at a fraction of the cost of separate calls, and returns their outcomes in order. An
+   * outcome is a payment, or the error with which {@link charge} would have rejected.
    *
    * A charge that fails does not affect the others. The batch is not atomic: if the call itself fails, some of its
    * charges may have been made. A retry with the same requestIds returns their outcomes and makes the remaining
    * charges.
    *
-   * @throws InvalidRequest, OutcomeUnknown.
+   * @throws {@link InvalidRequest} if the batch is empty or too large.
+   * @throws {@link OutcomeUnknown} if the charges may or may not have been made.
    */
   async batchCharge(charges: readonly ChargeParams[], options: CallOptions = {}): Promise<(Payment | PaymentsError)[]> {
     const request = batchChargeRequest(charges);
@@ -111,8 +114,15 @@ export class PaymentsClient {
   /**
    * Refunds a payment in full or in part, and returns the refund and the updated payment.
    *
-   * @throws InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment,
-   *   RequestIdReused, OutcomeUnknown.
+   * @throws {@link InvalidRequest} if the request is invalid.
+   * @throws {@link PaymentNotFound} if the payment does not exist.
+   * @throws {@link PaymentFailed} if nothing was charged.
+   * @throws {@link PaymentPending} if the outcome of the charge is not known yet.
+   * @throws {@link PaymentArchived} if an operator must unarchive the payment first.
+   * @throws {@link RefundExceedsPayment} if the amount exceeds the amount not yet refunded, or nothing is left to
+   *   refund.
+   * @throws {@link RequestIdReused} if an earlier refund used the `requestId` with different parameters.
+   * @throws {@link OutcomeUnknown} if the refund may or may not have been made.
    */
   async refund(params: RefundParams, options: CallOptions = {}): Promise<RefundResult> {
     const request = refundRequest(params);
@@ -121,10 +131,12 @@ export class PaymentsClient {
   }
 
   /**
-   * Returns one payment, by its id or by its reference, with its first refunds: at most 100, and a token with which
-   * {@link listRefunds} returns the rest.
+   * Returns one payment, by its id or by its reference, with its first 100 refunds and a token to pass to
+   * {@link listRefunds} for the rest.
    *
-   * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown.
+   * @throws {@link InvalidRequest} if the id or reference is invalid.
+   * @throws {@link PaymentNotFound} if the payment does not exist.
+   * @throws {@link OutcomeUnknown} if the service was unavailable, overloaded or failed, or the deadline passed.
    */
   async getPayment(params: GetPaymentParams, options: CallOptions = {}): Promise<PaymentDetails> {
     const rpc = this.#stub.getPayment.bind(this.#stub);
@@ -134,9 +146,8 @@ export class PaymentsClient {
   /**
    * Iterates over the refunds of a payment, oldest first. It fetches pages as needed.
    *
-   * It yields each refund that existed when the last page was fetched exactly once. The options apply to each page.
-   *
-   * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown: while iterating.
+   * It yields, exactly once, each refund that existed when the last page was fetched. The options apply to each page.
+   * The iteration, not this call, throws the errors of {@link listRefundsPage}.
    */
   listRefunds(params: ListRefundsParams, options: CallOptions = {}): AsyncGenerator<Refund, void, undefined> {
     const first = listRefundsRequest(params);
@@ -150,7 +161,9 @@ export class PaymentsClient {
   /**
    * Returns one page of the refunds of a payment, oldest first.
    *
-   * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown.
+   * @throws {@link InvalidRequest} if the page size or token is invalid.
+   * @throws {@link PaymentNotFound} if the payment does not exist.
+   * @throws {@link OutcomeUnknown} if the service was unavailable, overloaded or failed, or the deadline passed.
    */
   async listRefundsPage(params: ListRefundsParams, options: CallOptions = {}): Promise<RefundPage> {
     return this.#refundPage(listRefundsRequest(params), options);
@@ -159,10 +172,8 @@ export class PaymentsClient {
   /**
    * Iterates over the payments that match the conditions. It fetches pages as needed.
    *
-   * It yields each payment that existed when the first page was fetched exactly once, even while charges are being
-   * made. The options apply to each page.
-   *
-   * @throws InvalidRequest, OutcomeUnknown: while iterating.
+   * It yields, exactly once, each payment that existed when the first page was fetched, even while charges are being
+   * made. The options apply to each page. The iteration, not this call, throws the errors of {@link listPaymentsPage}.
    */
   listPayments(params: ListPaymentsParams = {}, options: CallOptions = {}): AsyncGenerator<Payment, void, undefined> {
     const first = listRequest(params);
@@ -176,24 +187,29 @@ export class PaymentsClient {
   /**
    * Returns one page of the payments that match the conditions.
    *
-   * @throws InvalidRequest, OutcomeUnknown.
+   * @throws {@link InvalidRequest} if a condition, the order, or the page size or token is invalid.
+   * @throws {@link OutcomeUnknown} if the service was unavailable, overloaded or failed, or the deadline passed.
    */
   async listPaymentsPage(params: ListPaymentsPageParams = {}, options: CallOptions = {}): Promise<PaymentPage> {
     return this.#paymentPage(listRequest(params), options);
   }
 
   /**
-   * Iterates endlessly over the changes of all payments, waiting for the next event.
+   * Iterates endlessly over the changes to all payments, and waits for the next event.
    *
    * Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
-   * because the service restarts, the iterator reconnects and resumes where it was. To resume after a crash of your own
-   * program, save the `resumeToken` of each update once you have processed its event, and start with the last one. An
-   * update without an event only carries a newer token: the first update is one of these, and another follows after
-   * every few seconds without an event.
+   * because the service restarts, the iterator reconnects and resumes where it left off. To resume after your own
+   * program crashes, save the `resumeToken` of each update once you have processed its event, and start with the last
+   * one. An update without an event only carries a newer token: the first update is one of these, and another follows
+   * after every few seconds without an event.
    *
-   * Responses are read no faster than the iterator is consumed. Leaving the loop, `return()` or the signal ends it.
+   * The iterator reads responses no faster than you consume them. Leaving the loop, `return()` or the signal ends it.
    *
-   * @throws ResumeTokenExpired, InvalidRequest, OutcomeUnknown: while iterating.
+   * The iteration, not this call, throws:
+   *
+   * @throws {@link ResumeTokenExpired} if events after the token have been archived.
+   * @throws {@link InvalidRequest} if the token is invalid.
+   * @throws {@link OutcomeUnknown} if the service was unreachable for too long, or had an internal error.
    */
   watchPayments(
     params: WatchPaymentsParams = {},
@@ -206,7 +222,7 @@ export class PaymentsClient {
       request = { resumeToken: response.resumeToken };
       return paymentUpdate(response);
     };
-    return this.#calls.follow(open, read, options);
+    return this.#calls.stream(open, read, options);
   }
 
   /** Closes the connection. Calls in flight are canceled, and later calls fail. */

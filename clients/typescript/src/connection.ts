@@ -1,8 +1,8 @@
-/** Options of the gRPC channel. */
+/** The options of the gRPC channel. */
 import type { ChannelOptions } from "@grpc/grpc-js";
 
 import { isLoopback } from "./addresses.js";
-// gRPC's retry policy, and load balancing over all addresses of the target. Retrying charges and refunds is safe
+// It sets gRPC's retry policy and spreads calls over all addresses of the target. Retrying charges and refunds is safe
 // because this client gives each of them a request_id.
 import serviceConfig from "./generated/service_config.js";
 import { VERSION } from "./version.js";
@@ -26,9 +26,9 @@ const DEFAULT_OPTIONS: ChannelOptions = {
 };
 
 /**
- * Returns the channel's options: the client's own, overridden by `options`.
+ * Returns the client's own channel options, overridden by `options`.
  *
- * The user agent that the service sees begins with `userAgent`, followed by the client's and gRPC's.
+ * The service sees `userAgent`, followed by the user agents of this client and gRPC.
  */
 export function channelOptions(target: string, options: ChannelOptions, userAgent: string): ChannelOptions {
   return {

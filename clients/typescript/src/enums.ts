@@ -1,4 +1,4 @@
-/** Conversion between the contract's enum values and their short names, in both directions. */
+/** Converts between the contract's enum values and their short names. */
 import {
   PaymentEventType as EventTypeNumber,
   PaymentMethod as MethodNumber,
@@ -17,15 +17,15 @@ class EnumNames<Name extends string, Value extends number> {
     this.#names = new Map(members.map(([name, value]) => [value, name]));
   }
 
-  /** Returns the short name of a value, or `UNKNOWN` for a value of a newer service. */
+  /** Returns the short name of a value, or `UNKNOWN` for a value from a newer service. */
   name(value: number): Name | "UNKNOWN" {
     return this.#names.get(value) ?? "UNKNOWN";
   }
 
   /**
-   * Returns the value of a short name.
+   * Returns the value with a short name.
    *
-   * @throws RangeError if there is no such value, as for `UNKNOWN`, which cannot be sent.
+   * @throws RangeError if there is no such value. There is none for `UNKNOWN`, which cannot be sent.
    */
   value(argument: string, name: unknown): Value {
     const value = this.#values.get(name);

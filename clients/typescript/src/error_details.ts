@@ -1,4 +1,4 @@
-/** Conversion of gRPC errors, with their `google.rpc` details, to the client's errors. */
+/** Converts gRPC errors, with their `google.rpc` details, to the client's errors. */
 import { type ServiceError, status } from "@grpc/grpc-js";
 
 import {
@@ -76,7 +76,8 @@ const CODES: ReadonlyMap<number, status> = new Map(
 /**
  * Returns the error for a failed RPC, with `rpcError` as its cause.
  *
- * The reason in the error's `google.rpc.ErrorInfo` (AIP-193) determines its class, or else the status code does.
+ * The reason in the error's `google.rpc.ErrorInfo` (AIP-193) determines its class. Without a known reason, the status
+ * code does.
  */
 export function errorFromRpc(rpcError: ServiceError, requestId: string | undefined): PaymentsError {
   const { code, metadata } = rpcError;
@@ -99,12 +100,12 @@ function errorOf(
   code: status,
   message: string,
   details: Details,
-  known: Pick<PaymentsErrorDetails, "requestId" | "callId" | "cause">,
+  extra: Pick<PaymentsErrorDetails, "requestId" | "callId" | "cause">,
 ): PaymentsError {
   const reason = details.errorInfo?.reason ?? "";
   const kind = BY_REASON.get(reason) ?? BY_CODE.get(code) ?? PaymentsError;
   return new kind(message || status[code], {
-    ...known,
+    ...extra,
     code,
     reason,
     retryAfterSeconds: secondsOf(details.retryInfo?.retryDelay),
@@ -120,7 +121,7 @@ interface Details {
   readonly badRequests: readonly BadRequest[];
 }
 
-/** Returns the details of the known kinds; an ErrorInfo counts only if it is the service's. */
+/** Returns the details of the known types. It ignores an ErrorInfo that is not from the service. */
 function detailsOf(all: readonly Any[]): Details {
   return {
     errorInfo: ofKind("google.rpc.ErrorInfo", ErrorInfo, all).find((info) => info.domain === DOMAIN),
@@ -142,7 +143,7 @@ interface Decoder<Message> {
   decode(bytes: Uint8Array): Message;
 }
 
-/** Returns the `details` of one kind, without those that cannot be decoded. */
+/** Returns the `details` of one type that can be decoded. */
 function ofKind<Message>(kind: string, decoder: Decoder<Message>, details: readonly Any[]): Message[] {
   return details
     .filter((detail) => detail.typeUrl.endsWith(`/${kind}`))

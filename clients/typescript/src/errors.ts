@@ -1,4 +1,4 @@
-/** PaymentsError and its subclasses: what a call rejects with if the service returns an error or does not respond. */
+/** PaymentsError and its subclasses, with which a call rejects if the service returns an error or does not respond. */
 import { status } from "@grpc/grpc-js";
 
 /** The details of an error. All are optional, so that a test can create one. */
@@ -12,17 +12,17 @@ export interface PaymentsErrorDetails {
   cause?: unknown;
 }
 
-/** An invalid field of a request: its path (`amount.nanos`), and what is allowed there. */
+/** An invalid field of a request: its path (`amount.nanos`), and a description of the allowed values. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
 }
 
-/** A call failed. The message says why, for people. */
+/** A call failed. The message is human-readable. */
 export class PaymentsError extends Error {
   /** The gRPC status code, such as `grpc.status.NOT_FOUND`. */
   readonly code: status;
-  /** The contract's stable identifier of the error (`PAYMENT_NOT_FOUND`). Empty if the service sent none. */
+  /** The stable identifier from the contract (`PAYMENT_NOT_FOUND`). Empty if the service sent none. */
   readonly reason: string;
   /** The idempotency key that the charge or refund was sent with. Undefined for calls that only read. */
   readonly requestId: string | undefined;
@@ -65,14 +65,14 @@ export class PaymentPending extends PaymentsError {}
 /** The payment is archived. An operator must unarchive it before it can be refunded. */
 export class PaymentArchived extends PaymentsError {}
 
-/** The amount exceeds what has not been refunded yet, or nothing is left to refund. */
+/** The amount exceeds the amount not yet refunded, or nothing is left to refund. */
 export class RefundExceedsPayment extends PaymentsError {}
 
-/** An earlier call used the same request_id with other parameters. */
+/** An earlier call used the same request_id with different parameters. */
 export class RequestIdReused extends PaymentsError {}
 
 /**
- * Events after the resume token have been archived, or the token belongs to another database.
+ * Events after the resume token have been archived, or the database was restored to a time before it.
  *
  * Start without a token, and list the payments to find the missed changes.
  */
@@ -87,7 +87,7 @@ export class PermissionDenied extends PaymentsError {}
 /**
  * The call failed without a response that says whether it took effect.
  *
- * A charge or refund may have been made, by any of the attempts. Repeat the call with the same `requestId` to get the
+ * A charge or refund may have been made, by any of the attempts. Retry the call with the same `requestId` to get the
  * outcome; the charge or refund is made only once.
  */
 export class OutcomeUnknown extends PaymentsError {}
@@ -101,5 +101,5 @@ export class Overloaded extends OutcomeUnknown {}
 /** The call's deadline passed before the response arrived. */
 export class DeadlineExceeded extends OutcomeUnknown {}
 
-/** The service failed. Its log has the cause under `callId`. */
+/** The service had an internal error. Its log has the cause under `callId`. */
 export class InternalError extends OutcomeUnknown {}

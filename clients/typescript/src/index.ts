@@ -1,4 +1,4 @@
-/** A small typed client of the payment service, built on the generated stubs of `@payments/client/v1`. */
+/** A small typed client for the payment service, built on the generated stubs in `@payments/client/v1`. */
 export { PreciseDate } from "@google-cloud/precise-date";
 /** The gRPC module that the client uses, with `grpc.credentials.createSsl()`, `grpc.status` and `grpc.Interceptor`. */
 export * as grpc from "@grpc/grpc-js";

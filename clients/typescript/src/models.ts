@@ -1,15 +1,16 @@
 /**
- * Payments, refunds and events, in TypeScript types.
+ * Payments, refunds and events, as TypeScript types.
  *
- * Amounts are exact `Decimal` numbers of whole units (`amount.toFixed(2)` returns `561.00`), currencies are ISO 4217
- * codes, times are `Date` objects with microseconds, and ids are `bigint`. `payments.proto` documents each field.
+ * Amounts are exact `Decimal` values in units of the currency (`amount.toFixed(2)` returns `561.00`), currencies are
+ * ISO 4217 codes, times are `PreciseDate` objects (`Date` with microseconds), and ids are `bigint`. `payments.proto`
+ * documents each field.
  */
 import type { PreciseDate } from "@google-cloud/precise-date";
 import type { Decimal } from "decimal.js";
 
 /**
- * How a payment was made. `UNKNOWN` is a method that this version of the client does not know. `OTHER` is named in
- * {@link Payment.otherMethod}; it is only on adopted payments, and rejected in a charge.
+ * How a payment was made. `UNKNOWN` is a method that this version of the client does not know. `OTHER` is a method that
+ * {@link Payment.otherMethod} names; it is only on adopted payments, and rejected in a charge.
  */
 export type PaymentMethod = "UNKNOWN" | "UPI" | "CARD" | "COD" | "OTHER";
 
@@ -25,7 +26,7 @@ export type RefundStatus = "UNKNOWN" | "PENDING" | "SUCCEEDED" | "FAILED";
 /**
  * What happened to a payment. With `PENDING` and `REFUND_PENDING`, the processor has not answered yet. With `FAILED` it
  * declined the charge, and with `REFUND_FAILED` it rejected a refund. With `IMPORTED`, the payment or refund was
- * imported. `UNKNOWN` is an event that this version of the client does not know.
+ * imported, or changed by a later import. `UNKNOWN` is an event that this version of the client does not know.
  */
 export type PaymentEventType =
   "UNKNOWN" | "PENDING" | "CHARGED" | "FAILED" | "REFUND_PENDING" | "REFUNDED" | "REFUND_FAILED" | "IMPORTED";
@@ -33,8 +34,8 @@ export type PaymentEventType =
 /**
  * A charge of an order, and how much of it has been refunded.
  *
- * `amount`, `currency`, `refundedAmount` and `createTime` are undefined, and `reference` is empty, only on payments
- * adopted from an earlier system that did not record them.
+ * `amount`, `currency`, `refundedAmount` and `createTime` are undefined, and `reference` is empty, only on adopted
+ * payments for which the legacy service did not record them.
  */
 export interface Payment {
   readonly paymentId: bigint;
@@ -62,9 +63,9 @@ export interface Refund {
 }
 
 /**
- * A refund, and the payment after it.
+ * A refund and the updated payment.
  *
- * `refund` is undefined only if the call repeats a full refund made by an earlier system, which stored no refunds.
+ * `refund` is undefined only if the call repeats a full refund made by the legacy service, which stored no refunds.
  */
 export interface RefundResult {
   readonly refund: Refund | undefined;
@@ -102,11 +103,11 @@ export interface PaymentPage {
 }
 
 /**
- * A change of a payment.
+ * A change to a payment.
  *
  * `payment` and `refund` are as they were after the event; `refund` is undefined if the event is not about a refund.
- * `caller` requested the change with `requestId`; both are empty if an earlier system made the payment. The `eventTime`
- * of an import is the time of the import.
+ * `caller` requested the change with `requestId`; both are empty if the legacy service made the payment. `eventTime` is
+ * when it happened (for an import, the time of the import), or undefined if the service sent none.
  */
 export interface PaymentEvent {
   readonly type: PaymentEventType;
@@ -117,7 +118,11 @@ export interface PaymentEvent {
   readonly requestId: string;
 }
 
-/** One update of a watch: an event, or undefined if only the token is newer, and the token to resume after it. */
+/**
+ * One update from a watch. `event` is undefined if the update only carries a newer token.
+ *
+ * Pass `resumeToken` to `watchPayments` to resume after this update.
+ */
 export interface PaymentUpdate {
   readonly event: PaymentEvent | undefined;
   readonly resumeToken: string;

@@ -4,14 +4,14 @@ import type { Money } from "./generated/google/type/money.js";
 
 const NANO_DIGITS = 9;
 
-/** The most decimals that the contract accepts in any currency. The service checks currencies that have fewer. */
+/** The maximum number of decimals in any currency. For currencies with fewer, the service checks the amount. */
 const AMOUNT_DIGITS = 2;
 
-/** The largest number of whole units, which are an int64 in `google.type.Money`. */
+/** The maximum number of whole units, because they are an int64 in `google.type.Money`. */
 const UNITS_LIMIT = new Decimal("9223372036854775807");
 
 /**
- * Converts an amount exactly, regardless of the precision setting of decimal.js.
+ * Converts an amount without rounding, whatever the precision setting of decimal.js.
  *
  * @throws TypeError if the amount is not a Decimal. A number is not exact, and a string or bigint could mean paise.
  * @throws RangeError if the amount is not finite, has more than two decimals, or does not fit into the message.

@@ -1,10 +1,10 @@
-/** The parameters of the calls. A property that is missing or undefined is not sent. */
+/** The parameters of the calls. A property that is missing or undefined means its default. */
 import type { Decimal } from "decimal.js";
 
 import type { PaymentMethod, PaymentStatus, RefundState } from "./models.js";
 
 /** The enum values that can be sent: all but `UNKNOWN`. */
-type Known<Name extends string> = Exclude<Name, "UNKNOWN">;
+type Sendable<Name extends string> = Exclude<Name, "UNKNOWN">;
 
 /** The options of one call. */
 export interface CallOptions {
@@ -18,16 +18,16 @@ export interface CallOptions {
 export interface ChargeParams {
   /** The order, 1 or more. */
   orderId: bigint | number;
-  /** In whole units of the currency: more than zero, with at most two decimals. */
+  /** In units of the currency (rupees, not paise): more than zero, with at most two decimals. */
   amount: Decimal;
   /** An ISO 4217 code. The default is the deployment's. */
   currency?: string | undefined;
   /** The payment method. By default, the processor chooses. */
-  method?: Known<PaymentMethod> | undefined;
+  method?: Sendable<PaymentMethod> | undefined;
   /**
-   * An idempotency key (AIP-155): however often the same key is sent with the same parameters, it charges once. By
-   * default the call generates a new key, which all its attempts use. To retry safely even after a crash of your own
-   * program, store a key with the order and pass it here.
+   * An idempotency key (AIP-155). Calls with the same key and the same parameters charge only once. By default, the
+   * call generates a new key, which all its attempts use. To retry safely even after your own program crashes, store a
+   * key with the order and pass it here.
    */
   requestId?: string | undefined;
 }
@@ -36,7 +36,7 @@ export interface ChargeParams {
 export interface RefundParams {
   /** The payment to refund. */
   paymentId: bigint | number;
-  /** In whole units of the currency, at most the amount not yet refunded. The default is all of that. */
+  /** In units of the currency (rupees, not paise), at most the amount not yet refunded. The default is all of it. */
   amount?: Decimal | undefined;
   /** An ISO 4217 code, which must be the payment's. The default is the deployment's. */
   currency?: string | undefined;
@@ -52,27 +52,27 @@ export type GetPaymentParams =
 
 /** The parameters of {@link PaymentsClient.listRefunds} and {@link PaymentsClient.listRefundsPage}. */
 export interface ListRefundsParams {
-  /** The payment. */
+  /** The payment whose refunds to list. */
   paymentId: bigint | number;
   /** The maximum number of refunds in a page, at most 1000. By default, the service chooses. */
   pageSize?: number | undefined;
   /**
-   * The `nextRefundsPageToken` of {@link PaymentsClient.getPayment} or the `nextPageToken` of a page, to start after
-   * their refunds. If missing or empty, the list starts with the first refund.
+   * Where to start: the `nextRefundsPageToken` of {@link PaymentsClient.getPayment} or the `nextPageToken` of a page.
+   * The default is the first refund.
    */
   pageToken?: string | undefined;
 }
 
-/** Selects payments. They must satisfy all conditions that are set. Bounds are inclusive. */
+/** Selects payments. A payment must satisfy all conditions that are set. Bounds are inclusive. */
 export interface PaymentConditions {
   /** Payments of this order. */
   orderId?: bigint | number | undefined;
-  /** Payments made by one of these methods; empty means any. */
-  methods?: Iterable<Known<PaymentMethod>> | undefined;
+  /** Payments made with one of these methods; empty means any. */
+  methods?: Iterable<Sendable<PaymentMethod>> | undefined;
   /** Payments with one of these statuses; empty means any. */
-  statuses?: Iterable<Known<PaymentStatus>> | undefined;
+  statuses?: Iterable<Sendable<PaymentStatus>> | undefined;
   /** Payments in one of these refund states; empty means any. */
-  refundStates?: Iterable<Known<RefundState>> | undefined;
+  refundStates?: Iterable<Sendable<RefundState>> | undefined;
   /** The payment with this reference. */
   reference?: string | undefined;
   /** Payments of at least this amount. */
@@ -81,7 +81,7 @@ export interface PaymentConditions {
   maxAmount?: Decimal | undefined;
   /** The currency of the two amounts (ISO 4217). The default is the deployment's. */
   currency?: string | undefined;
-  /** Payments made at or after this time, to the microsecond if it is a `PreciseDate`, or else to the millisecond. */
+  /** Payments made at or after this time, to the nanosecond if it is a `PreciseDate`, otherwise to the millisecond. */
   minCreateTime?: Date | undefined;
   /** Payments made at or before this time, with the same precision. */
   maxCreateTime?: Date | undefined;
@@ -111,7 +111,7 @@ export interface WatchPaymentsParams {
 
 /** The options of a watch. */
 export interface WatchOptions {
-  /** How long the service may be unreachable without interruption before the iterator rejects. Forever by default. */
+  /** How long the service may be continuously unreachable before the iterator rejects. The default is forever. */
   timeoutSeconds?: number | undefined;
   /** Ends the watch: the iterator then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;

@@ -1,4 +1,4 @@
-/** Conversion of arguments to the contract's messages. Rejects what the contract cannot express. */
+/** Converts arguments to the contract's messages, and rejects arguments that the contract cannot express. */
 import { randomUUID } from "node:crypto";
 
 import { paymentMethods, paymentStatuses, refundStates } from "./enums.js";
@@ -31,7 +31,7 @@ const MAX_INT32 = 2 ** 31 - 1;
 /** A request with a request_id. */
 export type Identified<Request> = Request & { requestId: string };
 
-/** Returns the request of a charge. Without a `requestId`, it generates one (AIP-155). */
+/** Returns the request for a charge, with a new `requestId` if none is given (AIP-155). */
 export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
   return {
     orderId: exactId("orderId", params.orderId),
@@ -41,12 +41,12 @@ export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
   };
 }
 
-/** Returns the request of a batch of charges. */
+/** Returns the request for a batch of charges. */
 export function batchChargeRequest(charges: readonly ChargeParams[]): BatchChargeRequest {
   return { charges: charges.map((charge) => chargeRequest(charge)) };
 }
 
-/** Returns the request of a refund. Without a `requestId`, it generates one (AIP-155). */
+/** Returns the request for a refund, with a new `requestId` if none is given (AIP-155). */
 export function refundRequest(params: RefundParams): Identified<RefundRequest> {
   const { amount, currency } = params;
   if (amount === undefined && currency !== undefined) {
@@ -116,13 +116,13 @@ function filterOf(conditions: PaymentConditions): PaymentFilter {
   };
 }
 
-/** Converts an argument by `read`, unless it is undefined. */
+/** Converts an argument with `convert`, unless it is undefined. */
 function optional<Value>(
-  read: (name: string, value: unknown) => Value,
+  convert: (name: string, value: unknown) => Value,
   name: string,
   value: unknown,
 ): Value | undefined {
-  return value === undefined ? undefined : read(name, value);
+  return value === undefined ? undefined : convert(name, value);
 }
 
 function text(name: string, value: unknown): string {

@@ -1,4 +1,4 @@
-/** Conversion of the contract's messages to the client's results. */
+/** Converts the contract's messages to the client's results. */
 import { status } from "@grpc/grpc-js";
 
 import { errorFromStatus } from "./error_details.js";

@@ -1,8 +1,8 @@
 /**
- * When to retry a failed call or resume a stream, on top of gRPC's own retries.
+ * Decides when to retry a failed call or resume a stream, in addition to gRPC's own retries.
  *
- * By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a
- * restart of the service. This module retries until the call's deadline.
+ * The service config makes gRPC retry a call at most four times, which takes a second or two. A restart of the service
+ * may take longer, so this module retries until the call's deadline.
  */
 import { status } from "@grpc/grpc-js";
 
@@ -12,7 +12,7 @@ import { Overloaded, type PaymentsError, Unavailable } from "./errors.js";
 const RETRYABLE_CODES: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.CANCELLED]);
 
 /**
- * More codes after which a stream is resumed. A stream only reads, so resuming it is always safe.
+ * More status codes after which a stream resumes. A stream only reads, so resuming it is always safe.
  *
  * gRPC reports a connection that breaks in the middle of a message as INTERNAL or UNKNOWN, and a proxy may report it as
  * DEADLINE_EXCEEDED. If the service itself returned the error, it has a call_id, and resuming would only repeat it.
@@ -43,7 +43,7 @@ export class Attempts {
 
   /**
    * Starts the time limit. `clock` returns the time in seconds, `jitter` a random number from 0 to 1, and `mayRetry`
-   * whether an error is worth another attempt.
+   * whether a retry may succeed after an error.
    */
   constructor(timeoutSeconds: number, clock = secondsNow, jitter = Math.random, mayRetry = isRetryable) {
     this.#clock = clock;
@@ -60,11 +60,12 @@ export class Attempts {
   /**
    * Returns how long to wait between an attempt that failed with `error` and the next one.
    *
-   * This is the delay that the service asked for (`google.rpc.RetryInfo`), if any, plus a random part of a backoff that
-   * doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry together.
+   * This is the delay that the service asked for (`google.rpc.RetryInfo`), if any, plus a random fraction of a backoff
+   * that doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry together.
    *
    * @throws PaymentsError if there is no next attempt, because the error is not retryable or the deadline would pass
-   *   first. This is `error`, unless the deadline passed during a retry: then it is the previous error, which says more.
+   *   first. This is `error`, unless the deadline passed during a retry: then it is the previous error, which is more
+   *   informative.
    */
   delaySeconds(error: PaymentsError): number {
     const delaySeconds = (error.retryAfterSeconds ?? 0) + this.#jitter() * this.#backoffSeconds;
@@ -77,13 +78,13 @@ export class Attempts {
   }
 }
 
-/** The streams of one watch, each of which resumes where the previous one ended. */
+/** Decides when to open the next stream of one watch. Each stream resumes where the previous one ended. */
 export class Resumptions {
   readonly #newAttempts: () => Attempts;
   #attemptsSinceResponse: Attempts | undefined;
 
   /**
-   * Gives up when the service stays unreachable for `timeoutSeconds`.
+   * Gives up once the service has been continuously unreachable for `timeoutSeconds`.
    *
    * The other parameters are those of {@link Attempts}.
    */
@@ -96,14 +97,14 @@ export class Resumptions {
     return this.#attempts().remainingSeconds();
   }
 
-  /** Records that the service has responded, which restarts the timeout and the backoff. */
-  received(): void {
+  /** Resets the timeout and the backoff, because the service has responded. */
+  recordResponse(): void {
     this.#attemptsSinceResponse = undefined;
   }
 
   /**
-   * Returns how long to wait between a stream that ended, with `error` or without one, and the next. The delays are
-   * those of {@link Attempts}.
+   * Returns how long to wait before the next stream, after one that ended with `error` or without an error. The delays
+   * are those of {@link Attempts}.
    *
    * @throws PaymentsError if `error` is not resumable, or the service has been unreachable for too long.
    */

@@ -1,4 +1,4 @@
-/** A stream that resumes after its connection is lost. */
+/** Streams responses, and resumes when the connection is lost. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { type ClientReadableStream, type ServiceError, status } from "@grpc/grpc-js";
@@ -13,7 +13,7 @@ const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1;
 /**
  * Yields the responses of the streams that `open` returns, one after another, endlessly.
  *
- * @throws PaymentsError if a stream ends with an error that is not resumable. After `stop`, it is an OutcomeUnknown.
+ * @throws PaymentsError if a stream ends with an error that is not resumable, or an OutcomeUnknown after `stop`.
  */
 export async function* resumingResponses<Response>(
   open: () => ClientReadableStream<Response>,
@@ -30,9 +30,9 @@ export async function* resumingResponses<Response>(
       }
       failure = error;
     }
-    // Rejects immediately if the streams were stopped.
+    // The sleep rejects immediately if `stop` was aborted.
     await sleep(resumptions.delaySeconds(failure) * 1_000, undefined, { signal: stop }).catch(() => {
-      throw failure ?? stopped();
+      throw failure ?? clientClosed();
     });
   }
 }
@@ -44,14 +44,14 @@ async function* responsesOf<Response>(
   stop: AbortSignal,
 ): AsyncGenerator<Response, void, undefined> {
   let endedBy: PaymentsError | undefined;
-  /** Ends the stream on both sides, and discards the responses that were read ahead. */
+  /** Ends the stream on both sides, and discards buffered responses. */
   const end = (error?: PaymentsError) => {
     endedBy = error;
     stream.cancel();
     stream.destroy();
   };
   const onStop = () => {
-    end(stopped());
+    end(clientClosed());
   };
   // An error after the end of the stream would crash the process if nothing listened for it.
   stream.on("error", () => undefined);
@@ -66,7 +66,7 @@ async function* responsesOf<Response>(
   try {
     for await (const response of stream) {
       clearTimeout(timer);
-      resumptions.received();
+      resumptions.recordResponse();
       yield response as Response;
     }
   } catch (error) {
@@ -78,7 +78,7 @@ async function* responsesOf<Response>(
   }
 }
 
-function stopped(): OutcomeUnknown {
+function clientClosed(): OutcomeUnknown {
   return new OutcomeUnknown("the client was closed", { code: status.CANCELLED });
 }
 

@@ -7,7 +7,7 @@ import type { Timestamp } from "./generated/google/protobuf/timestamp.js";
 const MILLISECONDS = 1_000;
 
 /**
- * Converts a time, to the nanosecond if it is a PreciseDate, or else to the millisecond.
+ * Converts a time, to the nanosecond if it is a PreciseDate, otherwise to the millisecond.
  *
  * @throws TypeError if the time is not a Date.
  * @throws RangeError if the time is an Invalid Date.
@@ -21,7 +21,7 @@ export function timestampOf(name: string, time: unknown): Timestamp {
     throw new RangeError(`${name} must be a valid Date, not an Invalid Date`);
   }
   const seconds = Math.floor(milliseconds / MILLISECONDS);
-  // Not by instanceof, because the caller's PreciseDate may come from another copy of its package.
+  // This does not use instanceof, because the caller's PreciseDate may come from another copy of its package.
   const maybePrecise: Partial<PreciseDate> = time;
   const microseconds = maybePrecise.getMicroseconds?.() ?? 0;
   const nanoseconds = maybePrecise.getNanoseconds?.() ?? 0;

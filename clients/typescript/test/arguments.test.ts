@@ -121,6 +121,6 @@ for (const [description, call, name, message] of REJECTED_CALLS) {
   });
 }
 
-test("a client with a timeout that is not a number is rejected", () => {
+test("a timeout that is NaN is rejected when the client is created", () => {
   assert.throws(() => clientOf({ after: () => undefined } as never, { timeoutSeconds: NaN }), RangeError);
 });

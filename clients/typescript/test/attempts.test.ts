@@ -17,7 +17,7 @@ const { status } = grpc;
 const unavailable = (retryAfterSeconds?: number) =>
   new Unavailable("down", { code: status.UNAVAILABLE, retryAfterSeconds });
 
-/** Returns attempts with a clock that only the test advances. */
+/** Returns an Attempts object with a clock that only the test advances. */
 function attemptsOf(timeoutSeconds: number, jitter = 1) {
   const clock = { seconds: 100 };
   const attempts = new Attempts(
@@ -43,7 +43,7 @@ test("the backoff doubles from 0.1 to 1 second", () => {
   assert.deepEqual(delays, [0.1, 0.2, 0.4, 0.8, 1, 1]);
 });
 
-test("the delay is a random part of the backoff", () => {
+test("the delay is a random fraction of the backoff", () => {
   const { attempts } = attemptsOf(60, 0.25);
   assert.deepEqual([attempts.delaySeconds(unavailable()), attempts.delaySeconds(unavailable())], [0.025, 0.05]);
 });

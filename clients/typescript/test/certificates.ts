@@ -1,4 +1,4 @@
-/** Certificates for one test, which openssl creates in a temporary folder. */
+/** Creates certificates for one test, with openssl, in a temporary folder. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -40,7 +40,7 @@ test("calls go to the remaining addresses when one is down", async (t) => {
   assert.ok(other.calls.length > 10);
 });
 
-test("an address that is up again receives calls again", async (t) => {
+test("a restarted address receives calls again", async (t) => {
   const [stopped, other] = [await startService(t), await startService(t)];
   const client = clientOf(t, { target: `ipv4:${stopped.target},${other.target}`, timeoutSeconds: 30 });
   while (stopped.calls.length === 0 || other.calls.length === 0) {
@@ -90,7 +90,7 @@ test("the user agent names the program, then the client, then gRPC", async (t) =
 });
 
 /** Returns an interceptor that records and sends its name at each attempt. */
-function recording(name: string, record: string[]): grpc.Interceptor {
+function recordingInterceptor(name: string, record: string[]): grpc.Interceptor {
   return (options, next) =>
     new grpc.InterceptingCall(next(options), {
       start(metadata, listener, nextStart) {
@@ -115,7 +115,7 @@ test("interceptors run for each attempt, the first one outermost, with fresh met
   const record: string[] = [];
   const client = clientOf(t, {
     target: service.target,
-    interceptors: [recording("outer", record), recording("inner", record)],
+    interceptors: [recordingInterceptor("outer", record), recordingInterceptor("inner", record)],
     channelOptions: { "grpc.enable_retries": 0 },
     apiKey: "secret",
   });

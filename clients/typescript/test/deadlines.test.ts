@@ -6,21 +6,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DeadlineExceeded, Decimal, grpc, OutcomeUnknown, PaymentsClient, PaymentsError } from "@payments/client";
 
 import { faultWith, retryInfo } from "./details.js";
-import { clientOf, Fault, never, type Service, startService } from "./service.js";
+import { clientOf, Fault, hang, type Service, startService } from "./service.js";
 
 const CHARGE = { orderId: 1, amount: new Decimal(1), requestId: "order-1" };
 /** An error that the client would retry after half a minute. */
 const RETRY_LATER = faultWith(grpc.status.UNAVAILABLE, [retryInfo(30)]);
 const WITHOUT_GRPC_RETRIES = { "grpc.enable_retries": 0 };
 
-async function firstCall(service: Service) {
+async function waitForFirstCall(service: Service) {
   while (service.calls.length === 0) {
     await sleep(5);
   }
 }
 
 test("a call without a response fails with DeadlineExceeded, which has the request_id", async (t) => {
-  const service = await startService(t, { charge: never });
+  const service = await startService(t, { charge: hang });
   const client = clientOf(t, { target: service.target, timeoutSeconds: 0.2 });
   await assert.rejects(client.charge(CHARGE), (error) => {
     assert.ok(error instanceof DeadlineExceeded);
@@ -63,11 +63,11 @@ test("a call with a timeout of zero fails with DeadlineExceeded", async (t) => {
 });
 
 test("aborting the signal cancels the call, which rejects with the signal's reason", async (t) => {
-  const service = await startService(t, { charge: never });
+  const service = await startService(t, { charge: hang });
   const controller = new AbortController();
   const payment = clientOf(t, { target: service.target }).charge(CHARGE, { signal: controller.signal });
   const reason = new Error("the customer left");
-  await firstCall(service);
+  await waitForFirstCall(service);
   controller.abort(reason);
   await assert.rejects(payment, reason);
   while (service.calls[0]?.cancelled === false) {
@@ -84,7 +84,7 @@ test("aborting the signal ends the backoff between two attempts", async (t) => {
   const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
   const controller = new AbortController();
   const payment = client.charge(CHARGE, { signal: controller.signal, timeoutSeconds: 120 });
-  await firstCall(service);
+  await waitForFirstCall(service);
   await sleep(50);
   controller.abort();
   await assert.rejects(payment, { name: "AbortError" });
@@ -99,11 +99,11 @@ test("nothing is sent if the signal is already aborted", async (t) => {
 });
 
 test("aborting the signal ends an iteration that is fetching a page", async (t) => {
-  const service = await startService(t, { listPayments: never });
+  const service = await startService(t, { listPayments: hang });
   const controller = new AbortController();
   const payments = clientOf(t, { target: service.target }).listPayments({}, { signal: controller.signal });
   const next = payments.next();
-  await firstCall(service);
+  await waitForFirstCall(service);
   controller.abort();
   await assert.rejects(next, { name: "AbortError" });
 });
@@ -116,10 +116,10 @@ test("a call leaves no listener on its signal", async (t) => {
 });
 
 test("closing the client fails a call in flight with OutcomeUnknown, which has the request_id", async (t) => {
-  const service = await startService(t, { charge: never });
+  const service = await startService(t, { charge: hang });
   const client = new PaymentsClient({ target: service.target });
   const payment = client.charge(CHARGE);
-  await firstCall(service);
+  await waitForFirstCall(service);
   client.close();
   await assert.rejects(payment, (error) => {
     assert.ok(error instanceof OutcomeUnknown);
@@ -137,7 +137,7 @@ test("closing the client during a backoff fails the call with the error of the l
   });
   const client = new PaymentsClient({ target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
   const payment = client.charge(CHARGE, { timeoutSeconds: 120 });
-  await firstCall(service);
+  await waitForFirstCall(service);
   await sleep(50);
   client.close();
   await assert.rejects(payment, { code: grpc.status.UNAVAILABLE, requestId: "order-1" });

@@ -1,4 +1,4 @@
-/** Errors of the service with `google.rpc` details. */
+/** Creates errors with `google.rpc` details, as the service returns them. */
 import { grpc } from "@payments/client";
 
 import { Any } from "#dist/generated/google/protobuf/any.js";

@@ -27,7 +27,7 @@ import { clientOf, Fault, startService } from "./service.js";
 
 const { status } = grpc;
 
-/** Returns the error of a charge that the service fails with `fault`. The timeout is short, so that retries end soon. */
+/** Returns the client's error when the service fails a charge with `fault`. A short timeout limits the retries. */
 async function errorOf(t: TestContext, fault: Fault, requestId?: string): Promise<PaymentsError> {
   const service = await startService(t, {
     charge: () => {
@@ -73,9 +73,12 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
 
 for (const [reason, code, kind] of BY_REASON) {
   test(`the reason ${reason} becomes ${kind.name}`, async (t) => {
-    const error = await errorOf(t, faultWith(code, [errorInfo(reason)], { message: "for people" }));
+    const error = await errorOf(t, faultWith(code, [errorInfo(reason)], { message: "human-readable" }));
     assert.equal(error.constructor, kind);
-    assert.deepEqual([error.name, error.code, error.reason, error.message], [kind.name, code, reason, "for people"]);
+    assert.deepEqual(
+      [error.name, error.code, error.reason, error.message],
+      [kind.name, code, reason, "human-readable"],
+    );
   });
 }
 
@@ -93,9 +96,9 @@ const BY_CODE: [code: grpc.status, kind: typeof PaymentsError][] = [
 
 for (const [code, kind] of BY_CODE) {
   test(`without a reason, the status ${status[code]} becomes ${kind.name}`, async (t) => {
-    const error = await errorOf(t, new Fault(code, "a message of gRPC"));
+    const error = await errorOf(t, new Fault(code, "a message from gRPC"));
     assert.equal(error.constructor, kind);
-    assert.deepEqual([error.code, error.reason, error.message], [code, "", "a message of gRPC"]);
+    assert.deepEqual([error.code, error.reason, error.message], [code, "", "a message from gRPC"]);
   });
 }
 
@@ -111,7 +114,7 @@ test("an error with an unknown reason keeps it and has the class of its status",
   assert.equal(error.reason, "NEWER_REASON");
 });
 
-test("a reason of another domain is ignored", async (t) => {
+test("a reason from another domain is ignored", async (t) => {
   const info = errorInfo("PAYMENT_NOT_FOUND", "proxy.example");
   const error = await errorOf(t, faultWith(status.NOT_FOUND, [info]));
   assert.equal(error.constructor, PaymentsError);
@@ -168,7 +171,7 @@ test("the error of a refund has the generated request_id", async (t) => {
   });
 });
 
-test("the error of a call that only reads has no request_id", async (t) => {
+test("the error of a read-only call has no request_id", async (t) => {
   const service = await startService(t, {
     getPayment: () => {
       throw new Fault(status.NOT_FOUND);
@@ -186,7 +189,7 @@ test("truncated details do not hide the error", async (t) => {
   assert.equal(error.reason, "");
 });
 
-test("a malformed detail does not hide the others", async (t) => {
+test("a malformed detail does not hide the other details", async (t) => {
   const malformed = detail("google.rpc.BadRequest", Buffer.from([0x0a, 0x7f, 0x01]));
   const error = await errorOf(
     t,

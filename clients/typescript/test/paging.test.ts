@@ -10,7 +10,7 @@ import { type Handlers, clientOf, type Service, startService } from "./service.j
 const PAGES: Record<string, ListPaymentsResponse> = {
   "": page([1n, 2n], "two"),
   two: page([3n, 4n], "three"),
-  // An empty page is not the last one: only an empty token marks that.
+  // An empty page is not the last one: only an empty token marks the last page.
   three: page([], "four"),
   four: page([5n], ""),
 };
@@ -76,7 +76,7 @@ test("every page is requested with the same conditions, order and size", async (
   }
 });
 
-test("an error of a later page is thrown when the iteration reaches it", async (t) => {
+test("the error of a later page is thrown when the iteration reaches that page", async (t) => {
   const service = await startService(t, {
     listPayments: (call) => {
       if (call.request.pageToken === "two") {

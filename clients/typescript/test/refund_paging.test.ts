@@ -10,7 +10,7 @@ import { type Handlers, clientOf, Fault, type Service, startService } from "./se
 const PAGES: Record<string, ListRefundsResponse> = {
   "": page([1n, 2n], "two"),
   two: page([3n, 4n], "three"),
-  // An empty page is not the last one: only an empty token marks that.
+  // An empty page is not the last one: only an empty token marks the last page.
   three: page([], "four"),
   four: page([5n], ""),
 };
@@ -70,7 +70,7 @@ test("leaving an iteration over refunds stops fetching", async (t) => {
   assert.deepEqual(tokens(service), [""]);
 });
 
-test("an error of a later page of refunds is thrown when the iteration reaches it", async (t) => {
+test("the error of a later page of refunds is thrown when the iteration reaches that page", async (t) => {
   const service = await startService(t, {
     listRefunds: (call) => {
       if (call.request.pageToken === "two") {

@@ -55,7 +55,7 @@ test("a charge without method, currency and request_id sends only a generated re
   assert.notEqual(requests[0]?.requestId, requests[1]?.requestId);
 });
 
-test("an empty request_id is sent unchanged, and left to the service to reject", async (t) => {
+test("an empty request_id is sent unchanged, so that the service rejects it", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1), requestId: "" });
   assert.equal((service.calls[0]?.request as ChargeRequest).requestId, "");

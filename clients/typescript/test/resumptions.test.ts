@@ -21,7 +21,7 @@ const { status } = grpc;
 const unavailable = (retryAfterSeconds?: number) =>
   new Unavailable("down", { code: status.UNAVAILABLE, retryAfterSeconds });
 
-/** Returns resumptions with a clock that only the test advances. */
+/** Returns a Resumptions object with a clock that only the test advances. */
 function resumptionsOf(timeoutSeconds: number) {
   const clock = { seconds: 100 };
   const resumptions = new Resumptions(
@@ -58,8 +58,8 @@ for (const [error, isResumable] of [
   [new PermissionDenied("no role", { code: status.PERMISSION_DENIED }), false],
 ] as const) {
   const source = error.callId === undefined ? "" : " from the service";
-  const outcome = isResumable ? "resumed" : "over";
-  test(`a stream that ends with ${error.name}, ${status[error.code]}${source} is ${outcome}`, () => {
+  const outcome = isResumable ? "resumes the watch" : "ends the watch";
+  test(`a stream that ends with ${error.name}, ${status[error.code]}${source} ${outcome}`, () => {
     assert.equal(errorThrownFor(resumptionsOf(Infinity).resumptions, error), isResumable ? undefined : error);
   });
 }
@@ -68,7 +68,7 @@ test("the delays between streams grow and include the service's retry delay, unt
   const { resumptions } = resumptionsOf(60);
   const delays = [unavailable(), undefined, unavailable(2)].map((error) => resumptions.delaySeconds(error));
   assert.deepEqual(delays, [0.1, 0.2, 2.4]);
-  resumptions.received();
+  resumptions.recordResponse();
   assert.equal(resumptions.delaySeconds(), 0.1);
 });
 
@@ -80,7 +80,7 @@ test("the last error is thrown when the service has been unreachable for too lon
   assert.equal(errorThrownFor(resumptions, last), last);
 });
 
-test("the previous error is thrown if the last one only says that the time is up", () => {
+test("the previous error is thrown if the last one is only that the deadline passed", () => {
   const { resumptions, clock } = resumptionsOf(10);
   const failure = unavailable();
   resumptions.delaySeconds(failure);
@@ -88,7 +88,7 @@ test("the previous error is thrown if the last one only says that the time is up
   assert.equal(errorThrownFor(resumptions, new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED })), failure);
 });
 
-test("streams that end without an error for too long are Unavailable", () => {
+test("a watch whose streams keep ending without an error fails with Unavailable", () => {
   const { resumptions, clock } = resumptionsOf(10);
   resumptions.delaySeconds();
   clock.seconds += 10;
@@ -100,7 +100,7 @@ test("each response restarts the timeout", () => {
   assert.equal(resumptions.remainingSeconds(), 10);
   for (let response = 0; response < 5; response += 1) {
     clock.seconds += 8;
-    resumptions.received();
+    resumptions.recordResponse();
     resumptions.delaySeconds(unavailable());
     assert.equal(resumptions.remainingSeconds(), 10);
   }

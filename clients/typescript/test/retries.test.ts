@@ -6,14 +6,14 @@ import { Decimal, grpc, InvalidRequest, Unavailable } from "@payments/client";
 import type { ChargeRequest } from "@payments/client/v1";
 
 import { errorInfo, faultWith, retryInfo } from "./details.js";
-import { chargeResponse, clientOf, Fault, type Service, startService, recordingTimes } from "./service.js";
+import { chargeResponse, clientOf, Fault, type Service, startService, recordTimes } from "./service.js";
 
 const { status } = grpc;
 const CHARGE = { orderId: 1, amount: new Decimal(1) };
 const WITHOUT_GRPC_RETRIES = { "grpc.enable_retries": 0 };
 
-/** Returns a handler that fails `times` charges with `fault` and makes later ones. */
-function afterFailures(times: number, fault: Fault) {
+/** Returns a handler that fails the first `times` charges with `fault`, and accepts later ones. */
+function failFirst(times: number, fault: Fault) {
   let failures = 0;
   return (call: { request: ChargeRequest }) => {
     if (failures < times) {
@@ -34,7 +34,7 @@ for (const [code, times] of [
   [status.RESOURCE_EXHAUSTED, 3],
 ] as const) {
   test(`a charge that fails with ${status[code]} ${times} times then succeeds with the same request_id`, async (t) => {
-    const service = await startService(t, { charge: afterFailures(times, new Fault(code)) });
+    const service = await startService(t, { charge: failFirst(times, new Fault(code)) });
     await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
     assert.equal(service.calls.length, times + 1);
     assert.equal(requestIds(service).size, 1);
@@ -42,8 +42,8 @@ for (const [code, times] of [
   });
 }
 
-test("gRPC itself makes five attempts, as the service config says, in one attempt of the client", async (t) => {
-  const service = await startService(t, { charge: afterFailures(4, new Fault(status.UNAVAILABLE)) });
+test("in one attempt of the client, gRPC itself makes the five attempts of the service config", async (t) => {
+  const service = await startService(t, { charge: failFirst(4, new Fault(status.UNAVAILABLE)) });
   let attempts = 0;
   const counting: grpc.Interceptor = (options, next) => {
     attempts += 1;
@@ -55,7 +55,7 @@ test("gRPC itself makes five attempts, as the service config says, in one attemp
 
 test("a call to an overloaded service is retried after gRPC's own retries", async (t) => {
   const overloaded = faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")]);
-  const service = await startService(t, { charge: afterFailures(6, overloaded) });
+  const service = await startService(t, { charge: failFirst(6, overloaded) });
   await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
   assert.equal(service.calls.length, 7);
 });
@@ -65,7 +65,7 @@ test("gRPC retries after the service's pushback", async (t) => {
     trailers: { "grpc-retry-pushback-ms": "900" },
   });
   const times: number[] = [];
-  const service = await startService(t, { charge: recordingTimes(times, afterFailures(1, pushback)) });
+  const service = await startService(t, { charge: recordTimes(times, failFirst(1, pushback)) });
   await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
   const [first = NaN, second = NaN] = times;
   assert.ok(second - first >= 850, `waited ${second - first} ms`);
@@ -74,7 +74,7 @@ test("gRPC retries after the service's pushback", async (t) => {
 test("the client retries after the delay in the service's RetryInfo", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE"), retryInfo(0.9)]);
   const times: number[] = [];
-  const service = await startService(t, { charge: recordingTimes(times, afterFailures(1, fault)) });
+  const service = await startService(t, { charge: recordTimes(times, failFirst(1, fault)) });
   const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
   await client.charge(CHARGE, { timeoutSeconds: 30 });
   const [first = NaN, second = NaN] = times;
@@ -82,18 +82,18 @@ test("the client retries after the delay in the service's RetryInfo", async (t) 
 });
 
 test("a call that the service cancels is retried", async (t) => {
-  const service = await startService(t, { charge: afterFailures(2, new Fault(status.CANCELLED)) });
+  const service = await startService(t, { charge: failFirst(2, new Fault(status.CANCELLED)) });
   await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
   assert.equal(service.calls.length, 3);
 });
 
 test("an error that is not retryable is not retried", async (t) => {
-  const service = await startService(t, { charge: afterFailures(1, new Fault(status.INVALID_ARGUMENT)) });
+  const service = await startService(t, { charge: failFirst(1, new Fault(status.INVALID_ARGUMENT)) });
   await assert.rejects(clientOf(t, { target: service.target }).charge(CHARGE), InvalidRequest);
   assert.equal(service.calls.length, 1);
 });
 
-test("calls that only read are retried, too", async (t) => {
+test("read-only calls are also retried", async (t) => {
   let failures = 0;
   const service = await startService(t, {
     listPayments: () => {
@@ -110,7 +110,7 @@ test("calls that only read are retried, too", async (t) => {
 
 test("if the service stays unavailable until the deadline, the error has its reason and the request_id", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE")], { message: "no database" });
-  const service = await startService(t, { charge: afterFailures(Infinity, fault) });
+  const service = await startService(t, { charge: failFirst(Infinity, fault) });
   const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES, timeoutSeconds: 1 });
   await assert.rejects(client.charge({ ...CHARGE, requestId: "order-1" }), (error) => {
     assert.ok(error instanceof Unavailable);
@@ -131,7 +131,7 @@ test("a charge succeeds when the service starts during its retries, with the sam
   assert.deepEqual([...requestIds(service)], ["order-1"]);
 });
 
-test("a charge during which the service dies is retried on the next one with the same request_id", async (t) => {
+test("a charge is retried with the same request_id on a new service after its service dies", async (t) => {
   const old: Service = await startService(t, {
     charge: () => {
       old.stop();

@@ -1,4 +1,4 @@
-/** A payment service in this process that responds as the test says. */
+/** A fake payment service in this process, whose responses the test defines. */
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 
@@ -25,7 +25,7 @@ import {
 export type Call<Request> = grpc.ServerUnaryCall<Request, unknown> | grpc.ServerWritableStream<Request, unknown>;
 type Handler<Request, Response> = (call: Call<Request>) => Response | Promise<Response>;
 
-/** The service's handlers. A handler that throws a Fault fails the call. */
+/** The service's handlers. If a handler throws a Fault, the call fails with it. */
 export interface Handlers {
   charge?: Handler<ChargeRequest, ChargeResponse>;
   batchCharge?: Handler<BatchChargeRequest, BatchChargeResponse>;
@@ -36,7 +36,7 @@ export interface Handlers {
   watchPayments?: (call: Call<WatchPaymentsRequest>) => AsyncIterable<WatchPaymentsResponse>;
 }
 
-/** An error of the service. */
+/** An error that the service returns. */
 export class Fault extends Error {
   constructor(
     readonly code: grpc.status,
@@ -55,7 +55,7 @@ export interface Service {
   stop(): void;
 }
 
-/** Starts a service on `port`, or on any free one. It stops after the test. */
+/** Starts a service on `port`, or on any free port. It stops after the test. */
 export async function startService(
   t: TestContext,
   handlers: Handlers = {},
@@ -106,7 +106,7 @@ export async function startService(
     getPayment: unaryHandler(handlers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
     listRefunds: unaryHandler(handlers.listRefunds ?? (() => ListRefundsResponse.create())),
     listPayments: unaryHandler(handlers.listPayments ?? (() => ListPaymentsResponse.create())),
-    watchPayments: streamHandler(handlers.watchPayments ?? quiet),
+    watchPayments: streamHandler(handlers.watchPayments ?? streamWithoutEvents),
   });
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${port}`, credentials, (error, boundPort) => {
@@ -139,19 +139,19 @@ export function chargeResponse(request: ChargeRequest): ChargeResponse {
 }
 
 /** A handler that waits until the client ends the call. */
-export async function never(call: Call<unknown>): Promise<never> {
+export async function hang(call: Call<unknown>): Promise<never> {
   await once(call, "cancelled");
   throw new Fault(grpc.status.CANCELLED);
 }
 
 /** A stream without events, until the client ends it. */
-async function* quiet(call: Call<WatchPaymentsRequest>): AsyncGenerator<WatchPaymentsResponse> {
+async function* streamWithoutEvents(call: Call<WatchPaymentsRequest>): AsyncGenerator<WatchPaymentsResponse> {
   yield WatchPaymentsResponse.create({ resumeToken: "0" });
-  await never(call);
+  await hang(call);
 }
 
 /** Wraps a handler to record the time of each call, in milliseconds. */
-export function recordingTimes<Request, Response>(
+export function recordTimes<Request, Response>(
   times: number[],
   respond: Handler<Request, Response>,
 ): Handler<Request, Response> {

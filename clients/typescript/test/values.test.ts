@@ -150,7 +150,7 @@ test("an id that is a safe integer may be a number", async (t) => {
   assert.equal(payment.orderId, 9_007_199_254_740_991n);
 });
 
-test("enum values are received by their short names", async (t) => {
+test("enum values are received as their short names", async (t) => {
   const response = RefundResponse.fromPartial({
     refund: { status: RefundStatus.PENDING },
     payment: { method: PaymentMethod.COD, status: PaymentStatus.FAILED, refundState: RefundState.FULL },
@@ -163,7 +163,7 @@ test("enum values are received by their short names", async (t) => {
   );
 });
 
-test("enum values of a newer service are UNKNOWN", async (t) => {
+test("enum values from a newer service are UNKNOWN", async (t) => {
   const newer = 99 as never;
   const response = RefundResponse.fromPartial({
     refund: { status: newer },
@@ -177,7 +177,7 @@ test("enum values of a newer service are UNKNOWN", async (t) => {
   );
 });
 
-test("an adopted payment has its method's name, and undefined for a missing amount and time", async (t) => {
+test("an adopted payment has the name of its method, and no amount or time if they are missing", async (t) => {
   const response = ChargeResponse.fromPartial({ payment: { method: PaymentMethod.OTHER, otherMethod: "cheque" } });
   const service = await startService(t, { charge: () => response });
   const payment = await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1) });

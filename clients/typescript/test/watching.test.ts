@@ -34,7 +34,7 @@ import { Resumptions } from "#dist/retries.js";
 import { resumingResponses } from "#dist/streams.js";
 
 import { badRequest, errorInfo, faultWith, retryInfo } from "./details.js";
-import { type Call, clientOf, Fault, never, type Service, startService } from "./service.js";
+import { type Call, clientOf, Fault, hang, type Service, startService } from "./service.js";
 
 const { status } = grpc;
 type WatchCall = Call<WatchPaymentsRequest>;
@@ -58,7 +58,7 @@ function eventsThen(count: number, last: (call: WatchCall) => unknown) {
   };
 }
 
-function failing(fault: Fault) {
+function failWith(fault: Fault) {
   return () => {
     throw fault;
   };
@@ -83,15 +83,15 @@ function tokens(service: Service): string[] {
   return service.calls.map((call) => (call.request as WatchPaymentsRequest).resumeToken);
 }
 
-/** Waits until the condition is true; the test's own timeout ends it. */
-async function until(condition: () => boolean): Promise<void> {
+/** Waits until the condition is true. The test's own timeout ends the wait. */
+async function waitUntil(condition: () => boolean): Promise<void> {
   while (!condition()) {
     await sleep(5);
   }
 }
 
-async function cancelled(service: Service, stream = 0): Promise<void> {
-  await until(() => service.calls[stream]?.cancelled === true);
+async function waitUntilCanceled(service: Service, stream = 0): Promise<void> {
+  await waitUntil(() => service.calls[stream]?.cancelled === true);
 }
 
 async function assertOver(updates: AsyncIterator<PaymentUpdate, void, undefined>): Promise<void> {
@@ -136,7 +136,7 @@ test("an event has its payment, refund, caller, request_id and token", async (t)
   const service = await startService(t, {
     watchPayments: async function* (call) {
       yield* responses;
-      await never(call);
+      await hang(call);
     },
   });
   const updates = clientOf(t, { target: service.target }).watchPayments();
@@ -180,7 +180,7 @@ for (const type of [
     const service = await startService(t, {
       watchPayments: async function* (call) {
         yield response;
-        await never(call);
+        await hang(call);
       },
     });
     const { event } = await next(clientOf(t, { target: service.target }).watchPayments());
@@ -211,14 +211,14 @@ test("nothing is sent before the iteration starts", async (t) => {
 });
 
 for (const [ending, last] of [
-  ["a restart", failing(faultWith(status.UNAVAILABLE, [errorInfo("SHUTTING_DOWN")]))],
-  ["too many watches", failing(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("TOO_MANY_WATCHES")]))],
-  ["an overload", failing(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")]))],
-  ["too many calls", failing(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("RATE_LIMITED")]))],
-  ["CANCELLED", failing(new Fault(status.CANCELLED))],
-  ["INTERNAL from a library", failing(new Fault(status.INTERNAL))],
-  ["UNKNOWN from a proxy", failing(new Fault(status.UNKNOWN))],
-  ["DEADLINE_EXCEEDED from a proxy", failing(new Fault(status.DEADLINE_EXCEEDED))],
+  ["a restart", failWith(faultWith(status.UNAVAILABLE, [errorInfo("SHUTTING_DOWN")]))],
+  ["too many watches", failWith(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("TOO_MANY_WATCHES")]))],
+  ["an overload", failWith(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")]))],
+  ["too many calls", failWith(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("RATE_LIMITED")]))],
+  ["CANCELLED", failWith(new Fault(status.CANCELLED))],
+  ["INTERNAL from a library", failWith(new Fault(status.INTERNAL))],
+  ["UNKNOWN from a proxy", failWith(new Fault(status.UNKNOWN))],
+  ["DEADLINE_EXCEEDED from a proxy", failWith(new Fault(status.DEADLINE_EXCEEDED))],
   ["an end without an error", () => undefined],
 ] as const) {
   test(`a watch resumes from its last token after ${ending}`, async (t) => {
@@ -226,7 +226,7 @@ for (const [ending, last] of [
     const service = await startService(t, {
       watchPayments: eventsThen(2, async () => {
         // Wait, because an error overtakes events that are in flight, and those would be sent again.
-        await until(() => received.length === 2 * service.calls.length);
+        await waitUntil(() => received.length === 2 * service.calls.length);
         last();
       }),
     });
@@ -247,8 +247,8 @@ for (const [kind, fault] of [
   [InternalError, faultWith(status.INTERNAL, [errorInfo("INTERNAL")], { trailers: { "x-request-id": "call-7" } })],
   [PaymentsError, new Fault(status.RESOURCE_EXHAUSTED, "the message is too large")],
 ] as const) {
-  test(`a watch ends with a ${kind.name} that is not resumable`, async (t) => {
-    const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
+  test(`a ${kind.name} that is not resumable ends the watch`, async (t) => {
+    const service = await startService(t, { watchPayments: eventsThen(0, failWith(fault)) });
     const updates = clientOf(t, { target: service.target }).watchPayments({ resumeToken: "7" });
     await assert.rejects(updates.next(), (error) => {
       assert.ok(error instanceof PaymentsError);
@@ -264,19 +264,19 @@ test("the error of an invalid token names its field", async (t) => {
   const violation = { field: "resume_token", description: "must be a resume_token" };
   const details = [errorInfo("INVALID_REQUEST"), badRequest(violation)];
   const fault = faultWith(status.INVALID_ARGUMENT, details);
-  const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
+  const service = await startService(t, { watchPayments: eventsThen(0, failWith(fault)) });
   const updates = clientOf(t, { target: service.target }).watchPayments({ resumeToken: "invalid" });
   await assert.rejects(updates.next(), { name: "InvalidRequest", violations: [violation] });
 });
 
 test("a watch resumes from its last token after the service restarts", async (t) => {
-  const old = await startService(t, { watchPayments: eventsThen(2, never) });
+  const old = await startService(t, { watchPayments: eventsThen(2, hang) });
   const updates = clientOf(t, { target: old.target }).watchPayments({ resumeToken: "7" });
   assert.deepEqual(await paymentIds(updates, 2), [8, 9]);
   const ids = paymentIds(updates, 2);
   old.stop();
   await sleep(1_500);
-  const service = await startService(t, { watchPayments: eventsThen(2, never) }, { port: old.port });
+  const service = await startService(t, { watchPayments: eventsThen(2, hang) }, { port: old.port });
   assert.deepEqual(await ids, [10, 11]);
   assert.deepEqual(tokens(service), ["9"]);
 });
@@ -310,7 +310,7 @@ test("a watch resumes from its last token after the connection breaks in the mid
       const after = Number(call.request.resumeToken);
       yield eventOf(after + 1);
       yield eventOf(after + 2, "x".repeat(50_000));
-      await never(call);
+      await hang(call);
     },
   });
   const target = await breakingProxy(t, service.port, [10_000, 10_000]);
@@ -321,7 +321,7 @@ test("a watch resumes from its last token after the connection breaks in the mid
 
 test("a watch gives up when the service stays unavailable for its timeout", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE")]);
-  const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
+  const service = await startService(t, { watchPayments: eventsThen(0, failWith(fault)) });
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { timeoutSeconds: 1 });
   await assert.rejects(updates.next(), { name: "Unavailable", reason: "STORE_UNAVAILABLE" });
   assert.ok(service.calls.length > 1);
@@ -339,7 +339,7 @@ test("a watch that keeps receiving responses never gives up", async (t) => {
   const received: number[] = [];
   const service = await startService(t, {
     watchPayments: eventsThen(1, async () => {
-      await until(() => received.length === service.calls.length);
+      await waitUntil(() => received.length === service.calls.length);
       throw fault;
     }),
   });
@@ -351,10 +351,10 @@ test("a watch that keeps receiving responses never gives up", async (t) => {
 });
 
 test("a watch without a first response gives up after its timeout and ends the stream", async (t) => {
-  const service = await startService(t, { watchPayments: eventsThen(0, never) });
+  const service = await startService(t, { watchPayments: eventsThen(0, hang) });
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { timeoutSeconds: 0.5 });
   await assert.rejects(updates.next(), DeadlineExceeded);
-  await cancelled(service);
+  await waitUntilCanceled(service);
 });
 
 test("a stream that has started may be silent for longer than the watch's timeout", async (t) => {
@@ -363,7 +363,7 @@ test("a stream that has started may be silent for longer than the watch's timeou
       yield eventOf(1);
       await sleep(3_500);
       yield eventOf(2);
-      await never(call);
+      await hang(call);
     },
   });
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { timeoutSeconds: 3 });
@@ -378,18 +378,18 @@ test("a watch with a timeout of zero gives up immediately", async (t) => {
 });
 
 test("leaving the loop ends the stream on the server", async (t) => {
-  const service = await startService(t, { watchPayments: eventsThen(3, never) });
+  const service = await startService(t, { watchPayments: eventsThen(3, hang) });
   const updates = clientOf(t, { target: service.target }).watchPayments();
   for await (const { event } of updates) {
     assert.equal(event?.payment.paymentId, 1n);
     break;
   }
-  await cancelled(service);
+  await waitUntilCanceled(service);
   await assertOver(updates);
 });
 
 test("an error in the loop ends the stream on the server and propagates", async (t) => {
-  const service = await startService(t, { watchPayments: eventsThen(3, never) });
+  const service = await startService(t, { watchPayments: eventsThen(3, hang) });
   const client = clientOf(t, { target: service.target });
   const failingLoop = async () => {
     for await (const { resumeToken } of client.watchPayments()) {
@@ -397,7 +397,7 @@ test("an error in the loop ends the stream on the server and propagates", async 
     }
   };
   await assert.rejects(failingLoop(), SyntaxError);
-  await cancelled(service);
+  await waitUntilCanceled(service);
 });
 
 test("return() ends a watch that waits for an event", async (t) => {
@@ -407,16 +407,16 @@ test("return() ends a watch that waits for an event", async (t) => {
   const waiting = updates.next();
   assert.deepEqual(await updates.return(), { done: true, value: undefined });
   assert.deepEqual(await waiting, { done: true, value: undefined });
-  await cancelled(service);
+  await waitUntilCanceled(service);
   assert.equal(service.calls.length, 1);
 });
 
 test("return() ends a watch that waits to reconnect", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [retryInfo(30)]);
-  const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
+  const service = await startService(t, { watchPayments: eventsThen(0, failWith(fault)) });
   const updates = clientOf(t, { target: service.target }).watchPayments();
   const waiting = updates.next();
-  await until(() => service.calls.length > 0);
+  await waitUntil(() => service.calls.length > 0);
   await sleep(50);
   await updates.return();
   assert.deepEqual(await waiting, { done: true, value: undefined });
@@ -432,28 +432,28 @@ test("aborting the signal ends a waiting watch with its reason, and the stream o
   const reason = new Error("the program is shutting down");
   controller.abort(reason);
   await assert.rejects(waiting, reason);
-  await cancelled(service);
+  await waitUntilCanceled(service);
   await assertOver(updates);
 });
 
 test("aborting the signal ends a watch between two events, even if the next one has already arrived", async (t) => {
-  const service = await startService(t, { watchPayments: eventsThen(5, never) });
+  const service = await startService(t, { watchPayments: eventsThen(5, hang) });
   const controller = new AbortController();
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal: controller.signal });
   await next(updates);
   await sleep(100);
   controller.abort();
-  await cancelled(service);
+  await waitUntilCanceled(service);
   await assert.rejects(updates.next(), { name: "AbortError" });
 });
 
 test("aborting the signal ends the backoff between two streams", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [retryInfo(30)]);
-  const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
+  const service = await startService(t, { watchPayments: eventsThen(0, failWith(fault)) });
   const controller = new AbortController();
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal: controller.signal });
   const waiting = updates.next();
-  await until(() => service.calls.length > 0);
+  await waitUntil(() => service.calls.length > 0);
   await sleep(50);
   controller.abort();
   await assert.rejects(waiting, { name: "AbortError" });
@@ -480,7 +480,7 @@ test("a watch with many streams leaves no listener on its signal", async (t) => 
 });
 
 test("a failed watch leaves no listener on its signal", async (t) => {
-  const service = await startService(t, { watchPayments: eventsThen(0, failing(new Fault(status.NOT_FOUND))) });
+  const service = await startService(t, { watchPayments: eventsThen(0, failWith(new Fault(status.NOT_FOUND))) });
   const { signal } = new AbortController();
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal });
   await assert.rejects(updates.next(), PaymentsError);
@@ -517,16 +517,16 @@ test("closing the client ends a waiting watch with OutcomeUnknown, and the strea
     assert.equal(error.code, status.CANCELLED);
     return true;
   });
-  await cancelled(service);
+  await waitUntilCanceled(service);
   assert.equal(service.calls.length, 1);
 });
 
 test("closing the client during a backoff ends the watch with the error of the last stream", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [retryInfo(30)]);
-  const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
+  const service = await startService(t, { watchPayments: eventsThen(0, failWith(fault)) });
   const client = new PaymentsClient({ target: service.target });
   const waiting = client.watchPayments().next();
-  await until(() => service.calls.length > 0);
+  await waitUntil(() => service.calls.length > 0);
   await sleep(50);
   client.close();
   await assert.rejects(waiting, Unavailable);
@@ -539,20 +539,20 @@ test("a closed client cannot watch", async (t) => {
 });
 
 test("many watches can run one after another and concurrently", async (t) => {
-  const service = await startService(t, { watchPayments: eventsThen(20, never) });
+  const service = await startService(t, { watchPayments: eventsThen(20, hang) });
   const client = clientOf(t, { target: service.target });
   for (let watch = 0; watch < 50; watch += 1) {
     const updates = client.watchPayments();
     assert.deepEqual(await paymentIds(updates, 1), [1]);
     await updates.return();
-    await cancelled(service, watch);
+    await waitUntilCanceled(service, watch);
   }
   const all = Array.from({ length: 20 }, () => client.watchPayments({ resumeToken: "100" }));
   const firsts = await Promise.all(all.map((updates) => paymentIds(updates, 2)));
   assert.deepEqual(new Set(firsts.flat()), new Set([101, 102]));
 });
 
-test("a watch that is not read applies backpressure, and misses nothing", async (t) => {
+test("a watch that is not read applies backpressure and loses no events", async (t) => {
   const COUNT = 4_000;
   const EVENT = "x".repeat(20_000);
   let sent = 0;
@@ -562,7 +562,7 @@ test("a watch that is not read applies backpressure, and misses nothing", async 
         sent += 1;
         yield eventOf(sent, EVENT);
       }
-      await never(call);
+      await hang(call);
     },
   });
   const updates = clientOf(t, { target: service.target }).watchPayments();

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	// Imported by the generated client.gen.go, which is not committed. This import keeps the module in go.mod.
+	// The generated client.gen.go, which is not committed, imports this package. This import keeps it in go.mod.
 	_ "github.com/oapi-codegen/runtime"
 )
 
