@@ -22,7 +22,7 @@ final class Addresses {
 
     private Addresses() {}
 
-    /** {@return whether the target certainly has only loopback addresses} */
+    /** {@return whether every address of the target is known to be a loopback address} */
     static boolean isLoopback(String target) {
         if (target.startsWith("unix:")) {
             return true;
@@ -37,7 +37,7 @@ final class Addresses {
      * @throws IllegalArgumentException if one of them is not an IP address
      */
     static List<InetSocketAddress> parse(String addresses) {
-        return split(addresses).map(Addresses::parseOne).toList();
+        return split(addresses).map(Addresses::parseAddress).toList();
     }
 
     private static Stream<String> split(String addresses) {
@@ -50,27 +50,27 @@ final class Addresses {
             return false;
         }
         String host = matcher.group("host");
-        return host.equals("localhost") || (isLiteral(host) && literal(host).isLoopbackAddress());
+        return host.equals("localhost") || (isIp(host) && parseIp(host).isLoopbackAddress());
     }
 
-    private static InetSocketAddress parseOne(String address) {
+    private static InetSocketAddress parseAddress(String address) {
         Matcher matcher = ADDRESS.matcher(address);
-        if (!matcher.matches() || !isLiteral(matcher.group("host"))) {
+        if (!matcher.matches() || !isIp(matcher.group("host"))) {
             throw new IllegalArgumentException(
                     "target must contain IP addresses, such as 10.0.0.1:50051, not " + address);
         }
         String port = matcher.group("port");
         return new InetSocketAddress(
-                literal(matcher.group("host")), port == null ? DEFAULT_PORT : Integer.parseInt(port));
+                parseIp(matcher.group("host")), port == null ? DEFAULT_PORT : Integer.parseInt(port));
     }
 
-    private static boolean isLiteral(String host) {
+    private static boolean isIp(String host) {
         return host.startsWith("[") || IPV4.matcher(host).matches();
     }
 
-    private static InetAddress literal(String host) {
+    private static InetAddress parseIp(String host) {
         try {
-            return InetAddress.getByName(host); // No DNS lookup for a literal.
+            return InetAddress.getByName(host); // This does no DNS lookup, because the host is an IP address.
         } catch (UnknownHostException invalid) {
             throw new IllegalArgumentException("target must contain IP addresses, not " + host, invalid);
         }

@@ -4,9 +4,9 @@ import com.google.type.Money;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 
-/** Exact conversion between amounts and the contract's money, in both directions. */
+/** Converts between amounts and the contract's money without rounding. */
 final class Amounts {
-    /** The most decimals that the contract accepts in any currency. The service checks currencies that have fewer. */
+    /** The maximum number of decimals in any currency. For currencies with fewer, the service checks the amount. */
     private static final int MAX_DECIMALS = 2;
 
     /** A number with this many digits always fits into the contract's int64. */
@@ -17,16 +17,19 @@ final class Amounts {
     private Amounts() {}
 
     /**
-     * {@return the amount of the argument {@code name}, which may be null}
+     * Checks the amount of an argument and returns it. The amount may be null.
      *
+     * @param name the argument's name, for the message
+     * @param amount the amount
+     * @return the amount
      * @throws IllegalArgumentException if the amount has more than two decimals, like {@code new BigDecimal(0.1)}, or
      *     is too large for the contract
      */
-    static BigDecimal checked(String name, BigDecimal amount) {
+    static BigDecimal check(String name, BigDecimal amount) {
         if (amount == null || amount.signum() == 0) {
             return amount;
         }
-        // Checked first, because the next steps would create all the digits.
+        // This comes first, because the next steps would create all the digits.
         if ((long) amount.precision() - amount.scale() > MAX_UNIT_DIGITS) {
             throw new IllegalArgumentException(
                     name + " must have at most " + MAX_UNIT_DIGITS + " digits before the decimal point, not " + amount);

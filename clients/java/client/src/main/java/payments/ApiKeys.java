@@ -5,7 +5,7 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.Metadata;
 import java.util.regex.Pattern;
 
-/** The API key, and the check that it is sent only where it is safe. */
+/** Checks the API key and puts it into the headers. */
 final class ApiKeys {
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
@@ -14,7 +14,7 @@ final class ApiKeys {
     private ApiKeys() {}
 
     /**
-     * {@return the headers of every call: the API key, if there is one, as a bearer token (RFC 6750)}
+     * {@return the headers to send with every call: the API key as a bearer token (RFC 6750), or nothing}
      *
      * @throws IllegalArgumentException if the key would be sent unencrypted to another machine, or is not printable
      *     ASCII without spaces. The message does not contain the key.

@@ -10,10 +10,10 @@ import java.util.function.DoubleSupplier;
 import java.util.function.Predicate;
 
 /**
- * The attempts of one call, which share its deadline: decides when a failed attempt is retried.
+ * Decides when to retry the attempts of one call, which share its deadline.
  *
- * <p>By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a
- * restart of the service. This class retries until the call's deadline.
+ * <p>The service config makes gRPC retry a call at most four times, which takes a second or two. A restart of the
+ * service may take longer, so this class retries until the call's deadline.
  */
 final class Attempts {
     /** A server that is shutting down may return CANCELLED. A call that the caller canceled is not retried. */
@@ -32,7 +32,7 @@ final class Attempts {
      * Creates the attempts of one call.
      *
      * @param deadline the deadline of all attempts
-     * @param mayRetry whether an error is worth another attempt
+     * @param mayRetry whether a retry may succeed after an error
      * @param jitter returns a random number from 0 to 1
      */
     Attempts(Deadline deadline, Predicate<PaymentsException> mayRetry, DoubleSupplier jitter) {
@@ -61,20 +61,20 @@ final class Attempts {
     /**
      * {@return how long to wait between a failed attempt and the next one}
      *
-     * <p>This is the delay that the service asked for ({@code google.rpc.RetryInfo}), if any, plus a random part of a
-     * backoff that doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry
+     * <p>This is the delay that the service asked for ({@code google.rpc.RetryInfo}), if any, plus a random fraction of
+     * a backoff that doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry
      * together.
      *
      * @throws PaymentsException if there is no next attempt, because the error is not retryable or the deadline would
      *     pass first. This is {@code error}, unless the deadline passed during a retry: then it is the previous error,
-     *     which says more.
+     *     which is more informative.
      */
     long delayNanos(PaymentsException error) {
         long retryAfterNanos =
                 error.retryAfter().map(TimeUnit.NANOSECONDS::convert).orElse(0L);
         long randomNanos = (long) (jitter.getAsDouble() * backoffNanos);
         long remainingNanos = deadline.timeRemaining(TimeUnit.NANOSECONDS);
-        // Not compared as a sum, which could overflow.
+        // This does not add the two delays, because the sum could overflow.
         boolean isTooLate = retryAfterNanos >= remainingNanos - randomNanos;
         if (isTooLate || !mayRetry.test(error)) {
             if (error.code() == Status.Code.DEADLINE_EXCEEDED && lastFailure != null) {

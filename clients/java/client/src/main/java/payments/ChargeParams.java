@@ -22,8 +22,8 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
      * @throws IllegalArgumentException if the amount has more than two decimals, or the method is UNKNOWN
      */
     public ChargeParams {
-        Amounts.checked("amount", requireNonNull(amount, "amount is missing"));
-        Enums.checked("method", method);
+        Amounts.check("amount", requireNonNull(amount, "amount is missing"));
+        Enums.check("method", method);
     }
 
     /** {@return a new builder; {@code orderId} and {@code amount} are required} */
@@ -55,7 +55,7 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         /**
          * Sets the amount to charge.
          *
-         * @param amount in whole units of the currency: more than zero, with at most two decimals
+         * @param amount in units of the currency (rupees, not paise): more than zero, with at most two decimals
          * @return this builder
          */
         public Builder amount(BigDecimal amount) {
@@ -86,9 +86,9 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         }
 
         /**
-         * Sets the idempotency key (AIP-155): however often the same key is sent with the same parameters, it charges
-         * once. By default, each call generates a new key, which all its attempts use. To retry safely even after a
-         * crash of your own program, store a key with the order and pass it here.
+         * Sets the idempotency key (AIP-155). Calls with the same key and the same parameters charge only once. By
+         * default, each call generates a new key, which all its attempts use. To retry safely even after your own
+         * program crashes, store a key with the order and pass it here.
          *
          * @param requestId the key
          * @return this builder

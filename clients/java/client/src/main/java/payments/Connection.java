@@ -32,7 +32,7 @@ final class Connection {
     private static final String USER_AGENT = "payments-client-java/1.0.0";
 
     /**
-     * A dead connection is closed after 5 seconds without an acknowledgement, which leaves time for a retry within the
+     * A dead connection is closed after 5 seconds without an acknowledgment, which leaves time for a retry within the
      * default deadline. Keepalive pings are sent at most once a minute, and only during calls (gRFC A8).
      */
     private static final long KEEPALIVE_SECONDS = 60;
@@ -85,8 +85,8 @@ final class Connection {
     }
 
     /**
-     * Makes gRPC reconnect immediately where it is backing off. gRPC's backoff grows to two minutes and cannot be
-     * configured, so a restarted replica would receive no calls for that long.
+     * Makes gRPC reconnect immediately to addresses for which it is backing off. gRPC's backoff grows to two minutes
+     * and cannot be configured, so a restarted replica would receive no calls for that long.
      */
     void reconnectSoon() {
         long now = System.nanoTime();
@@ -104,9 +104,9 @@ final class Connection {
     /**
      * Waits before the next attempt, for the delay that {@code delayNanos} returns or until {@code ended} is done.
      *
-     * @throws PaymentsException if there must be no next attempt: {@code failure} if the connection is closed or gRPC's
-     *     current context is canceled, another one if the thread was interrupted, or the one that {@code delayNanos}
-     *     throws
+     * @throws PaymentsException if there is no next attempt. This is {@code failure} if the connection is closed or
+     *     gRPC's current context is canceled, a new exception if the thread was interrupted, or the exception from
+     *     {@code delayNanos}.
      */
     void waitAfter(PaymentsException failure, ToLongFunction<PaymentsException> delayNanos, Future<?> ended) {
         if (closed.isDone()
@@ -120,7 +120,7 @@ final class Connection {
             return;
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-            PaymentsException canceled = Errors.interrupted(failure);
+            PaymentsException canceled = Errors.interruptedWhileWaiting(failure);
             canceled.addSuppressed(failure);
             throw canceled;
         } catch (ExecutionException impossible) {
@@ -131,7 +131,7 @@ final class Connection {
         }
     }
 
-    /** {@return gRPC's service config: its retry policy, and load balancing over all addresses} */
+    /** {@return gRPC's service config, which sets its retry policy and spreads calls over all addresses} */
     private static Map<String, ?> serviceConfig() {
         try (InputStream config = Connection.class.getResourceAsStream("service_config.json")) {
             return new Gson()

@@ -5,28 +5,29 @@ import static java.util.Objects.requireNonNull;
 import java.util.Collection;
 import java.util.List;
 
-/**
- * Conversion between the client's enums and the contract's, in both directions. A newer service may have more values.
- */
+/** Converts between the client's enums and the contract's. A newer service may have more values. */
 final class Enums {
     private Enums() {}
 
     /**
-     * {@return the value of the argument {@code name}, which may be null}
+     * Checks the value of an argument and returns it. The value may be null.
      *
+     * @param name the argument's name, for the message
+     * @param value the value
+     * @return the value
      * @throws IllegalArgumentException if the value is UNKNOWN, which cannot be sent
      */
-    static <E extends Enum<E>> E checked(String name, E value) {
+    static <E extends Enum<E>> E check(String name, E value) {
         if (value != null && value.name().equals("UNKNOWN")) {
             throw new IllegalArgumentException(name + " cannot be UNKNOWN");
         }
         return value;
     }
 
-    /** {@return a copy of the values of the argument {@code name}, each checked} */
-    static <E extends Enum<E>> List<E> checked(String name, Collection<E> values) {
+    /** {@return a copy of the checked values of the argument {@code name}} */
+    static <E extends Enum<E>> List<E> check(String name, Collection<E> values) {
         requireNonNull(values, name);
-        values.forEach(value -> checked(name, requireNonNull(value, () -> name + " contains null")));
+        values.forEach(value -> check(name, requireNonNull(value, () -> name + " contains null")));
         return List.copyOf(values);
     }
 

@@ -8,9 +8,9 @@ import java.util.List;
 /**
  * The details of an error; {@link PaymentsException} documents each of them.
  *
- * @param message what is wrong, for people
+ * @param message the human-readable error message
  * @param code the gRPC status code
- * @param reason the contract's stable identifier of the error; empty if the service sent none
+ * @param reason the stable identifier from the contract; empty if the service sent none
  * @param requestId the idempotency key that was sent; null for calls that only read
  * @param callId identifies the call in the service's log; null if the service sent none
  * @param retryAfter how long the service asked to wait before a retry; null if it did not ask
@@ -32,10 +32,10 @@ public record ErrorDetails(
     }
 
     /**
-     * {@return details with only these two parts, for example for an exception in a test}
+     * {@return details with only a code and a message, for example for an exception in a test}
      *
      * @param code the gRPC status code
-     * @param message what is wrong
+     * @param message the human-readable error message
      */
     public static ErrorDetails of(Status.Code code, String message) {
         return new ErrorDetails(message, code, "", null, null, null, List.of());

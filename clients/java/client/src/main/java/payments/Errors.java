@@ -18,8 +18,8 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * Creates the exceptions. The reason in the error's {@code google.rpc.ErrorInfo} determines its class, or else the
- * status code does.
+ * Creates the exceptions. The reason in the error's {@code google.rpc.ErrorInfo} determines its class. Without a known
+ * reason, the status code does.
  */
 final class Errors {
     /** The service's ErrorInfo domain. Reasons of other domains, such as a proxy's, are ignored. */
@@ -71,7 +71,9 @@ final class Errors {
 
     private Errors() {}
 
-    /** {@return the exception for a failed RPC, its cause; {@code requestId} is null for calls that only read} */
+    /**
+     * {@return the exception for a failed RPC, with {@code rpcException} as its cause; {@code requestId} may be null}
+     */
     static PaymentsException fromRpc(StatusRuntimeException rpcException, String requestId) {
         Metadata trailers = rpcException.getTrailers() == null ? new Metadata() : rpcException.getTrailers();
         Status status = rpcException.getStatus();
@@ -84,8 +86,8 @@ final class Errors {
     /**
      * {@return the code of a status}
      *
-     * <p>If a connection breaks while a call is being written to it, gRPC for Java reports UNKNOWN. Other languages
-     * report UNAVAILABLE, which is retried, so this does the same.
+     * <p>If a connection breaks while a call is being written to it, gRPC for Java reports UNKNOWN. In other languages,
+     * gRPC reports UNAVAILABLE, which is retried, so this method does the same.
      */
     private static Status.Code code(Status status) {
         boolean isBrokenConnection =
@@ -119,7 +121,7 @@ final class Errors {
     }
 
     /** {@return the error for a thread that was interrupted while it waited to retry after {@code failure}} */
-    static PaymentsException interrupted(PaymentsException failure) {
+    static PaymentsException interruptedWhileWaiting(PaymentsException failure) {
         return of(
                 Status.Code.CANCELLED,
                 "the thread was interrupted before the next attempt",
@@ -128,7 +130,7 @@ final class Errors {
                 failure.callId().orElse(null));
     }
 
-    /** {@return the delay that the service asks for, limited to valid values so that it cannot hide the error} */
+    /** {@return the delay that the service asks for, clamped because an invalid delay must not hide the error} */
     private static Duration retryDelay(List<Any> details) {
         return ofKind(RetryInfo.class, details)
                 .map(RetryInfo::getRetryDelay)
@@ -162,7 +164,7 @@ final class Errors {
         }
     }
 
-    /** {@return the details of one kind, without those that cannot be parsed} */
+    /** {@return the details of one type that can be parsed} */
     private static <M extends Message> Stream<M> ofKind(Class<M> kind, List<Any> details) {
         return details.stream().filter(detail -> detail.is(kind)).flatMap(detail -> {
             try {

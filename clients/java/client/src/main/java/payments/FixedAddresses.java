@@ -10,11 +10,14 @@ import java.net.URI;
 import java.util.List;
 
 /**
- * Resolves targets that list their addresses, such as {@code ipv4:10.0.0.1:50051,10.0.0.2:50051}, also with
- * {@code ipv6}. gRPC supports them in other languages but not in Java.
+ * Resolves targets that list their addresses, such as {@code ipv4:10.0.0.1:50051,10.0.0.2:50051} and
+ * {@code ipv6:[::1]:50051}. gRPC supports them in other languages but not in Java.
  */
 final class FixedAddresses extends NameResolverProvider {
-    /** Lower than the 5 of gRPC's own resolvers, so that one that gRPC may add for these schemes takes precedence. */
+    /**
+     * Lower than the 5 of gRPC's own resolvers, so that a resolver that gRPC may add for these schemes takes
+     * precedence.
+     */
     private static final int PRIORITY = 4;
 
     private final String scheme;
@@ -23,7 +26,7 @@ final class FixedAddresses extends NameResolverProvider {
         this.scheme = scheme;
     }
 
-    /** Registers the two schemes with gRPC in this process. Repeating it has no effect. */
+    /** Registers the two schemes with gRPC in this process. Calling it again has no effect. */
     static void register() {
         NameResolverRegistry registry = NameResolverRegistry.getDefaultRegistry();
         for (String scheme : List.of("ipv4", "ipv6")) {

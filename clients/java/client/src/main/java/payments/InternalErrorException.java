@@ -1,6 +1,6 @@
 package payments;
 
-/** The service failed. Its log has the cause under {@link #callId}. */
+/** The service had an internal error. Its log has the cause under {@link #callId}. */
 public class InternalErrorException extends OutcomeUnknownException {
     private static final long serialVersionUID = 1L;
 

@@ -9,7 +9,7 @@ import java.util.List;
 
 /**
  * The parameters of {@link PaymentsClient#listPayments} and {@link PaymentsClient#listPaymentsPage}. Create them with
- * {@link #builder}, which stays compatible when later versions add components. Payments must satisfy all conditions
+ * {@link #builder}, which stays compatible when later versions add components. A payment must satisfy all conditions
  * that are set. Bounds are inclusive.
  *
  * @param orderId see {@link Builder#orderId}; null if not set
@@ -49,16 +49,16 @@ public record ListPaymentsParams(
      *     time is not in the years 1 to 9999, or a method, status or state is UNKNOWN
      */
     public ListPaymentsParams {
-        methods = Enums.checked("methods", methods);
-        statuses = Enums.checked("statuses", statuses);
-        refundStates = Enums.checked("refundStates", refundStates);
-        Amounts.checked("minAmount", minAmount);
-        Amounts.checked("maxAmount", maxAmount);
+        methods = Enums.check("methods", methods);
+        statuses = Enums.check("statuses", statuses);
+        refundStates = Enums.check("refundStates", refundStates);
+        Amounts.check("minAmount", minAmount);
+        Amounts.check("maxAmount", maxAmount);
         if (currency != null && minAmount == null && maxAmount == null) {
             throw new IllegalArgumentException("currency needs minAmount or maxAmount");
         }
-        Times.checked("minCreateTime", minCreateTime);
-        Times.checked("maxCreateTime", maxCreateTime);
+        Times.check("minCreateTime", minCreateTime);
+        Times.check("maxCreateTime", maxCreateTime);
         requireNonNull(orderBy, "orderBy");
         requireNonNull(pageToken, "pageToken");
     }
@@ -99,13 +99,13 @@ public record ListPaymentsParams(
         }
 
         /**
-         * Selects payments made by one of these methods.
+         * Selects payments made with one of these methods.
          *
          * @param methods the methods; empty means any
          * @return this builder
          */
         public Builder methods(Collection<PaymentMethod> methods) {
-            this.methods = Enums.checked("methods", methods);
+            this.methods = Enums.check("methods", methods);
             return this;
         }
 
@@ -116,7 +116,7 @@ public record ListPaymentsParams(
          * @return this builder
          */
         public Builder statuses(Collection<PaymentStatus> statuses) {
-            this.statuses = Enums.checked("statuses", statuses);
+            this.statuses = Enums.check("statuses", statuses);
             return this;
         }
 
@@ -127,7 +127,7 @@ public record ListPaymentsParams(
          * @return this builder
          */
         public Builder refundStates(Collection<RefundState> refundStates) {
-            this.refundStates = Enums.checked("refundStates", refundStates);
+            this.refundStates = Enums.check("refundStates", refundStates);
             return this;
         }
 

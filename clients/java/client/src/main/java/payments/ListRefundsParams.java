@@ -30,7 +30,7 @@ public record ListRefundsParams(long paymentId, int pageSize, String pageToken) 
         private Builder() {}
 
         /**
-         * Sets the payment.
+         * Sets the payment whose refunds to list.
          *
          * @param paymentId the payment
          * @return this builder
@@ -54,8 +54,8 @@ public record ListRefundsParams(long paymentId, int pageSize, String pageToken) 
         /**
          * Sets where to start. By default, the list starts with the first refund.
          *
-         * @param pageToken the {@link PaymentDetails#nextRefundsPageToken} or {@link RefundPage#nextPageToken} after
-         *     whose refunds the list starts; empty for the first refund
+         * @param pageToken a {@link PaymentDetails#nextRefundsPageToken} or {@link RefundPage#nextPageToken}; empty for
+         *     the first refund
          * @return this builder
          */
         public Builder pageToken(String pageToken) {

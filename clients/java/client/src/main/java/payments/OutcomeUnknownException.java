@@ -3,7 +3,7 @@ package payments;
 /**
  * The call failed without a response that says whether it took effect.
  *
- * <p>A charge or refund may have been made, by any of the attempts. Repeat the call with the same {@link #requestId} to
+ * <p>A charge or refund may have been made, by any of the attempts. Retry the call with the same {@link #requestId} to
  * get the outcome; the charge or refund is made only once.
  */
 public class OutcomeUnknownException extends PaymentsException {

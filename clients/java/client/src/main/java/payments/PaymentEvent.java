@@ -4,16 +4,16 @@ import java.time.Instant;
 import java.util.Optional;
 
 /**
- * A change of a payment.
+ * A change to a payment.
  *
  * @param type what happened
- * @param eventTime when it happened, to the microsecond; for an import, the time of the import; null if the service has
- *     none
+ * @param eventTime when it happened, to the microsecond; for an import, the time of the import; null if the service
+ *     sent none
  * @param payment the payment as it was after this event; it may have changed since
  * @param refund the refund as it was after this event; empty if the event is not about a refund
- * @param caller the name of the caller that requested the change; empty if an earlier system made the payment
- * @param requestId the request_id of that request, or the one that the service generated if there was none; empty if an
- *     earlier system made the payment
+ * @param caller the name of the caller that requested the change; empty if the legacy service made the payment
+ * @param requestId the request_id of that request, or the one that the service generated if there was none; empty if
+ *     the legacy service made the payment
  */
 public record PaymentEvent(
         PaymentEventType type,

@@ -16,6 +16,6 @@ public enum PaymentEventType {
     REFUNDED,
     /** The processor rejected a refund. Nothing was refunded. */
     REFUND_FAILED,
-    /** The payment or refund was imported. */
+    /** The payment or refund was imported, or changed by a later import. */
     IMPORTED
 }

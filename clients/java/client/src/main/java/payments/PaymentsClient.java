@@ -22,15 +22,15 @@ import payments.v1.PaymentServiceGrpc;
 import payments.v1.RefundRequest;
 
 /**
- * A client of the payment service. Create it once and share it: it owns the connections and is thread-safe.
+ * A client for the payment service. It is thread-safe: create it once and share it, because it owns the connections.
  *
  * <p>Every call throws {@link PaymentsException} or one of its subclasses if the service returns an error or does not
  * respond. Interrupting the thread ends its call with an {@link OutcomeUnknownException}; the thread's interrupted
  * status stays set.
  *
  * <p>A call takes at most ten seconds, including all retries, unless the client has another {@linkplain Builder#timeout
- * timeout} or the call is made {@linkplain #withTimeout with another}. The deadline of gRPC's current context applies
- * too.
+ * timeout} or the call is made {@linkplain #withTimeout with another}. The deadline of gRPC's current context also
+ * applies.
  */
 public final class PaymentsClient implements AutoCloseable {
     /** The default target. */
@@ -58,7 +58,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @param timeout the time limit of a call, including all retries; more than zero
      */
     public PaymentsClient withTimeout(Duration timeout) {
-        return new PaymentsClient(connection, Times.positive("timeout", timeout));
+        return new PaymentsClient(connection, Times.checkPositive("timeout", timeout));
     }
 
     /**
@@ -67,7 +67,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @param params what to charge
      * @return the payment
      * @throws InvalidRequestException if the request is invalid
-     * @throws RequestIdReusedException if an earlier charge used the requestId with other parameters
+     * @throws RequestIdReusedException if an earlier charge used the requestId with different parameters
      * @throws OutcomeUnknownException if the charge may or may not have been made
      */
     public Payment charge(ChargeParams params) {
@@ -104,9 +104,9 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws PaymentFailedException if nothing was charged
      * @throws PaymentPendingException if the outcome of the charge is not known yet
      * @throws PaymentArchivedException if an operator must unarchive the payment first
-     * @throws RefundExceedsPaymentException if the amount exceeds what has not been refunded yet, or nothing is left to
+     * @throws RefundExceedsPaymentException if the amount exceeds the amount not yet refunded, or nothing is left to
      *     refund
-     * @throws RequestIdReusedException if an earlier refund used the requestId with other parameters
+     * @throws RequestIdReusedException if an earlier refund used the requestId with different parameters
      * @throws OutcomeUnknownException if the refund may or may not have been made
      */
     public RefundResult refund(RefundParams params) {
@@ -118,10 +118,10 @@ public final class PaymentsClient implements AutoCloseable {
      * Gets a payment by its id.
      *
      * @param paymentId the id
-     * @return the payment and its first refunds: at most 100, and a token with which {@link #listRefunds} returns the
-     *     rest
+     * @return the payment, its first 100 refunds, and a token to pass to {@link #listRefunds} for the rest
+     * @throws InvalidRequestException if the id is invalid
      * @throws PaymentNotFoundException if the payment does not exist
-     * @throws OutcomeUnknownException if the service did not respond
+     * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public PaymentDetails getPayment(long paymentId) {
         return Responses.paymentDetails(
@@ -133,8 +133,9 @@ public final class PaymentsClient implements AutoCloseable {
      *
      * @param reference the reference
      * @return the payment and its first refunds, like {@link #getPayment}
+     * @throws InvalidRequestException if the reference is invalid
      * @throws PaymentNotFoundException if the payment does not exist
-     * @throws OutcomeUnknownException if the service did not respond
+     * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public PaymentDetails getPaymentByReference(String reference) {
         return Responses.paymentDetails(call(
@@ -147,7 +148,7 @@ public final class PaymentsClient implements AutoCloseable {
      * Lists all refunds of a payment, oldest first. The stream fetches pages as needed; the timeout applies to each
      * page.
      *
-     * <p>The stream returns each refund that existed when the last page was fetched exactly once. It throws the
+     * <p>The stream returns, exactly once, each refund that existed when the last page was fetched. It throws the
      * exceptions of {@link #listRefundsPage} while it is consumed.
      *
      * @param params the payment and the page size
@@ -169,7 +170,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @return the page
      * @throws InvalidRequestException if the request is invalid
      * @throws PaymentNotFoundException if the payment does not exist
-     * @throws OutcomeUnknownException if the service did not respond
+     * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public RefundPage listRefundsPage(ListRefundsParams params) {
         return page(Requests.refunds(requireNonNull(params, "params")));
@@ -179,8 +180,8 @@ public final class PaymentsClient implements AutoCloseable {
      * Lists all payments that match the conditions. The stream fetches pages as needed; the timeout applies to each
      * page.
      *
-     * <p>The stream returns each payment that existed when the first page was fetched exactly once, even while charges
-     * are being made. It throws the exceptions of {@link #listPaymentsPage} while it is consumed.
+     * <p>The stream returns, exactly once, each payment that existed when the first page was fetched, even while
+     * charges are being made. It throws the exceptions of {@link #listPaymentsPage} while it is consumed.
      *
      * @param params the conditions, the order and the page size
      * @return the payments, in order; sequential
@@ -200,26 +201,26 @@ public final class PaymentsClient implements AutoCloseable {
      * @param params the conditions, the order and the page
      * @return the page
      * @throws InvalidRequestException if the request is invalid
-     * @throws OutcomeUnknownException if the service did not respond
+     * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
         return page(Requests.payments(requireNonNull(params, "params")));
     }
 
     /**
-     * Streams the changes of all payments, endlessly, waiting for the next event. Close the stream, in a
-     * try-with-resources statement, or it stays open on the server until the client is closed.
+     * Streams the changes to all payments, endlessly, and blocks until the next event. Close the stream in a
+     * try-with-resources statement; otherwise it stays open on the server until the client is closed.
      *
      * <p>Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for
-     * example because the service restarts, the stream reconnects and resumes where it was. To resume after a crash of
-     * your own program, save the {@link PaymentUpdate#resumeToken} of each update once you have processed its event,
+     * example because the service restarts, the stream reconnects and resumes where it left off. To resume after your
+     * own program crashes, save the {@link PaymentUpdate#resumeToken} of each update once you have processed its event,
      * and start with the last one. An update without an event only carries a newer token: the first update is one of
      * these, and another follows after every few seconds without an event.
      *
-     * <p>The call starts when the stream is first consumed, and only a few responses are read ahead. Any thread may
-     * close the stream to end it. Otherwise it ends with an exception: one of those below, or
-     * {@link OutcomeUnknownException} if the client is closed or the thread interrupted. The client's timeout does not
-     * apply; set one in {@code params}.
+     * <p>The call starts when the stream is first consumed, and reads only a few responses ahead. Any thread may close
+     * the stream to end it. Otherwise it ends with an exception: one of those below, or {@link OutcomeUnknownException}
+     * if the client is closed or the thread interrupted. The client's timeout does not apply; set one in
+     * {@code params}.
      *
      * @param params where to start, and when to give up
      * @return the updates, in order; sequential; must be closed
@@ -262,7 +263,7 @@ public final class PaymentsClient implements AutoCloseable {
         }
     }
 
-    /** Builds {@link PaymentsClient}s. */
+    /** Builds a {@link PaymentsClient}. */
     public static final class Builder {
         private String target = DEFAULT_TARGET;
         private Duration timeout = DEFAULT_TIMEOUT;
@@ -277,7 +278,8 @@ public final class PaymentsClient implements AutoCloseable {
          * Sets the target. The default is {@link #DEFAULT_TARGET}.
          *
          * @param target the service's address, {@code host:port}, or a gRPC target with several addresses
-         *     ({@code dns:///payments:50051}, {@code ipv4:10.0.0.1:50051,10.0.0.2:50051}), over which calls are spread
+         *     ({@code dns:///payments:50051}, {@code ipv4:10.0.0.1:50051,10.0.0.2:50051}), over which the client
+         *     spreads calls
          * @return this builder
          */
         public Builder target(String target) {
@@ -292,7 +294,7 @@ public final class PaymentsClient implements AutoCloseable {
          * @return this builder
          */
         public Builder timeout(Duration timeout) {
-            this.timeout = Times.positive("timeout", timeout);
+            this.timeout = Times.checkPositive("timeout", timeout);
             return this;
         }
 

@@ -4,7 +4,7 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.Optional;
 
-/** A call failed. The message says why, for people. The cause is gRPC's own exception. */
+/** A call failed. The message is human-readable. The cause is gRPC's own exception. */
 public class PaymentsException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -26,7 +26,7 @@ public class PaymentsException extends RuntimeException {
         return details.code();
     }
 
-    /** {@return the contract's stable identifier of the error ({@code PAYMENT_NOT_FOUND}); empty if there is none} */
+    /** {@return the stable identifier from the contract ({@code PAYMENT_NOT_FOUND}); empty if there is none} */
     public String reason() {
         return details.reason();
     }

@@ -1,6 +1,6 @@
 package payments;
 
-/** The amount exceeds what has not been refunded yet, or nothing is left to refund. */
+/** The amount exceeds the amount not yet refunded, or nothing is left to refund. */
 public class RefundExceedsPaymentException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 

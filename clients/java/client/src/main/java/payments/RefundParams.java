@@ -21,7 +21,7 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
      * @throws IllegalArgumentException if the amount has more than two decimals, or there is a currency but no amount
      */
     public RefundParams {
-        Amounts.checked("amount", amount);
+        Amounts.check("amount", amount);
         requireNonNull(reason, "reason");
         if (currency != null && amount == null) {
             throw new IllegalArgumentException("currency needs an amount");
@@ -55,9 +55,9 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
         }
 
         /**
-         * Sets the amount to refund. The default is all that has not been refunded yet.
+         * Sets the amount to refund. The default is everything not yet refunded.
          *
-         * @param amount in whole units of the currency, at most the amount not yet refunded
+         * @param amount in units of the currency (rupees, not paise), at most the amount not yet refunded
          * @return this builder
          */
         public Builder amount(BigDecimal amount) {

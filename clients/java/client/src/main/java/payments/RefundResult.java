@@ -1,9 +1,9 @@
 package payments;
 
 /**
- * A refund, and the payment after it.
+ * A refund and the updated payment.
  *
- * @param refund the refund; null only if the call repeats a full refund made by an earlier system, which stored no
+ * @param refund the refund; null only if the call repeats a full refund made by the legacy service, which stored no
  *     refunds
  * @param payment the payment after the refund
  */

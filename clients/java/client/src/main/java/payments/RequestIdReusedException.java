@@ -1,6 +1,6 @@
 package payments;
 
-/** An earlier call used the same request_id with other parameters. */
+/** An earlier call used the same request_id with different parameters. */
 public class RequestIdReusedException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 

@@ -13,23 +13,23 @@ import payments.v1.PaymentFilter;
 import payments.v1.RefundRequest;
 import payments.v1.WatchPaymentsRequest;
 
-/** Conversion of parameters to the contract's requests. */
+/** Converts parameters to the contract's requests. */
 final class Requests {
     private Requests() {}
 
-    /** {@return the request of a charge, with a generated request_id if there is none (AIP-155)} */
+    /** {@return the request for a charge, with a new request_id if none is given (AIP-155)} */
     static ChargeRequest charge(ChargeParams params) {
         ChargeRequest.Builder request = ChargeRequest.newBuilder()
                 .setOrderId(params.orderId())
                 .setAmount(Amounts.toMoney(params.amount(), params.currency()))
-                .setRequestId(orGenerated(params.requestId()));
+                .setRequestId(requestIdOrNew(params.requestId()));
         if (params.method() != null) {
             request.setMethod(Enums.toContract(params.method()));
         }
         return request.build();
     }
 
-    /** {@return the request of a batch of charges} */
+    /** {@return the request for a batch of charges} */
     static BatchChargeRequest batchCharge(List<ChargeParams> charges) {
         return BatchChargeRequest.newBuilder()
                 .addAllCharges(charges.stream()
@@ -38,12 +38,12 @@ final class Requests {
                 .build();
     }
 
-    /** {@return the request of a refund, with a generated request_id if there is none (AIP-155)} */
+    /** {@return the request for a refund, with a new request_id if none is given (AIP-155)} */
     static RefundRequest refund(RefundParams params) {
         RefundRequest.Builder request = RefundRequest.newBuilder()
                 .setPaymentId(params.paymentId())
                 .setReason(params.reason())
-                .setRequestId(orGenerated(params.requestId()));
+                .setRequestId(requestIdOrNew(params.requestId()));
         if (params.amount() != null) {
             request.setAmount(Amounts.toMoney(params.amount(), params.currency()));
         }
@@ -108,7 +108,7 @@ final class Requests {
         return filter.build();
     }
 
-    private static String orGenerated(String requestId) {
+    private static String requestIdOrNew(String requestId) {
         return requestId == null ? UUID.randomUUID().toString() : requestId;
     }
 }

@@ -13,13 +13,11 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
-/**
- * One stream of responses with flow control: it requests a few responses ahead, and another one whenever one is taken.
- */
+/** One stream of responses with flow control. It requests a few responses ahead, and one more for each one taken. */
 final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
-    private static final int AHEAD = 16;
+    private static final int READ_AHEAD = 16;
 
-    /** A response, or the end of the stream: one of the two is null. */
+    /** A response or the end of the stream. Exactly one of the components is null. */
     private record Arrival<A>(A response, StatusRuntimeException end) {}
 
     private final BlockingQueue<Arrival<A>> arrivals = new LinkedBlockingQueue<>();
@@ -36,8 +34,8 @@ final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
     /**
      * Waits for the next response and returns it.
      *
-     * @throws StatusRuntimeException if the stream has ended; DEADLINE_EXCEEDED if no response arrived before the
-     *     deadline; CANCELLED if the thread was interrupted, and its interrupted status stays set
+     * @throws StatusRuntimeException if the stream has ended, with DEADLINE_EXCEEDED if no response arrived before the
+     *     deadline, or with CANCELLED if the thread was interrupted (its interrupted status stays set)
      */
     A take(Deadline deadline) {
         Arrival<A> next;
@@ -62,7 +60,7 @@ final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
         return next.response();
     }
 
-    /** Ends the stream on both sides. A thread that waits for a response gets CANCELLED. Any thread may call this. */
+    /** Ends the stream on both sides. A thread waiting for a response gets CANCELLED. Any thread may call this. */
     void cancel() {
         call.cancel("the watch is closed", null);
     }
@@ -70,7 +68,7 @@ final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
     @Override
     public void beforeStart(ClientCallStreamObserver<Q> call) {
         this.call = call;
-        call.disableAutoRequestWithInitial(AHEAD);
+        call.disableAutoRequestWithInitial(READ_AHEAD);
     }
 
     @Override

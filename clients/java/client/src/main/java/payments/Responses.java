@@ -15,7 +15,7 @@ import payments.v1.ListRefundsResponse;
 import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsResponse;
 
-/** Conversion of the contract's responses to the client's records. */
+/** Converts the contract's responses to the client's records. */
 final class Responses {
     private Responses() {}
 

@@ -1,8 +1,8 @@
 package payments;
 
 /**
- * Events after the resume token have been archived, or the token belongs to another database. Start without a token,
- * and list the payments to find the missed changes.
+ * Events after the resume token have been archived, or the database was restored to a time before it. Start without a
+ * token, and list the payments to find the missed changes.
  */
 public class ResumeTokenExpiredException extends PaymentsException {
     private static final long serialVersionUID = 1L;

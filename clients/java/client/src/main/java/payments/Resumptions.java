@@ -9,14 +9,15 @@ import java.util.Set;
 import java.util.function.DoubleSupplier;
 
 /**
- * The streams of one watch, each of which resumes where the previous one ended. While the service is unreachable, they
- * are retried like the attempts of one call; the first response ends that.
+ * Decides when to open the next stream of one watch. Each stream resumes where the previous one ended. While the
+ * service is unreachable, streams are retried like the attempts of one call. A response resets the timeout and the
+ * backoff.
  */
 final class Resumptions {
     /**
-     * The codes that a lost connection may cause. gRPC reports a connection that breaks in the middle of a message as
-     * INTERNAL or UNKNOWN, and a proxy may report it as DEADLINE_EXCEEDED. If the service itself returned the error, it
-     * has a call_id, and resuming would only repeat it.
+     * The status codes that a lost connection may cause. gRPC reports a connection that breaks in the middle of a
+     * message as INTERNAL or UNKNOWN, and a proxy may report it as DEADLINE_EXCEEDED. If the service itself returned
+     * the error, it has a call_id, and resuming would only repeat it.
      */
     private static final Set<Status.Code> CONNECTION_LOST_CODES =
             EnumSet.of(Status.Code.INTERNAL, Status.Code.UNKNOWN, Status.Code.DEADLINE_EXCEEDED);
@@ -49,31 +50,31 @@ final class Resumptions {
                         && error.callId().isEmpty());
     }
 
-    /** Records that a stream is being opened. Starts the timeout, unless it is already running. */
-    void opening() {
+    /** Starts the timeout for a stream that is being opened, unless it is already running. */
+    void recordOpening() {
         if (attempts == null) {
             attempts = new Attempts(Attempts.deadlineAfter(timeout), Resumptions::isResumable, jitter);
         }
     }
 
-    /** Records that the service has responded, which ends the timeout and resets the backoff. */
-    void received() {
+    /** Ends the timeout and resets the backoff, because the service has responded. */
+    void recordResponse() {
         attempts = null;
     }
 
-    /** {@return the deadline of the next response; once the stream has started, only that of gRPC's current context} */
+    /** {@return the deadline for the next response; once the stream has started, that of gRPC's current context} */
     Deadline deadline() {
         return attempts == null ? Attempts.deadlineAfter(FOREVER) : attempts.deadline();
     }
 
     /**
-     * {@return how long to wait between a stream that ended with this error and the next one, as
+     * {@return how long to wait before the next stream, after one that ended with this error; see
      * {@link Attempts#delayNanos}}
      *
      * @throws PaymentsException if the error is not resumable, or the service has been unreachable for too long
      */
     long delayNanos(PaymentsException error) {
-        opening();
+        recordOpening();
         return attempts.delayNanos(error);
     }
 }

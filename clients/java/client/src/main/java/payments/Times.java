@@ -6,7 +6,7 @@ import com.google.protobuf.Timestamp;
 import java.time.Duration;
 import java.time.Instant;
 
-/** Checks of times and durations, and conversion between instants and the contract's times. */
+/** Checks times and durations, and converts between instants and the contract's times. */
 final class Times {
     private static final Instant MIN = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant MAX = Instant.parse("9999-12-31T23:59:59.999999999Z");
@@ -14,11 +14,14 @@ final class Times {
     private Times() {}
 
     /**
-     * {@return the time of the argument {@code name}, which may be null}
+     * Checks the time of an argument and returns it. The time may be null.
      *
+     * @param name the argument's name, for the message
+     * @param time the time
+     * @return the time
      * @throws IllegalArgumentException if the contract cannot express the time
      */
-    static Instant checked(String name, Instant time) {
+    static Instant check(String name, Instant time) {
         if (time != null && (time.isBefore(MIN) || time.isAfter(MAX))) {
             throw new IllegalArgumentException(name + " must be in the years 1 to 9999, not " + time);
         }
@@ -26,11 +29,14 @@ final class Times {
     }
 
     /**
-     * {@return the duration of the argument {@code name}}
+     * Checks the duration of an argument and returns it.
      *
+     * @param name the argument's name, for the message
+     * @param duration the duration
+     * @return the duration
      * @throws IllegalArgumentException if the duration is not more than zero
      */
-    static Duration positive(String name, Duration duration) {
+    static Duration checkPositive(String name, Duration duration) {
         requireNonNull(duration, name);
         if (duration.isNegative() || duration.isZero()) {
             throw new IllegalArgumentException(name + " must be more than zero, not " + duration);

@@ -13,7 +13,7 @@ import payments.v1.PaymentServiceGrpc;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
 
-/** Iterates over the changes of payments. It reconnects and resumes when its connection is lost. */
+/** Iterates over the changes to payments, and resumes after its connection is lost. */
 final class Watch implements Spliterator<PaymentUpdate> {
     private final Connection connection;
     private final Resumptions resumptions;
@@ -44,12 +44,12 @@ final class Watch implements Spliterator<PaymentUpdate> {
         return update.isPresent();
     }
 
-    /** Waits for the next update and returns it; returns none if the watch is closed. */
+    /** Waits for the next update and returns it, or returns empty if the watch is closed. */
     private Optional<PaymentUpdate> next() {
         while (!closed.isDone()) {
             try {
                 WatchPaymentsResponse response = responses().take(resumptions.deadline());
-                resumptions.received();
+                resumptions.recordResponse();
                 request = request.toBuilder()
                         .setResumeToken(response.getResumeToken())
                         .build();
@@ -61,7 +61,7 @@ final class Watch implements Spliterator<PaymentUpdate> {
         return Optional.empty();
     }
 
-    /** Waits before the next stream. If there must not be one, closes the watch and throws the error. */
+    /** Waits before the next stream. If the watch cannot resume, closes it and throws the error. */
     private void waitAfter(PaymentsException failure) {
         cancelStream();
         if (closed.isDone()) {
@@ -79,7 +79,7 @@ final class Watch implements Spliterator<PaymentUpdate> {
         if (responses == null) {
             connection.checkOpen();
             connection.reconnectSoon();
-            resumptions.opening();
+            resumptions.recordOpening();
             responses = ResponseStream.open(connection.channel(), PaymentServiceGrpc.getWatchPaymentsMethod(), request);
             if (closed.isDone()) {
                 // The watch was closed before there was a stream to cancel.

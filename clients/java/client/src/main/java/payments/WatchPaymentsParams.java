@@ -13,14 +13,14 @@ import java.time.Duration;
  */
 public record WatchPaymentsParams(String resumeToken, Duration timeout) {
     /**
-     * Checks the parameters.
+     * Rejects a timeout that is not more than zero. The service checks the token.
      *
      * @throws IllegalArgumentException if the timeout is not more than zero
      */
     public WatchPaymentsParams {
         requireNonNull(resumeToken, "resumeToken");
         if (timeout != null) {
-            Times.positive("timeout", timeout);
+            Times.checkPositive("timeout", timeout);
         }
     }
 
@@ -49,14 +49,14 @@ public record WatchPaymentsParams(String resumeToken, Duration timeout) {
         }
 
         /**
-         * Sets how long the service may be unreachable without interruption before the stream throws the error. The
-         * default is forever.
+         * Sets how long the service may be continuously unreachable before the stream throws the error. The default is
+         * forever.
          *
          * @param timeout more than zero
          * @return this builder
          */
         public Builder timeout(Duration timeout) {
-            this.timeout = Times.positive("timeout", timeout);
+            this.timeout = Times.checkPositive("timeout", timeout);
             return this;
         }
 

@@ -3,9 +3,9 @@ package payments;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.done;
-import static payments.Answers.with;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.respondWith;
+import static payments.Handlers.succeed;
 
 import com.google.type.Money;
 import java.math.BigDecimal;
@@ -21,20 +21,20 @@ import payments.v1.ChargeResponse;
 
 @Timeout(60)
 class AmountsTest {
-    private static Money sent(BigDecimal amount) {
-        try (FakeService service = FakeService.answering(done());
+    private static Money sentAmount(BigDecimal amount) {
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             client.charge(ChargeParams.builder().orderId(342).amount(amount).build());
-            return ((ChargeRequest) service.last().request()).getAmount();
+            return ((ChargeRequest) service.lastCall().request()).getAmount();
         }
     }
 
-    private static BigDecimal received(long units, int nanos) {
+    private static BigDecimal receivedAmount(long units, int nanos) {
         Money money = Money.newBuilder().setUnits(units).setNanos(nanos).build();
         ChargeResponse response = ChargeResponse.newBuilder()
                 .setPayment(payments.v1.Payment.newBuilder().setAmount(money))
                 .build();
-        try (FakeService service = FakeService.answering(with(response));
+        try (FakeService service = FakeService.start(respondWith(response));
                 PaymentsClient client = service.client()) {
             return client.charge(CHARGE).amount();
         }
@@ -54,10 +54,10 @@ class AmountsTest {
         "-999999999999999999.99, -999999999999999999, -990000000",
     })
     void anAmountIsSentAndReceivedExactly(BigDecimal amount, long units, int nanos) {
-        Money money = sent(amount);
+        Money money = sentAmount(amount);
         assertEquals(units, money.getUnits());
         assertEquals(nanos, money.getNanos());
-        BigDecimal back = received(units, nanos);
+        BigDecimal back = receivedAmount(units, nanos);
         assertEquals(0, back.compareTo(amount), back.toString());
         assertEquals(2, back.scale());
     }
@@ -70,14 +70,14 @@ class AmountsTest {
         "-9223372036854775808, -999999999, -9223372036854775808.999999999",
         "9223372036854775807, 0, 9223372036854775807.00",
     })
-    void anAmountOfTheServiceIsConvertedExactly(long units, int nanos, BigDecimal expected) {
-        assertEquals(expected, received(units, nanos));
+    void anAmountFromTheServiceIsConvertedExactly(long units, int nanos, BigDecimal expected) {
+        assertEquals(expected, receivedAmount(units, nanos));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"0E+2000000000", "0E-2000000000", "0"})
     void zeroIsSentAsZeroWhateverItsScale(BigDecimal zero) {
-        assertEquals(Money.getDefaultInstance(), sent(zero));
+        assertEquals(Money.getDefaultInstance(), sentAmount(zero));
     }
 
     static Stream<BigDecimal> invalidAmounts() {
@@ -115,7 +115,7 @@ class AmountsTest {
 
     @Test
     void aCurrencyIsSentWithItsAmount() {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             client.charge(ChargeParams.builder()
                     .orderId(1)
@@ -124,7 +124,7 @@ class AmountsTest {
                     .build());
             assertEquals(
                     "USD",
-                    ((ChargeRequest) service.last().request()).getAmount().getCurrencyCode());
+                    ((ChargeRequest) service.lastCall().request()).getAmount().getCurrencyCode());
         }
     }
 }

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.NEVER;
-import static payments.Answers.done;
-import static payments.Answers.failing;
-import static payments.Answers.unavailable;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.failWith;
+import static payments.Handlers.succeed;
+import static payments.Handlers.unavailable;
 
 import io.grpc.TlsChannelCredentials;
 import java.io.IOException;
@@ -29,21 +29,21 @@ class ApiKeyTest {
 
     @Test
     void theKeyIsSentWithEveryAttempt() {
-        try (FakeService service = FakeService.answering(done().afterFailures(2, unavailable(NEVER)));
+        try (FakeService service = FakeService.start(succeed().afterFailures(2, unavailable(NO_GRPC_RETRY)));
                 PaymentsClient client = withKey(service.target()).build()) {
             client.charge(CHARGE);
             client.withTimeout(Duration.ofSeconds(20)).charge(CHARGE);
-            assertEquals(4, service.received().size());
-            service.received().forEach(each -> assertEquals("Bearer " + KEY, each.header("authorization")));
+            assertEquals(4, service.calls().size());
+            service.calls().forEach(each -> assertEquals("Bearer " + KEY, each.header("authorization")));
         }
     }
 
     @Test
     void withoutAKeyNoAuthorizationIsSent() {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             client.charge(CHARGE);
-            assertNull(service.last().header("authorization"));
+            assertNull(service.lastCall().header("authorization"));
         }
     }
 
@@ -100,7 +100,7 @@ class ApiKeyTest {
 
     @Test
     void formattingTheClientOrItsErrorsDoesNotRevealTheKey() {
-        try (FakeService service = FakeService.answering(failing(unavailable(NEVER)))) {
+        try (FakeService service = FakeService.start(failWith(unavailable(NO_GRPC_RETRY)))) {
             PaymentsClient.Builder builder = withKey(service.target()).timeout(Duration.ofSeconds(1));
             try (PaymentsClient client = builder.build()) {
                 PaymentsException error = assertThrows(PaymentsException.class, () -> client.charge(CHARGE));

@@ -3,7 +3,7 @@ package payments;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.done;
+import static payments.Handlers.succeed;
 
 import java.math.BigDecimal;
 import java.time.Duration;
@@ -108,10 +108,10 @@ class ArgumentsTest {
     @ParameterizedTest
     @MethodSource("callsWithNull")
     void aCallWithNullIsRejected(String name, Calls.Call call) {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             assertNamed(name, assertThrows(NullPointerException.class, () -> call.on(client)));
-            assertEquals(0, service.received().size());
+            assertEquals(0, service.calls().size());
         }
     }
 

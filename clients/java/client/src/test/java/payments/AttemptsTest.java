@@ -20,14 +20,14 @@ class AttemptsTest {
                 new ErrorDetails("no", Status.Code.UNAVAILABLE, "", null, null, retryAfter, List.of()));
     }
 
-    private static Attempts within(long hours, double jitter) {
+    private static Attempts attemptsWithin(long hours, double jitter) {
         return new Attempts(Deadline.after(hours, TimeUnit.HOURS), Attempts::isRetryable, () -> jitter);
     }
 
     @ParameterizedTest
     @ValueSource(doubles = {1, 0.5, 0})
     void theBackoffDoublesFrom100MillisecondsToOneSecondTimesTheJitter(double jitter) {
-        Attempts attempts = within(1, jitter);
+        Attempts attempts = attemptsWithin(1, jitter);
         List<Long> delaysMillis = Stream.generate(() -> attempts.delayNanos(unavailable(null)))
                 .limit(6)
                 .map(TimeUnit.NANOSECONDS::toMillis)
@@ -40,7 +40,7 @@ class AttemptsTest {
 
     @Test
     void theBackoffIsAddedToTheServicesRetryDelay() {
-        long delayNanos = within(1, 1).delayNanos(unavailable(Duration.ofMinutes(1)));
+        long delayNanos = attemptsWithin(1, 1).delayNanos(unavailable(Duration.ofMinutes(1)));
         assertEquals(Duration.ofMillis(60_100), Duration.ofNanos(delayNanos));
     }
 
@@ -50,13 +50,14 @@ class AttemptsTest {
             PaymentsException error = unavailable(retryAfter);
             assertSame(
                     error,
-                    assertThrows(PaymentsException.class, () -> within(1, 1).delayNanos(error)));
+                    assertThrows(
+                            PaymentsException.class, () -> attemptsWithin(1, 1).delayNanos(error)));
         }
     }
 
     @Test
     void ifTheDeadlinePassesDuringARetryThePreviousErrorIsThrown() {
-        Attempts attempts = within(1, 1);
+        Attempts attempts = attemptsWithin(1, 1);
         PaymentsException failure = unavailable(null);
         attempts.delayNanos(failure);
         PaymentsException exceeded =
@@ -81,6 +82,6 @@ class AttemptsTest {
                 new DeadlineExceededException(ErrorDetails.of(Status.Code.DEADLINE_EXCEEDED, "too late"));
         assertSame(
                 exceeded,
-                assertThrows(PaymentsException.class, () -> within(1, 1).delayNanos(exceeded)));
+                assertThrows(PaymentsException.class, () -> attemptsWithin(1, 1).delayNanos(exceeded)));
     }
 }

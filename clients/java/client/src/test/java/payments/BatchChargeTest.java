@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static payments.Answers.reason;
-import static payments.Answers.with;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.reason;
+import static payments.Handlers.respondWith;
 
 import com.google.protobuf.Any;
 import com.google.rpc.BadRequest;
@@ -53,7 +53,7 @@ class BatchChargeTest {
                 .amount(BigDecimal.ONE)
                 .requestId("order-0")
                 .build();
-        try (FakeService service = FakeService.answering(with(response(PAYMENT, error(), PAYMENT)));
+        try (FakeService service = FakeService.start(respondWith(response(PAYMENT, error(), PAYMENT)));
                 PaymentsClient client = service.client()) {
             List<ChargeOutcome> outcomes = client.batchCharge(List.of(CHARGE, invalid, CHARGE));
             assertEquals(3, outcomes.size());
@@ -72,17 +72,17 @@ class BatchChargeTest {
 
     @Test
     void anEmptyBatchIsSentToTheService() {
-        try (FakeService service = FakeService.answering(with(response()));
+        try (FakeService service = FakeService.start(respondWith(response()));
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(), client.batchCharge(List.of()));
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 
     @Test
     void theOutcomeIsUnknownIfTheNumberOfResultsDiffersFromTheNumberOfCharges() {
         for (BatchChargeResponse response : List.of(response(PAYMENT), response(PAYMENT, PAYMENT, PAYMENT))) {
-            try (FakeService service = FakeService.answering(with(response));
+            try (FakeService service = FakeService.start(respondWith(response));
                     PaymentsClient client = service.client()) {
                 assertThrows(OutcomeUnknownException.class, () -> client.batchCharge(List.of(CHARGE, CHARGE)));
             }

@@ -17,7 +17,7 @@ class BrokenConnectionTest {
     }
 
     @Test
-    void anUnknownErrorOfTheServiceStaysUnknown() {
+    void anUnknownErrorFromTheServiceStaysUnknown() {
         PaymentsException error = Errors.fromRpc(Status.UNKNOWN.asRuntimeException(), "order-342");
         assertEquals(Status.Code.UNKNOWN, error.code());
     }

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A certificate authority for one test, in a temporary directory. */
+/** A certificate authority for one test, with its files in a temporary directory. */
 final class Certificates {
     private final Path directory;
 

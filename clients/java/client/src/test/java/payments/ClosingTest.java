@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.done;
-import static payments.Answers.failing;
-import static payments.Answers.hanging;
-import static payments.Answers.retryAfterMillis;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.failWith;
+import static payments.Handlers.hang;
+import static payments.Handlers.retryAfterMillis;
+import static payments.Handlers.succeed;
 
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -19,14 +19,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import payments.FakeService.Answer;
+import payments.FakeService.Handler;
 
 @Timeout(60)
 class ClosingTest {
     @ParameterizedTest
     @MethodSource("payments.Calls#everyCall")
     void aClosedClientMakesNoCalls(Calls.Call call) {
-        try (FakeService service = FakeService.answering(done())) {
+        try (FakeService service = FakeService.start(succeed())) {
             PaymentsClient client = service.client();
             client.close();
             client.close();
@@ -34,13 +34,13 @@ class ClosingTest {
                     "the client is closed",
                     assertThrows(IllegalStateException.class, () -> call.on(client))
                             .getMessage());
-            assertEquals(0, service.received().size());
+            assertEquals(0, service.calls().size());
         }
     }
 
     @Test
     void closingAClientWithAnotherTimeoutClosesTheOriginal() {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             client.withTimeout(Duration.ofSeconds(1)).close();
             assertThrows(IllegalStateException.class, () -> client.charge(CHARGE));
@@ -49,22 +49,22 @@ class ClosingTest {
 
     @Test
     void closingEndsACallInFlight() throws Exception {
-        assertClosingEnds(hanging());
+        assertClosingEnds(hang());
     }
 
     @Test
     void closingEndsABackoff() throws Exception {
-        OutcomeUnknownException thrown = assertClosingEnds(failing(retryAfterMillis(30_000)));
+        OutcomeUnknownException thrown = assertClosingEnds(failWith(retryAfterMillis(30_000)));
         assertEquals("try again later", thrown.getMessage());
     }
 
-    private static OutcomeUnknownException assertClosingEnds(Answer answer) throws Exception {
+    private static OutcomeUnknownException assertClosingEnds(Handler handler) throws Exception {
         CountDownLatch started = new CountDownLatch(1);
-        Answer signaling = (number, request) -> {
+        Handler signaling = (number, request) -> {
             started.countDown();
-            return answer.to(number, request);
+            return handler.handle(number, request);
         };
-        try (FakeService service = FakeService.answering(signaling)) {
+        try (FakeService service = FakeService.start(signaling)) {
             PaymentsClient client = service.client(Duration.ofSeconds(50));
             CompletableFuture<Payment> charge = CompletableFuture.supplyAsync(() -> client.charge(CHARGE));
             assertTrue(started.await(20, TimeUnit.SECONDS));

@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.NEVER;
-import static payments.Answers.done;
-import static payments.Answers.unavailable;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.succeed;
+import static payments.Handlers.unavailable;
 
 import io.grpc.CallOptions;
 import io.grpc.Channel;
@@ -31,12 +31,12 @@ class ConnectionTest {
 
     @Test
     void callsAreSpreadOverAllAddressesOfTheTarget() {
-        try (FakeService first = FakeService.answering(done());
-                FakeService second = FakeService.answering(done());
+        try (FakeService first = FakeService.start(succeed());
+                FakeService second = FakeService.start(succeed());
                 PaymentsClient client = clientOf("ipv4:" + first.target() + "," + second.target())) {
             long untilNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
             // Until both connections are open.
-            while (Math.min(first.received().size(), second.received().size()) < 10) {
+            while (Math.min(first.calls().size(), second.calls().size()) < 10) {
                 client.charge(CHARGE);
                 assertTrue(System.nanoTime() < untilNanos, "one of the services received no calls");
             }
@@ -45,28 +45,28 @@ class ConnectionTest {
 
     @Test
     void anUnreachableAddressIsSkipped() {
-        FakeService stopped = FakeService.answering(done());
+        FakeService stopped = FakeService.start(succeed());
         stopped.close();
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = clientOf("ipv4:" + stopped.target() + "," + service.target())) {
             for (int count = 0; count < 10; count++) {
                 client.charge(CHARGE);
             }
-            assertEquals(10, service.received().size());
+            assertEquals(10, service.calls().size());
         }
     }
 
     @Test
     void aRestartedReplicaReceivesCallsAgain() {
-        FakeService before = FakeService.answering(done());
-        try (FakeService other = FakeService.answering(done());
+        FakeService before = FakeService.start(succeed());
+        try (FakeService other = FakeService.start(succeed());
                 PaymentsClient client = clientOf("ipv4:" + before.target() + "," + other.target())) {
             client.charge(CHARGE);
             before.close();
             client.charge(CHARGE);
-            try (FakeService after = FakeService.answering(before.port(), done())) {
+            try (FakeService after = FakeService.start(before.port(), succeed())) {
                 long untilNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
-                while (after.received().isEmpty()) {
+                while (after.calls().isEmpty()) {
                     client.charge(CHARGE);
                     assertTrue(System.nanoTime() < untilNanos, "the service received no calls");
                 }
@@ -88,11 +88,11 @@ class ConnectionTest {
                 "ipv4:127.0.0.1:%1$d,127.0.0.1:%1$d"
             })
     void aTargetIsAnAddressOrAGrpcTarget(String form) {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = clientOf(String.format(form, service.port()))) {
             client.charge(CHARGE);
             String host = form.contains("localhost") ? "localhost" : "127.0.0.1";
-            assertEquals(host + ":" + service.port(), service.last().authority());
+            assertEquals(host + ":" + service.port(), service.lastCall().authority());
         }
     }
 
@@ -106,14 +106,14 @@ class ConnectionTest {
     @ParameterizedTest
     @ValueSource(strings = {"", "checkout/1.4"})
     void theUserAgentIdentifiesTheProgramAndTheClient(String program) {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = PaymentsClient.builder()
                         .target(service.target())
                         .userAgent(program)
                         .build()) {
             client.charge(CHARGE);
             String expected = (program + " payments-client-java/1.0.0 grpc-java-netty/").strip();
-            String userAgent = service.last().header("user-agent");
+            String userAgent = service.lastCall().header("user-agent");
             assertTrue(userAgent.startsWith(expected), userAgent);
         }
     }
@@ -121,7 +121,7 @@ class ConnectionTest {
     @Test
     void interceptorsRunForEachAttemptTheFirstOneOutermost() {
         List<String> seen = new ArrayList<>();
-        try (FakeService service = FakeService.answering(done().afterFailures(1, unavailable(NEVER)));
+        try (FakeService service = FakeService.start(succeed().afterFailures(1, unavailable(NO_GRPC_RETRY)));
                 PaymentsClient client = PaymentsClient.builder()
                         .target(service.target())
                         .interceptor(recording("first", seen))
@@ -146,10 +146,10 @@ class ConnectionTest {
 
     @Test
     void manyThreadsShareOneClient() {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             assertDoesNotThrow(() -> IntStream.range(0, 50).parallel().forEach(number -> client.charge(CHARGE)));
-            assertEquals(50, service.received().size());
+            assertEquals(50, service.calls().size());
         }
     }
 }

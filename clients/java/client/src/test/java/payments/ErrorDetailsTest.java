@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.NEVER;
-import static payments.Answers.failing;
-import static payments.Answers.failure;
-import static payments.Answers.reason;
 import static payments.ErrorsTest.errorOf;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.failWith;
+import static payments.Handlers.failure;
+import static payments.Handlers.reason;
 
 import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
@@ -40,7 +40,7 @@ class ErrorDetailsTest {
         StatusRuntimeException failure = failure(
                 Status.Code.INVALID_ARGUMENT,
                 "amount: must be more than zero",
-                NEVER,
+                NO_GRPC_RETRY,
                 reason("INVALID_REQUEST"),
                 retryInfo(A_SECOND_AND_A_HALF),
                 BadRequest.newBuilder()
@@ -78,12 +78,13 @@ class ErrorDetailsTest {
     @Test
     void theMessageOfAnErrorWithoutOneIsItsCode() {
         assertEquals(
-                "NOT_FOUND", errorOf(failure(Status.Code.NOT_FOUND, "", NEVER)).getMessage());
+                "NOT_FOUND",
+                errorOf(failure(Status.Code.NOT_FOUND, "", NO_GRPC_RETRY)).getMessage());
     }
 
     @Test
-    void theErrorOfACallThatOnlyReadsHasNoRequestId() {
-        try (FakeService service = FakeService.answering(failing(failure(Status.Code.NOT_FOUND, "no", NEVER)));
+    void theErrorOfAReadOnlyCallHasNoRequestId() {
+        try (FakeService service = FakeService.start(failWith(failure(Status.Code.NOT_FOUND, "no", NO_GRPC_RETRY)));
                 PaymentsClient client = service.client()) {
             PaymentsException error = assertThrows(PaymentsException.class, () -> client.getPayment(7));
             assertTrue(error.requestId().isEmpty());
@@ -104,7 +105,7 @@ class ErrorDetailsTest {
     }
 
     @Test
-    void aMalformedDetailDoesNotHideTheOthers() {
+    void aMalformedDetailDoesNotHideTheOtherDetails() {
         com.google.rpc.Status status = com.google.rpc.Status.newBuilder()
                 .setCode(Status.Code.NOT_FOUND.value())
                 .addDetails(malformed("google.rpc.ErrorInfo"))
@@ -134,7 +135,7 @@ class ErrorDetailsTest {
                         .setSeconds(Long.MIN_VALUE)
                         .setNanos(Integer.MIN_VALUE)
                         .build())) {
-            PaymentsException error = errorOf(failure(Status.Code.NOT_FOUND, "no", NEVER, retryInfo(delay)));
+            PaymentsException error = errorOf(failure(Status.Code.NOT_FOUND, "no", NO_GRPC_RETRY, retryInfo(delay)));
             assertEquals(Optional.of(Duration.ZERO), error.retryAfter());
         }
     }
@@ -145,7 +146,7 @@ class ErrorDetailsTest {
                 .setSeconds(Long.MAX_VALUE)
                 .setNanos(Integer.MAX_VALUE)
                 .build();
-        PaymentsException error = errorOf(failure(Status.Code.UNAVAILABLE, "no", NEVER, retryInfo(infinite)));
+        PaymentsException error = errorOf(failure(Status.Code.UNAVAILABLE, "no", NO_GRPC_RETRY, retryInfo(infinite)));
         assertInstanceOf(UnavailableException.class, error);
         assertTrue(error.retryAfter().orElseThrow().compareTo(Duration.ofDays(365)) > 0);
     }

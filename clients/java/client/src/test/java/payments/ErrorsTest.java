@@ -4,12 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.NEVER;
-import static payments.Answers.failing;
-import static payments.Answers.failure;
-import static payments.Answers.muchLater;
-import static payments.Answers.reason;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.failWith;
+import static payments.Handlers.failure;
+import static payments.Handlers.muchLater;
+import static payments.Handlers.reason;
 
 import com.google.rpc.ErrorInfo;
 import io.grpc.Status;
@@ -24,9 +24,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The classes of errors. */
 class ErrorsTest {
-    /** {@return the error of a charge that the service fails with {@code failure}} */
+    /** {@return the client's error when the service fails a charge with {@code failure}} */
     static PaymentsException errorOf(StatusRuntimeException failure) {
-        try (FakeService service = FakeService.answering(failing(failure));
+        try (FakeService service = FakeService.start(failWith(failure));
                 PaymentsClient client = service.client(Duration.ofSeconds(30))) {
             return assertThrows(PaymentsException.class, () -> client.charge(CHARGE));
         }
@@ -63,7 +63,7 @@ class ErrorsTest {
     @MethodSource("reasons")
     void eachReasonOfTheContractHasAClass(String reason, Class<?> expected) {
         PaymentsException error =
-                errorOf(failure(Status.Code.FAILED_PRECONDITION, "no", NEVER, reason(reason), muchLater()));
+                errorOf(failure(Status.Code.FAILED_PRECONDITION, "no", NO_GRPC_RETRY, reason(reason), muchLater()));
         assertEquals(expected, error.getClass());
         assertEquals(reason, error.reason());
         assertEquals(Status.Code.FAILED_PRECONDITION, error.code());
@@ -86,7 +86,7 @@ class ErrorsTest {
     @ParameterizedTest
     @MethodSource("codes")
     void anErrorWithoutAReasonHasTheClassOfItsCode(Status.Code code, Class<?> expected) {
-        PaymentsException error = errorOf(failure(code, "no", NEVER, muchLater()));
+        PaymentsException error = errorOf(failure(code, "no", NO_GRPC_RETRY, muchLater()));
         assertEquals(expected, error.getClass());
         assertEquals(code, error.code());
         assertEquals("", error.reason());
@@ -94,23 +94,23 @@ class ErrorsTest {
     }
 
     @Test
-    void anErrorOfANewerServiceHasTheClassOfItsCode() {
-        PaymentsException error = errorOf(failure(Status.Code.INTERNAL, "no", NEVER, reason("A_NEWER_REASON")));
+    void anErrorWithAnUnknownReasonHasTheClassOfItsCode() {
+        PaymentsException error = errorOf(failure(Status.Code.INTERNAL, "no", NO_GRPC_RETRY, reason("A_NEWER_REASON")));
         assertEquals(InternalErrorException.class, error.getClass());
         assertEquals("A_NEWER_REASON", error.reason());
     }
 
     @Test
-    void aReasonOfAnotherDomainIsIgnored() {
+    void aReasonFromAnotherDomainIsIgnored() {
         ErrorInfo foreign = ErrorInfo.newBuilder()
                 .setDomain("proxy.example")
                 .setReason("PAYMENT_NOT_FOUND")
                 .build();
-        PaymentsException error = errorOf(failure(Status.Code.INTERNAL, "no", NEVER, foreign));
+        PaymentsException error = errorOf(failure(Status.Code.INTERNAL, "no", NO_GRPC_RETRY, foreign));
         assertEquals(InternalErrorException.class, error.getClass());
         assertEquals("", error.reason());
         PaymentsException both =
-                errorOf(failure(Status.Code.INTERNAL, "no", NEVER, foreign, reason("PAYMENT_PENDING")));
+                errorOf(failure(Status.Code.INTERNAL, "no", NO_GRPC_RETRY, foreign, reason("PAYMENT_PENDING")));
         assertEquals(PaymentPendingException.class, both.getClass());
     }
 
@@ -144,7 +144,7 @@ class ErrorsTest {
 
     @Test
     void theCauseIsGrpcsOwnException() {
-        PaymentsException error = errorOf(failure(Status.Code.NOT_FOUND, "no", NEVER));
+        PaymentsException error = errorOf(failure(Status.Code.NOT_FOUND, "no", NO_GRPC_RETRY));
         StatusRuntimeException cause = assertInstanceOf(StatusRuntimeException.class, error.getCause());
         assertEquals(Status.Code.NOT_FOUND, cause.getStatus().getCode());
     }

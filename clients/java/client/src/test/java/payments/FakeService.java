@@ -37,18 +37,18 @@ import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
 
-/** A gRPC server in this process that responds as the test says, and records the calls that it receives. */
+/** A fake gRPC server in this process. The test defines its responses, and it records the calls that it receives. */
 final class FakeService extends PaymentServiceImplBase implements AutoCloseable {
     private static final Context.Key<Metadata> HEADERS = Context.key("headers");
     private static final Context.Key<String> AUTHORITY = Context.key("authority");
 
-    private final Answer answer;
-    private final List<Received> received = new ArrayList<>();
+    private final Handler handler;
+    private final List<ReceivedCall> calls = new ArrayList<>();
     private final Server server;
     private final int port;
 
-    private FakeService(int port, ServerCredentials credentials, Answer answer) {
-        this.answer = answer;
+    private FakeService(int port, ServerCredentials credentials, Handler handler) {
+        this.handler = handler;
         try {
             server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", port), credentials)
                     .addService(this)
@@ -62,16 +62,16 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
     }
 
     /** {@return a service on a free port} */
-    static FakeService answering(Answer answer) {
-        return new FakeService(0, InsecureServerCredentials.create(), answer);
+    static FakeService start(Handler handler) {
+        return new FakeService(0, InsecureServerCredentials.create(), handler);
     }
 
-    static FakeService answering(int port, Answer answer) {
-        return new FakeService(port, InsecureServerCredentials.create(), answer);
+    static FakeService start(int port, Handler handler) {
+        return new FakeService(port, InsecureServerCredentials.create(), handler);
     }
 
-    static FakeService answering(ServerCredentials credentials, Answer answer) {
-        return new FakeService(0, credentials, answer);
+    static FakeService start(ServerCredentials credentials, Handler handler) {
+        return new FakeService(0, credentials, handler);
     }
 
     String target() {
@@ -82,28 +82,28 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         return port;
     }
 
-    /** {@return a new client of this service} */
+    /** {@return a new client for this service} */
     PaymentsClient client() {
         return PaymentsClient.builder().target(target()).build();
     }
 
-    /** {@return a new client of this service with a timeout} */
+    /** {@return a new client for this service with a timeout} */
     PaymentsClient client(Duration timeout) {
         return PaymentsClient.builder().target(target()).timeout(timeout).build();
     }
 
-    synchronized List<Received> received() {
-        return List.copyOf(received);
+    synchronized List<ReceivedCall> calls() {
+        return List.copyOf(calls);
     }
 
-    /** {@return the received requests, all of which must be of this kind} */
+    /** {@return the received requests, all of which must be of this type} */
     <M extends Message> List<M> requests(Class<M> kind) {
-        return received().stream().map(Received::request).map(kind::cast).toList();
+        return calls().stream().map(ReceivedCall::request).map(kind::cast).toList();
     }
 
     /** {@return the last received call} */
-    Received last() {
-        List<Received> all = received();
+    ReceivedCall lastCall() {
+        List<ReceivedCall> all = calls();
         return all.get(all.size() - 1);
     }
 
@@ -120,52 +120,52 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
 
     @Override
     public void charge(ChargeRequest request, StreamObserver<ChargeResponse> observer) {
-        answer(request, observer);
+        respond(request, observer);
     }
 
     @Override
     public void batchCharge(BatchChargeRequest request, StreamObserver<BatchChargeResponse> observer) {
-        answer(request, observer);
+        respond(request, observer);
     }
 
     @Override
     public void refund(RefundRequest request, StreamObserver<RefundResponse> observer) {
-        answer(request, observer);
+        respond(request, observer);
     }
 
     @Override
     public void getPayment(GetPaymentRequest request, StreamObserver<GetPaymentResponse> observer) {
-        answer(request, observer);
+        respond(request, observer);
     }
 
     @Override
     public void listRefunds(ListRefundsRequest request, StreamObserver<ListRefundsResponse> observer) {
-        answer(request, observer);
+        respond(request, observer);
     }
 
     @Override
     public void listPayments(ListPaymentsRequest request, StreamObserver<ListPaymentsResponse> observer) {
-        answer(request, observer);
+        respond(request, observer);
     }
 
     @Override
     public void watchPayments(WatchPaymentsRequest request, StreamObserver<WatchPaymentsResponse> observer) {
-        if (!(answer instanceof StreamAnswer streamAnswer)) {
-            answer(request, observer);
+        if (!(handler instanceof StreamHandler streamHandler)) {
+            respond(request, observer);
             return;
         }
         try {
-            streamAnswer.stream(record(request), request, (ServerCallStreamObserver<WatchPaymentsResponse>) observer);
+            streamHandler.stream(record(request), request, (ServerCallStreamObserver<WatchPaymentsResponse>) observer);
         } catch (Exception failure) {
             observer.onError(failure);
         }
     }
 
-    @SuppressWarnings("unchecked") // the test's answer has the response type of its call
-    private <A> void answer(Message request, StreamObserver<A> observer) {
+    @SuppressWarnings("unchecked") // the test's handler returns the response type of its call
+    private <A> void respond(Message request, StreamObserver<A> observer) {
         A response;
         try {
-            response = (A) answer.to(record(request), request);
+            response = (A) handler.handle(record(request), request);
         } catch (Exception failure) {
             observer.onError(failure);
             return;
@@ -178,47 +178,47 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
     private synchronized int record(Message request) {
         Context context = Context.current();
         Deadline deadline = context.getDeadline();
-        received.add(new Received(
+        calls.add(new ReceivedCall(
                 request,
                 HEADERS.get(context),
                 AUTHORITY.get(context),
                 System.nanoTime(),
                 deadline == null ? null : Duration.ofNanos(deadline.timeRemaining(TimeUnit.NANOSECONDS))));
-        return received.size();
+        return calls.size();
     }
 
-    /** How the service responds to calls. */
+    /** Responds to calls. */
     @FunctionalInterface
-    interface Answer {
-        /** {@return the response to the call with this number, which starts at 1} */
-        Message to(int number, Message request) throws Exception;
+    interface Handler {
+        /** {@return the response to a call; the number of the first call is 1} */
+        Message handle(int number, Message request) throws Exception;
 
-        /** {@return an answer that fails the first calls, and responds to later ones like this answer} */
-        default Answer afterFailures(int count, Exception failure) {
+        /** {@return a handler that fails the first {@code count} calls, and responds to later ones like this one} */
+        default Handler afterFailures(int count, Exception failure) {
             return (number, request) -> {
                 if (number <= count) {
                     throw failure;
                 }
-                return to(number, request);
+                return handle(number, request);
             };
         }
     }
 
-    /** How the service responds to streams. It supports no other calls. */
+    /** Responds to streams. It supports no other calls. */
     @FunctionalInterface
-    interface StreamAnswer extends Answer {
-        /** Responds to the stream with this number, which starts at 1. The stream stays open when this returns. */
+    interface StreamHandler extends Handler {
+        /** Responds to a stream. The number of the first stream is 1. The stream stays open when this returns. */
         void stream(int number, WatchPaymentsRequest request, ServerCallStreamObserver<WatchPaymentsResponse> observer)
                 throws Exception;
 
         @Override
-        default Message to(int number, Message request) {
+        default Message handle(int number, Message request) {
             throw new UnsupportedOperationException();
         }
     }
 
     /** A received call; {@code remaining} is the time until its deadline, or null if it has none. */
-    record Received(Message request, Metadata headers, String authority, long atNanos, Duration remaining) {
+    record ReceivedCall(Message request, Metadata headers, String authority, long atNanos, Duration remaining) {
         String header(String name) {
             return headers.get(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER));
         }

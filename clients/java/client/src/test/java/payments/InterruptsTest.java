@@ -3,10 +3,10 @@ package payments;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.failing;
-import static payments.Answers.hanging;
-import static payments.Answers.retryAfterMillis;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.failWith;
+import static payments.Handlers.hang;
+import static payments.Handlers.retryAfterMillis;
 
 import io.grpc.Context;
 import io.grpc.Status;
@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import payments.FakeService.Answer;
+import payments.FakeService.Handler;
 
 @Timeout(60)
 class InterruptsTest {
@@ -27,26 +27,26 @@ class InterruptsTest {
         Thread.interrupted();
     }
 
-    /** {@return an answer that interrupts the thread soon after the call arrives} */
-    private static Answer interrupting(Thread thread, Answer answer) {
+    /** {@return a handler that interrupts the thread soon after the call arrives} */
+    private static Handler interrupting(Thread thread, Handler handler) {
         return (number, request) -> {
             CompletableFuture.delayedExecutor(300, TimeUnit.MILLISECONDS).execute(thread::interrupt);
-            return answer.to(number, request);
+            return handler.handle(number, request);
         };
     }
 
     @Test
     void anInterruptEndsTheCallAndStaysSet() {
-        assertInterruptEnds(hanging());
+        assertInterruptEnds(hang());
     }
 
     @Test
     void anInterruptEndsABackoffAndStaysSet() {
-        assertInterruptEnds(failing(retryAfterMillis(30_000)));
+        assertInterruptEnds(failWith(retryAfterMillis(30_000)));
     }
 
-    private static void assertInterruptEnds(Answer answer) {
-        try (FakeService service = FakeService.answering(interrupting(Thread.currentThread(), answer));
+    private static void assertInterruptEnds(Handler handler) {
+        try (FakeService service = FakeService.start(interrupting(Thread.currentThread(), handler));
                 PaymentsClient client = service.client(LONG)) {
             long beganNanos = System.nanoTime();
             OutcomeUnknownException thrown = assertThrows(OutcomeUnknownException.class, () -> client.charge(CHARGE));
@@ -54,16 +54,16 @@ class InterruptsTest {
             assertTrue(System.nanoTime() - beganNanos < TimeUnit.SECONDS.toNanos(20));
             assertEquals(Status.Code.CANCELLED, thrown.code());
             assertTrue(thrown.requestId().isPresent());
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 
     @Test
     void cancelingTheContextEndsTheCall() {
         try (Context.CancellableContext context = Context.current().withCancellation();
-                FakeService service = FakeService.answering((number, request) -> {
+                FakeService service = FakeService.start((number, request) -> {
                     context.cancel(null);
-                    return hanging().to(number, request);
+                    return hang().handle(number, request);
                 });
                 PaymentsClient client = service.client(LONG)) {
             context.run(() -> {
@@ -71,7 +71,7 @@ class InterruptsTest {
                         assertThrows(OutcomeUnknownException.class, () -> client.charge(CHARGE));
                 assertEquals(Status.Code.CANCELLED, thrown.code());
             });
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 }

@@ -3,10 +3,10 @@ package payments;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.NEVER;
-import static payments.Answers.failure;
-import static payments.Answers.unavailable;
 import static payments.Calls.ALL;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.failure;
+import static payments.Handlers.unavailable;
 
 import io.grpc.Status;
 import java.util.ArrayList;
@@ -16,14 +16,14 @@ import java.util.OptionalLong;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import payments.FakeService.Answer;
+import payments.FakeService.Handler;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.ListPaymentsResponse;
 import payments.v1.PaymentFilter;
 
 class PagingTest {
     /** Three pages of two payments each. The token of a page is the last id of the previous one. */
-    private static final Answer PAGES = (number, request) -> {
+    private static final Handler PAGES = (number, request) -> {
         ListPaymentsRequest listRequest = (ListPaymentsRequest) request;
         String token = listRequest.getPageToken();
         long before = token.isEmpty() ? 0 : Long.parseLong(token);
@@ -51,7 +51,7 @@ class PagingTest {
                 .orderBy("create_time asc")
                 .pageSize(2)
                 .build();
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listPayments(params)));
             List<ListPaymentsRequest> expected = Stream.of("", "2", "4")
@@ -68,28 +68,28 @@ class PagingTest {
 
     @Test
     void aPageIsFetchedWhenTheIterationReachesIt() {
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             Stream<Payment> stream = client.listPayments(ALL);
             Iterator<Payment> iterator = stream.iterator();
-            assertEquals(0, service.received().size());
+            assertEquals(0, service.calls().size());
             for (int count = 1; count <= 6; count++) {
                 assertEquals(count, iterator.next().paymentId());
-                assertEquals((count + 1) / 2, service.received().size());
+                assertEquals((count + 1) / 2, service.calls().size());
             }
             assertEquals(false, iterator.hasNext());
-            assertEquals(3, service.received().size());
+            assertEquals(3, service.calls().size());
         }
     }
 
     @Test
     void onlyThePagesOfTheConsumedPaymentsAreFetched() {
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             assertEquals(1, client.listPayments(ALL).findFirst().orElseThrow().paymentId());
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
             assertEquals(List.of(1L, 2L), ids(client.listPayments(ALL).limit(2)));
-            assertEquals(2, service.received().size());
+            assertEquals(2, service.calls().size());
             assertEquals(
                     1,
                     client.listPayments(ALL)
@@ -97,13 +97,13 @@ class PagingTest {
                             .findFirst()
                             .orElseThrow()
                             .paymentId());
-            assertEquals(3, service.received().size());
+            assertEquals(3, service.calls().size());
         }
     }
 
     @Test
     void aListCanStartFromAPageToken() {
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             ListPaymentsParams rest =
                     ListPaymentsParams.builder().pageToken("2").build();
@@ -113,10 +113,10 @@ class PagingTest {
 
     @Test
     void anEmptyPageDoesNotEndAList() {
-        Answer firstIsEmpty = (number, request) -> number == 1
+        Handler firstIsEmpty = (number, request) -> number == 1
                 ? ListPaymentsResponse.newBuilder().setNextPageToken("4").build()
-                : PAGES.to(number, request);
-        try (FakeService service = FakeService.answering(firstIsEmpty);
+                : PAGES.handle(number, request);
+        try (FakeService service = FakeService.start(firstIsEmpty);
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(5L, 6L), ids(client.listPayments(ALL)));
         }
@@ -124,13 +124,13 @@ class PagingTest {
 
     @Test
     void anErrorOfALaterPageIsThrownWhenTheListReachesIt() {
-        Answer secondFails = (number, request) -> {
+        Handler secondFails = (number, request) -> {
             if (number == 2) {
-                throw failure(Status.Code.INVALID_ARGUMENT, "the page token is invalid", NEVER);
+                throw failure(Status.Code.INVALID_ARGUMENT, "the page token is invalid", NO_GRPC_RETRY);
             }
-            return PAGES.to(number, request);
+            return PAGES.handle(number, request);
         };
-        try (FakeService service = FakeService.answering(secondFails);
+        try (FakeService service = FakeService.start(secondFails);
                 PaymentsClient client = service.client()) {
             List<Long> seen = new ArrayList<>();
             Stream<Payment> list = client.listPayments(ALL);
@@ -141,22 +141,22 @@ class PagingTest {
 
     @Test
     void aPageThatFailsTemporarilyDoesNotEndTheList() {
-        Answer secondFailsOnce = (number, request) -> {
+        Handler secondFailsOnce = (number, request) -> {
             if (number == 2) {
-                throw unavailable(NEVER);
+                throw unavailable(NO_GRPC_RETRY);
             }
-            return PAGES.to(number, request);
+            return PAGES.handle(number, request);
         };
-        try (FakeService service = FakeService.answering(secondFailsOnce);
+        try (FakeService service = FakeService.start(secondFailsOnce);
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listPayments(ALL)));
-            assertEquals(4, service.received().size());
+            assertEquals(4, service.calls().size());
         }
     }
 
     @Test
     void aPageHasATokenForTheNextOneAndATotalSizeOnRequest() {
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             PaymentPage first = client.listPaymentsPage(
                     ListPaymentsParams.builder().includeTotalSize(true).build());

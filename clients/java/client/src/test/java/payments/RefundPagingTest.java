@@ -2,11 +2,11 @@ package payments;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static payments.Answers.NEVER;
-import static payments.Answers.failure;
-import static payments.Answers.reason;
-import static payments.Answers.unavailable;
 import static payments.Calls.REFUNDS;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.failure;
+import static payments.Handlers.reason;
+import static payments.Handlers.unavailable;
 
 import io.grpc.Status;
 import java.util.ArrayList;
@@ -15,13 +15,13 @@ import java.util.List;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import payments.FakeService.Answer;
+import payments.FakeService.Handler;
 import payments.v1.ListRefundsRequest;
 import payments.v1.ListRefundsResponse;
 
 class RefundPagingTest {
     /** Three pages of two refunds each. The token of a page is the last id of the previous one. */
-    private static final Answer PAGES = (number, request) -> {
+    private static final Handler PAGES = (number, request) -> {
         String token = ((ListRefundsRequest) request).getPageToken();
         long before = token.isEmpty() ? 0 : Long.parseLong(token);
         ListRefundsResponse.Builder page = ListRefundsResponse.newBuilder();
@@ -44,7 +44,7 @@ class RefundPagingTest {
                 .paymentId(Long.MAX_VALUE)
                 .pageSize(2)
                 .build();
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listRefunds(params)));
             List<ListRefundsRequest> expected = Stream.of("", "2", "4")
@@ -60,16 +60,16 @@ class RefundPagingTest {
 
     @Test
     void aPageOfRefundsIsFetchedWhenTheIterationReachesIt() {
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             Iterator<Refund> iterator = client.listRefunds(REFUNDS).iterator();
-            assertEquals(0, service.received().size());
+            assertEquals(0, service.calls().size());
             for (int count = 1; count <= 6; count++) {
                 assertEquals(count, iterator.next().refundId());
-                assertEquals((count + 1) / 2, service.received().size());
+                assertEquals((count + 1) / 2, service.calls().size());
             }
             assertEquals(false, iterator.hasNext());
-            assertEquals(3, service.received().size());
+            assertEquals(3, service.calls().size());
         }
     }
 
@@ -77,7 +77,7 @@ class RefundPagingTest {
     void refundsCanBeListedFromAPageToken() {
         ListRefundsParams rest =
                 ListRefundsParams.builder().paymentId(7).pageToken("2").build();
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(3L, 4L, 5L, 6L), ids(client.listRefunds(rest)));
         }
@@ -85,10 +85,10 @@ class RefundPagingTest {
 
     @Test
     void anEmptyPageDoesNotEndAListOfRefunds() {
-        Answer firstIsEmpty = (number, request) -> number == 1
+        Handler firstIsEmpty = (number, request) -> number == 1
                 ? ListRefundsResponse.newBuilder().setNextPageToken("4").build()
-                : PAGES.to(number, request);
-        try (FakeService service = FakeService.answering(firstIsEmpty);
+                : PAGES.handle(number, request);
+        try (FakeService service = FakeService.start(firstIsEmpty);
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(5L, 6L), ids(client.listRefunds(REFUNDS)));
         }
@@ -96,13 +96,14 @@ class RefundPagingTest {
 
     @Test
     void anErrorOfALaterPageOfRefundsIsThrownWhenTheListReachesIt() {
-        Answer secondFails = (number, request) -> {
+        Handler secondFails = (number, request) -> {
             if (number == 2) {
-                throw failure(Status.Code.NOT_FOUND, "there is no payment 7", NEVER, reason("PAYMENT_NOT_FOUND"));
+                throw failure(
+                        Status.Code.NOT_FOUND, "there is no payment 7", NO_GRPC_RETRY, reason("PAYMENT_NOT_FOUND"));
             }
-            return PAGES.to(number, request);
+            return PAGES.handle(number, request);
         };
-        try (FakeService service = FakeService.answering(secondFails);
+        try (FakeService service = FakeService.start(secondFails);
                 PaymentsClient client = service.client()) {
             List<Long> seen = new ArrayList<>();
             Stream<Refund> list = client.listRefunds(REFUNDS);
@@ -113,22 +114,22 @@ class RefundPagingTest {
 
     @Test
     void aPageOfRefundsThatFailsTemporarilyDoesNotEndTheList() {
-        Answer secondFailsOnce = (number, request) -> {
+        Handler secondFailsOnce = (number, request) -> {
             if (number == 2) {
-                throw unavailable(NEVER);
+                throw unavailable(NO_GRPC_RETRY);
             }
-            return PAGES.to(number, request);
+            return PAGES.handle(number, request);
         };
-        try (FakeService service = FakeService.answering(secondFailsOnce);
+        try (FakeService service = FakeService.start(secondFailsOnce);
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listRefunds(REFUNDS)));
-            assertEquals(4, service.received().size());
+            assertEquals(4, service.calls().size());
         }
     }
 
     @Test
     void aPageOfRefundsHasATokenForTheNextOne() {
-        try (FakeService service = FakeService.answering(PAGES);
+        try (FakeService service = FakeService.start(PAGES);
                 PaymentsClient client = service.client()) {
             RefundPage first = client.listRefundsPage(
                     ListRefundsParams.builder().paymentId(7).pageSize(2).build());

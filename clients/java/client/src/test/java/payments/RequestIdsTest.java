@@ -3,9 +3,9 @@ package payments;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.done;
 import static payments.Calls.CHARGE;
 import static payments.Calls.REFUND;
+import static payments.Handlers.succeed;
 
 import java.math.BigDecimal;
 import java.util.List;
@@ -25,15 +25,15 @@ class RequestIdsTest {
                 .amount(BigDecimal.ONE)
                 .requestId(requestId)
                 .build();
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             client.charge(charge);
-            ChargeRequest charged = (ChargeRequest) service.last().request();
+            ChargeRequest charged = (ChargeRequest) service.lastCall().request();
             client.batchCharge(List.of(charge));
-            BatchChargeRequest batch = (BatchChargeRequest) service.last().request();
+            BatchChargeRequest batch = (BatchChargeRequest) service.lastCall().request();
             client.refund(
                     RefundParams.builder().paymentId(7).requestId(requestId).build());
-            RefundRequest refunded = (RefundRequest) service.last().request();
+            RefundRequest refunded = (RefundRequest) service.lastCall().request();
             assertTrue(charged.hasRequestId());
             assertEquals(requestId, charged.getRequestId());
             assertEquals(charged, batch.getCharges(0));
@@ -44,7 +44,7 @@ class RequestIdsTest {
 
     @Test
     void eachChargeWithoutARequestIdGetsANewOne() {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             client.charge(CHARGE);
             client.charge(CHARGE);
@@ -55,7 +55,7 @@ class RequestIdsTest {
 
     @Test
     void eachRefundWithoutARequestIdGetsANewOne() {
-        try (FakeService service = FakeService.answering(done());
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             client.refund(REFUND);
             client.refund(REFUND);

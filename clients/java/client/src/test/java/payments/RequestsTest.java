@@ -1,7 +1,7 @@
 package payments;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static payments.Answers.done;
+import static payments.Handlers.succeed;
 
 import com.google.protobuf.Message;
 import com.google.protobuf.Timestamp;
@@ -20,16 +20,16 @@ import payments.v1.RefundRequest;
 
 /** The requests that calls send. */
 class RequestsTest {
-    private static Message sent(Calls.Call call) {
-        try (FakeService service = FakeService.answering(done());
+    private static Message sentRequest(Calls.Call call) {
+        try (FakeService service = FakeService.start(succeed());
                 PaymentsClient client = service.client()) {
             call.on(client);
-            return service.last().request();
+            return service.lastCall().request();
         }
     }
 
     private static PaymentFilter filter(ListPaymentsParams.Builder params) {
-        return ((ListPaymentsRequest) sent(client -> client.listPaymentsPage(params.build()))).getFilter();
+        return ((ListPaymentsRequest) sentRequest(client -> client.listPaymentsPage(params.build()))).getFilter();
     }
 
     private static Money money(String currency, long units, int nanos) {
@@ -56,7 +56,7 @@ class RequestsTest {
                 .setMethod(payments.v1.PaymentMethod.PAYMENT_METHOD_COD)
                 .setRequestId("order-1")
                 .build();
-        assertEquals(expected, sent(client -> client.charge(params)));
+        assertEquals(expected, sentRequest(client -> client.charge(params)));
     }
 
     @Test
@@ -74,7 +74,7 @@ class RequestsTest {
                 .setReason("damaged")
                 .setRequestId("refund-1")
                 .build();
-        assertEquals(expected, sent(client -> client.refund(params)));
+        assertEquals(expected, sentRequest(client -> client.refund(params)));
     }
 
     @Test
@@ -86,17 +86,17 @@ class RequestsTest {
                         .setPaymentId(7)
                         .setRequestId("refund-1")
                         .build(),
-                sent(client -> client.refund(params)));
+                sentRequest(client -> client.refund(params)));
     }
 
     @Test
     void aPaymentIsRequestedByItsIdOrItsReference() {
         assertEquals(
                 GetPaymentRequest.newBuilder().setPaymentId(Long.MAX_VALUE).build(),
-                sent(client -> client.getPayment(Long.MAX_VALUE)));
+                sentRequest(client -> client.getPayment(Long.MAX_VALUE)));
         assertEquals(
                 GetPaymentRequest.newBuilder().setReference("ECI20251124-1").build(),
-                sent(client -> client.getPaymentByReference("ECI20251124-1")));
+                sentRequest(client -> client.getPaymentByReference("ECI20251124-1")));
     }
 
     @Test

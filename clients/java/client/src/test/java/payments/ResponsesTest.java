@@ -3,9 +3,9 @@ package payments;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static payments.Answers.with;
 import static payments.Calls.FROM_NOW;
 import static payments.Calls.REFUND;
+import static payments.Handlers.respondWith;
 
 import com.google.protobuf.Timestamp;
 import com.google.type.Money;
@@ -31,8 +31,8 @@ class ResponsesTest {
             .build();
     private static final Instant TIME = Instant.parse("2025-11-24T03:15:55.362775Z");
 
-    private static PaymentDetails received(GetPaymentResponse response) {
-        try (FakeService service = FakeService.answering(with(response));
+    private static PaymentDetails receivedDetails(GetPaymentResponse response) {
+        try (FakeService service = FakeService.start(respondWith(response));
                 PaymentsClient client = service.client()) {
             return client.getPayment(7);
         }
@@ -48,7 +48,7 @@ class ResponsesTest {
 
     @Test
     void aPaymentAndItsRefundsAreConvertedToJavaTypes() {
-        PaymentDetails details = received(GetPaymentResponse.newBuilder()
+        PaymentDetails details = receivedDetails(GetPaymentResponse.newBuilder()
                 .setPayment(payments.v1.Payment.newBuilder()
                         .setPaymentId(Long.MAX_VALUE)
                         .setOrderId(Long.MIN_VALUE)
@@ -90,7 +90,7 @@ class ResponsesTest {
 
     @Test
     void missingFieldsOfAnAdoptedPaymentAreNullNotZero() {
-        Payment payment = received(GetPaymentResponse.newBuilder()
+        Payment payment = receivedDetails(GetPaymentResponse.newBuilder()
                         .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
                         .build())
                 .payment();
@@ -106,7 +106,7 @@ class ResponsesTest {
                 .setRefund(payments.v1.Refund.newBuilder().setRefundId(19).setAmount(rupees(1, 0)))
                 .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
                 .build();
-        try (FakeService service = FakeService.answering(with(response));
+        try (FakeService service = FakeService.start(respondWith(response));
                 PaymentsClient client = service.client()) {
             RefundResult result = client.refund(REFUND);
             assertEquals(19, result.refund().refundId());
@@ -119,7 +119,7 @@ class ResponsesTest {
         RefundResponse response = RefundResponse.newBuilder()
                 .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
                 .build();
-        try (FakeService service = FakeService.answering(with(response));
+        try (FakeService service = FakeService.start(respondWith(response));
                 PaymentsClient client = service.client()) {
             assertNull(client.refund(REFUND).refund());
         }
@@ -127,8 +127,8 @@ class ResponsesTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 99, -1})
-    void enumValuesOfANewerServiceAreUnknown(int number) {
-        PaymentDetails details = received(GetPaymentResponse.newBuilder()
+    void enumValuesFromANewerServiceAreUnknown(int number) {
+        PaymentDetails details = receivedDetails(GetPaymentResponse.newBuilder()
                 .setPayment(payments.v1.Payment.newBuilder()
                         .setMethodValue(number)
                         .setStatusValue(number)
@@ -180,7 +180,7 @@ class ResponsesTest {
     }
 
     private static PaymentUpdate update(WatchPaymentsResponse response) {
-        try (FakeService service = FakeService.answering(with(response));
+        try (FakeService service = FakeService.start(respondWith(response));
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             return updates.findFirst().orElseThrow();

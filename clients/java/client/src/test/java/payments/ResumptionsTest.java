@@ -59,26 +59,26 @@ class ResumptionsTest {
         Resumptions resumptions = new Resumptions(Duration.ofHours(1), () -> 1);
         PaymentsException unavailable = error(Status.Code.UNAVAILABLE, null);
         assertEquals(List.of(100L, 200L, 400L), delaysMillis(resumptions, unavailable, 3));
-        resumptions.received();
+        resumptions.recordResponse();
         assertEquals(List.of(100L, 200L), delaysMillis(resumptions, unavailable, 2));
     }
 
     @Test
     void theDeadlineOfTheFirstResponseIsNotExtendedByRetries() {
         Resumptions resumptions = new Resumptions(Duration.ofHours(1), () -> 1);
-        resumptions.opening();
+        resumptions.recordOpening();
         assertTrue(resumptions.deadline().timeRemaining(TimeUnit.HOURS) < 1);
         Object first = resumptions.deadline();
         resumptions.delayNanos(error(Status.Code.UNAVAILABLE, null));
-        resumptions.opening();
+        resumptions.recordOpening();
         assertSame(first, resumptions.deadline());
     }
 
     @Test
     void aStreamThatHasStartedMayBeSilentForever() {
         Resumptions resumptions = new Resumptions(Duration.ofHours(1), () -> 1);
-        resumptions.opening();
-        resumptions.received();
+        resumptions.recordOpening();
+        resumptions.recordResponse();
         assertTrue(resumptions.deadline().timeRemaining(TimeUnit.DAYS) > 10_000);
     }
 }

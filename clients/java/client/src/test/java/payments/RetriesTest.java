@@ -4,15 +4,15 @@ import static java.util.stream.Collectors.toSet;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.NEVER;
-import static payments.Answers.SOON;
-import static payments.Answers.done;
-import static payments.Answers.failing;
-import static payments.Answers.failure;
-import static payments.Answers.reason;
-import static payments.Answers.retryAfterMillis;
-import static payments.Answers.unavailable;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.RETRY_SOON;
+import static payments.Handlers.failWith;
+import static payments.Handlers.failure;
+import static payments.Handlers.reason;
+import static payments.Handlers.retryAfterMillis;
+import static payments.Handlers.succeed;
+import static payments.Handlers.unavailable;
 
 import com.google.gson.JsonParser;
 import io.grpc.Status;
@@ -43,15 +43,15 @@ class RetriesTest {
 
     static Stream<StatusRuntimeException> retryableFailures() {
         return Stream.of(
-                unavailable(SOON),
-                failure(Status.Code.RESOURCE_EXHAUSTED, "too many calls", SOON, reason("OVERLOADED")),
-                failure(Status.Code.CANCELLED, "the server is shutting down", NEVER));
+                unavailable(RETRY_SOON),
+                failure(Status.Code.RESOURCE_EXHAUSTED, "too many calls", RETRY_SOON, reason("OVERLOADED")),
+                failure(Status.Code.CANCELLED, "the server is shutting down", NO_GRPC_RETRY));
     }
 
     @ParameterizedTest
     @MethodSource("retryableFailures")
     void aChargeIsRetriedWithTheSameRequestIdUntilItSucceeds(StatusRuntimeException failure) {
-        try (FakeService service = FakeService.answering(done().afterFailures(MANY, failure));
+        try (FakeService service = FakeService.start(succeed().afterFailures(MANY, failure));
                 PaymentsClient client = service.client(Duration.ofSeconds(30))) {
             assertEquals(7, client.charge(CHARGE).paymentId());
             List<ChargeRequest> requests = service.requests(ChargeRequest.class);
@@ -63,7 +63,7 @@ class RetriesTest {
 
     @Test
     void aBatchIsRetriedWithTheSameRequestIdsUntilItSucceeds() {
-        try (FakeService service = FakeService.answering(done().afterFailures(MANY, unavailable(SOON)));
+        try (FakeService service = FakeService.start(succeed().afterFailures(MANY, unavailable(RETRY_SOON)));
                 PaymentsClient client = service.client(Duration.ofSeconds(30))) {
             assertEquals(3, client.batchCharge(List.of(CHARGE, CHARGE, CHARGE)).size());
             List<BatchChargeRequest> requests = service.requests(BatchChargeRequest.class);
@@ -79,10 +79,10 @@ class RetriesTest {
     @ParameterizedTest
     @MethodSource("payments.Calls#everyCall")
     void everyCallIsRetried(Calls.Call call) {
-        try (FakeService service = FakeService.answering(done().afterFailures(2, unavailable(NEVER)));
+        try (FakeService service = FakeService.start(succeed().afterFailures(2, unavailable(NO_GRPC_RETRY)));
                 PaymentsClient client = service.client()) {
             call.on(client);
-            assertEquals(3, service.received().size());
+            assertEquals(3, service.calls().size());
         }
     }
 
@@ -91,31 +91,31 @@ class RetriesTest {
             mode = Mode.EXCLUDE,
             names = {"OK", "UNAVAILABLE", "CANCELLED", "RESOURCE_EXHAUSTED"})
     void anErrorThatIsNotRetryableIsNotRetried(Status.Code code) {
-        try (FakeService service = FakeService.answering(failing(failure(code, "no", null)));
+        try (FakeService service = FakeService.start(failWith(failure(code, "no", null)));
                 PaymentsClient client = service.client()) {
             assertEquals(
                     code,
                     assertThrows(PaymentsException.class, () -> client.charge(CHARGE))
                             .code());
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 
     /** Without the service's reason, only gRPC itself retries RESOURCE_EXHAUSTED. */
     @Test
-    void grpcItselfRetriesByTheServiceConfig() throws IOException {
+    void grpcItselfRetriesAsTheServiceConfigSays() throws IOException {
         try (FakeService service =
-                        FakeService.answering(failing(failure(Status.Code.RESOURCE_EXHAUSTED, "too large", SOON)));
+                        FakeService.start(failWith(failure(Status.Code.RESOURCE_EXHAUSTED, "too large", RETRY_SOON)));
                 PaymentsClient client = service.client()) {
             assertEquals(
                     PaymentsException.class,
                     assertThrows(PaymentsException.class, () -> client.charge(CHARGE))
                             .getClass());
-            assertEquals(maxAttemptsOfTheServiceConfig(), service.received().size());
+            assertEquals(maxAttemptsInTheServiceConfig(), service.calls().size());
         }
     }
 
-    private static int maxAttemptsOfTheServiceConfig() throws IOException {
+    private static int maxAttemptsInTheServiceConfig() throws IOException {
         try (Reader config = new InputStreamReader(
                 RetriesTest.class.getResourceAsStream("service_config.json"), StandardCharsets.UTF_8)) {
             return JsonParser.parseReader(config)
@@ -141,25 +141,25 @@ class RetriesTest {
 
     /** Asserts that the second attempt comes at least 400 ms after the failure. */
     private static void assertPause(StatusRuntimeException failure) {
-        try (FakeService service = FakeService.answering(done().afterFailures(1, failure));
+        try (FakeService service = FakeService.start(succeed().afterFailures(1, failure));
                 PaymentsClient client = service.client()) {
             client.charge(CHARGE);
-            List<FakeService.Received> received = service.received();
-            assertEquals(2, received.size());
-            long pauseNanos = received.get(1).atNanos() - received.get(0).atNanos();
-            assertTrue(pauseNanos >= TimeUnit.MILLISECONDS.toNanos(400), "the pause was of " + pauseNanos + " ns");
+            List<FakeService.ReceivedCall> calls = service.calls();
+            assertEquals(2, calls.size());
+            long pauseNanos = calls.get(1).atNanos() - calls.get(0).atNanos();
+            assertTrue(pauseNanos >= TimeUnit.MILLISECONDS.toNanos(400), "the pause was " + pauseNanos + " ns");
         }
     }
 
     @Test
     void aCallSucceedsAfterTheServiceRestarts() {
-        FakeService before = FakeService.answering(done());
+        FakeService before = FakeService.start(succeed());
         try (PaymentsClient client = before.client(Duration.ofSeconds(50))) {
             client.charge(CHARGE);
             before.close();
             // Longer than gRPC itself retries.
             CompletableFuture<FakeService> after = CompletableFuture.supplyAsync(
-                    () -> FakeService.answering(before.port(), done()),
+                    () -> FakeService.start(before.port(), succeed()),
                     CompletableFuture.delayedExecutor(3, TimeUnit.SECONDS));
             try {
                 assertEquals(7, client.charge(CHARGE).paymentId());

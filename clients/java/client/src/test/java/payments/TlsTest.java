@@ -2,8 +2,8 @@ package payments;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static payments.Answers.done;
 import static payments.Calls.CHARGE;
+import static payments.Handlers.succeed;
 
 import io.grpc.ChannelCredentials;
 import io.grpc.InsecureChannelCredentials;
@@ -42,7 +42,7 @@ class TlsTest {
                 .trustManager(trusted.authority())
                 .clientAuth(clientAuth)
                 .build();
-        return FakeService.answering(credentials, done());
+        return FakeService.start(credentials, succeed());
     }
 
     private static ChannelCredentials trusting(Certificates authority) throws IOException {
@@ -90,7 +90,7 @@ class TlsTest {
             assertCallFails(service.target(), trusting(untrusted));
             assertCallFails("localhost:" + service.port(), trusting(trusted)); // not in the certificate
             assertCallFails(service.target(), InsecureChannelCredentials.create());
-            assertEquals(0, service.received().size());
+            assertEquals(0, service.calls().size());
         }
     }
 
@@ -100,7 +100,7 @@ class TlsTest {
             assertCallSucceeds(service.target(), withClientCertificate(trusted));
             assertCallFails(service.target(), trusting(trusted));
             assertCallFails(service.target(), withClientCertificate(untrusted));
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 
@@ -113,7 +113,7 @@ class TlsTest {
                         .apiKey("a-key")
                         .build()) {
             client.charge(CHARGE);
-            assertEquals("Bearer a-key", service.last().header("authorization"));
+            assertEquals("Bearer a-key", service.lastCall().header("authorization"));
         }
     }
 }

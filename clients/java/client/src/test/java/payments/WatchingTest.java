@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.NEVER;
-import static payments.Answers.failure;
-import static payments.Answers.reason;
-import static payments.Answers.retryAfterMillis;
-import static payments.Answers.unavailable;
 import static payments.Calls.FROM_NOW;
+import static payments.Handlers.NO_GRPC_RETRY;
+import static payments.Handlers.failure;
+import static payments.Handlers.reason;
+import static payments.Handlers.retryAfterMillis;
+import static payments.Handlers.unavailable;
 
 import io.grpc.CallOptions;
 import io.grpc.Channel;
@@ -41,7 +41,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import payments.FakeService.StreamAnswer;
+import payments.FakeService.StreamHandler;
 import payments.v1.PaymentEvent;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
@@ -49,10 +49,10 @@ import payments.v1.WatchPaymentsResponse;
 @Timeout(60)
 class WatchingTest {
     /** Sends nothing, and leaves the stream open. */
-    private static final StreamAnswer NOTHING = (number, request, observer) -> {};
+    private static final StreamHandler NOTHING = (number, request, observer) -> {};
 
     /** Sends the two events after the token, and leaves the stream open. */
-    private static final StreamAnswer TWO = (number, request, observer) -> {
+    private static final StreamHandler TWO = (number, request, observer) -> {
         long last = request.getResumeToken().isEmpty() ? 0 : Long.parseLong(request.getResumeToken());
         observer.onNext(event(last + 1));
         observer.onNext(event(last + 2));
@@ -75,17 +75,17 @@ class WatchingTest {
                 .build();
     }
 
-    private static StreamAnswer failing(StatusRuntimeException failure) {
+    private static StreamHandler failWith(StatusRuntimeException failure) {
         return (number, request, observer) -> {
             throw failure;
         };
     }
 
-    private static WatchPaymentsParams within(Duration timeout) {
+    private static WatchPaymentsParams withTimeout(Duration timeout) {
         return WatchPaymentsParams.builder().timeout(timeout).build();
     }
 
-    private static List<Long> next(Iterator<PaymentUpdate> updates, int count) {
+    private static List<Long> nextIds(Iterator<PaymentUpdate> updates, int count) {
         return Stream.generate(updates::next)
                 .limit(count)
                 .map(update -> update.event().orElseThrow().payment().paymentId())
@@ -104,7 +104,7 @@ class WatchingTest {
 
     // Resuming
 
-    /** Errors after which a stream is resumed; null means that it ends without an error. */
+    /** Errors after which a watch resumes; null means that the stream ends without an error. */
     static Stream<StatusRuntimeException> resumableErrors() {
         return Stream.of(
                 failure(Status.Code.UNAVAILABLE, "the service is shutting down", null, reason("SHUTTING_DOWN")),
@@ -120,49 +120,49 @@ class WatchingTest {
     @ParameterizedTest
     @MethodSource("resumableErrors")
     void aWatchResumesFromItsLastTokenAfterAResumableError(StatusRuntimeException error) {
-        StreamAnswer twoThenEnd = (number, request, observer) -> {
+        StreamHandler twoThenEnd = (number, request, observer) -> {
             TWO.stream(number, request, observer);
             if (error != null) {
                 throw error;
             }
             observer.onCompleted();
         };
-        try (FakeService service = FakeService.answering(twoThenEnd);
+        try (FakeService service = FakeService.start(twoThenEnd);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(AFTER_7)) {
-            assertEquals(ids(8, 13), next(updates.iterator(), 6));
+            assertEquals(ids(8, 13), nextIds(updates.iterator(), 6));
             assertEquals(List.of("7", "9", "11"), tokens(service));
         }
     }
 
     @Test
     void aWatchResumesAfterItsConnectionBreaks() throws Exception {
-        try (FakeService service = FakeService.answering(TWO);
+        try (FakeService service = FakeService.start(TWO);
                 Proxy proxy = Proxy.to(service);
                 PaymentsClient client =
                         PaymentsClient.builder().target(proxy.target()).build();
                 Stream<PaymentUpdate> stream = client.watchPayments(FROM_NOW)) {
             Iterator<PaymentUpdate> updates = stream.iterator();
-            assertEquals(ids(1, 2), next(updates, 2));
+            assertEquals(ids(1, 2), nextIds(updates, 2));
             proxy.breakConnections();
-            assertEquals(ids(3, 4), next(updates, 2));
+            assertEquals(ids(3, 4), nextIds(updates, 2));
             assertEquals(List.of("", "2"), tokens(service));
         }
     }
 
     @Test
     void aWatchResumesAfterTheServiceRestarts() {
-        FakeService before = FakeService.answering(TWO);
+        FakeService before = FakeService.start(TWO);
         try (PaymentsClient client = before.client();
                 Stream<PaymentUpdate> stream = client.watchPayments(FROM_NOW)) {
             Iterator<PaymentUpdate> updates = stream.iterator();
-            assertEquals(ids(1, 2), next(updates, 2));
+            assertEquals(ids(1, 2), nextIds(updates, 2));
             before.close();
             CompletableFuture<FakeService> after = CompletableFuture.supplyAsync(
-                    () -> FakeService.answering(before.port(), TWO),
+                    () -> FakeService.start(before.port(), TWO),
                     CompletableFuture.delayedExecutor(2, TimeUnit.SECONDS));
             try {
-                assertEquals(ids(3, 4), next(updates, 2));
+                assertEquals(ids(3, 4), nextIds(updates, 2));
             } finally {
                 after.join().close();
             }
@@ -173,19 +173,19 @@ class WatchingTest {
 
     @Test
     void aWatchRetriesAfterTheServicesRetryDelay() {
-        StreamAnswer failingOnce = (number, request, observer) -> {
+        StreamHandler failingOnce = (number, request, observer) -> {
             if (number == 1) {
                 throw retryAfterMillis(400);
             }
             TWO.stream(number, request, observer);
         };
-        try (FakeService service = FakeService.answering(failingOnce);
+        try (FakeService service = FakeService.start(failingOnce);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
-            assertEquals(ids(1, 2), next(updates.iterator(), 2));
-            List<FakeService.Received> received = service.received();
-            long pauseNanos = received.get(1).atNanos() - received.get(0).atNanos();
-            assertTrue(pauseNanos >= TimeUnit.MILLISECONDS.toNanos(400), "the pause was of " + pauseNanos + " ns");
+            assertEquals(ids(1, 2), nextIds(updates.iterator(), 2));
+            List<FakeService.ReceivedCall> calls = service.calls();
+            long pauseNanos = calls.get(1).atNanos() - calls.get(0).atNanos();
+            assertTrue(pauseNanos >= TimeUnit.MILLISECONDS.toNanos(400), "the pause was " + pauseNanos + " ns");
         }
     }
 
@@ -208,7 +208,7 @@ class WatchingTest {
     @ParameterizedTest
     @MethodSource("errorsThatAreNotResumable")
     void anErrorThatIsNotResumableIsThrownOnceAndEndsTheWatch(StatusRuntimeException error) {
-        try (FakeService service = FakeService.answering(failing(error));
+        try (FakeService service = FakeService.start(failWith(error));
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> stream = client.watchPayments(AFTER_7)) {
             Iterator<PaymentUpdate> updates = stream.iterator();
@@ -216,28 +216,28 @@ class WatchingTest {
             assertEquals(Errors.fromRpc(error, null).getClass(), thrown.getClass());
             assertTrue(thrown.requestId().isEmpty());
             assertFalse(updates.hasNext());
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 
     @Test
     void aWatchGivesUpIfTheServiceStaysUnavailable() {
-        try (FakeService service = FakeService.answering(failing(unavailable(NEVER)));
+        try (FakeService service = FakeService.start(failWith(unavailable(NO_GRPC_RETRY)));
                 PaymentsClient client = service.client();
-                Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(2)))) {
+                Stream<PaymentUpdate> updates = client.watchPayments(withTimeout(Duration.ofSeconds(2)))) {
             assertEquals(
                     "the database cannot be reached",
                     assertThrows(UnavailableException.class, updates::findFirst).getMessage());
-            assertTrue(service.received().size() > 1, service.received().size() + " streams");
+            assertTrue(service.calls().size() > 1, service.calls().size() + " streams");
         }
     }
 
     @Test
     void aWatchGivesUpIfTheServiceDoesNotRespond() throws Exception {
         CountDownLatch ended = new CountDownLatch(1);
-        try (FakeService service = FakeService.answering(signaling(ended, NOTHING));
+        try (FakeService service = FakeService.start(signaling(ended, NOTHING));
                 PaymentsClient client = service.client();
-                Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(1)))) {
+                Stream<PaymentUpdate> updates = client.watchPayments(withTimeout(Duration.ofSeconds(1)))) {
             assertThrows(DeadlineExceededException.class, updates::findFirst);
             assertTrue(ended.await(20, TimeUnit.SECONDS));
         }
@@ -245,66 +245,66 @@ class WatchingTest {
 
     @Test
     void ifTheServiceFailsAndThenDoesNotRespondThePreviousErrorIsThrown() {
-        StreamAnswer failsOnce = (number, request, observer) -> {
+        StreamHandler failsOnce = (number, request, observer) -> {
             if (number == 1) {
-                throw unavailable(NEVER);
+                throw unavailable(NO_GRPC_RETRY);
             }
         };
-        try (FakeService service = FakeService.answering(failsOnce);
+        try (FakeService service = FakeService.start(failsOnce);
                 PaymentsClient client = service.client();
-                Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(3)))) {
+                Stream<PaymentUpdate> updates = client.watchPayments(withTimeout(Duration.ofSeconds(3)))) {
             UnavailableException thrown = assertThrows(UnavailableException.class, updates::findFirst);
             assertInstanceOf(DeadlineExceededException.class, thrown.getSuppressed()[0]);
-            assertEquals(2, service.received().size());
+            assertEquals(2, service.calls().size());
         }
     }
 
     @Test
     void aWatchNeverGivesUpIfTheServiceKeepsResponding() {
-        StreamAnswer twoThenFailure = (number, request, observer) -> {
+        StreamHandler twoThenFailure = (number, request, observer) -> {
             TWO.stream(number, request, observer);
             throw retryAfterMillis(1000);
         };
-        try (FakeService service = FakeService.answering(twoThenFailure);
+        try (FakeService service = FakeService.start(twoThenFailure);
                 PaymentsClient client = service.client();
-                Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(4)))) {
-            assertEquals(ids(1, 12), next(updates.iterator(), 12));
+                Stream<PaymentUpdate> updates = client.watchPayments(withTimeout(Duration.ofSeconds(4)))) {
+            assertEquals(ids(1, 12), nextIds(updates.iterator(), 12));
         }
     }
 
     @Test
     void aStreamMayBeSilentForLongerThanTheTimeout() {
-        StreamAnswer slow = (number, request, observer) -> {
+        StreamHandler slow = (number, request, observer) -> {
             observer.onNext(event(1));
             CompletableFuture.delayedExecutor(5, TimeUnit.SECONDS).execute(() -> observer.onNext(event(2)));
         };
-        try (FakeService service = FakeService.answering(slow);
+        try (FakeService service = FakeService.start(slow);
                 PaymentsClient client = service.client(Duration.ofSeconds(4));
-                Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(4)))) {
-            assertEquals(ids(1, 2), next(updates.iterator(), 2));
-            assertEquals(1, service.received().size());
-            assertNull(service.last().remaining());
+                Stream<PaymentUpdate> updates = client.watchPayments(withTimeout(Duration.ofSeconds(4)))) {
+            assertEquals(ids(1, 2), nextIds(updates.iterator(), 2));
+            assertEquals(1, service.calls().size());
+            assertNull(service.lastCall().remaining());
         }
     }
 
     // Ending
 
-    /** {@return the same answer, which also counts down when the client has ended the stream} */
-    private static StreamAnswer signaling(CountDownLatch ended, StreamAnswer answer) {
+    /** {@return a handler that also counts down when the client ends the stream} */
+    private static StreamHandler signaling(CountDownLatch ended, StreamHandler handler) {
         return (number, request, observer) -> {
             observer.setOnCancelHandler(ended::countDown);
-            answer.stream(number, request, observer);
+            handler.stream(number, request, observer);
         };
     }
 
     @Test
     void aWatchSendsNothingBeforeItIsConsumed() {
-        try (FakeService service = FakeService.answering(TWO);
+        try (FakeService service = FakeService.start(TWO);
                 PaymentsClient client = service.client()) {
             client.watchPayments(FROM_NOW).close();
             try (Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
                 updates.iterator();
-                assertEquals(0, service.received().size());
+                assertEquals(0, service.calls().size());
             }
         }
     }
@@ -312,7 +312,7 @@ class WatchingTest {
     @Test
     void closingAWatchEndsTheStreamOnTheServer() throws Exception {
         CountDownLatch ended = new CountDownLatch(1);
-        try (FakeService service = FakeService.answering(signaling(ended, TWO));
+        try (FakeService service = FakeService.start(signaling(ended, TWO));
                 PaymentsClient client = service.client()) {
             try (Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
                 assertEquals(2, updates.limit(2).count());
@@ -334,7 +334,7 @@ class WatchingTest {
     void closingAWatchDuringABackoffEndsIt() throws Exception {
         assertEquals(
                 0,
-                updatesBeforeEnding(failing(retryAfterMillis(3_600_000)), Closing.WATCH)
+                updatesBeforeEnding(failWith(retryAfterMillis(3_600_000)), Closing.WATCH)
                         .get(20, TimeUnit.SECONDS));
     }
 
@@ -349,7 +349,7 @@ class WatchingTest {
                 return next.newCall(method, options);
             }
         };
-        try (FakeService service = FakeService.answering(NOTHING);
+        try (FakeService service = FakeService.start(NOTHING);
                 PaymentsClient client = PaymentsClient.builder()
                         .target(service.target())
                         .interceptor(closing)
@@ -360,16 +360,16 @@ class WatchingTest {
         }
     }
 
-    static Stream<StreamAnswer> waits() {
-        return Stream.of(TWO, failing(retryAfterMillis(3_600_000)));
+    static Stream<StreamHandler> waits() {
+        return Stream.of(TWO, failWith(retryAfterMillis(3_600_000)));
     }
 
     @ParameterizedTest
     @MethodSource("waits")
-    void closingTheClientEndsAWaitingWatchWithAnException(StreamAnswer answer) {
+    void closingTheClientEndsAWaitingWatchWithAnException(StreamHandler handler) {
         ExecutionException ended = assertThrows(
                 ExecutionException.class,
-                () -> updatesBeforeEnding(answer, Closing.CLIENT).get(20, TimeUnit.SECONDS));
+                () -> updatesBeforeEnding(handler, Closing.CLIENT).get(20, TimeUnit.SECONDS));
         assertInstanceOf(OutcomeUnknownException.class, ended.getCause());
     }
 
@@ -382,15 +382,15 @@ class WatchingTest {
         AutoCloseable of(PaymentsClient client, Stream<PaymentUpdate> updates);
     }
 
-    /** {@return how many updates another thread received from a watch before it was closed while waiting} */
-    private static CompletableFuture<Integer> updatesBeforeEnding(StreamAnswer answer, Closing closing)
+    /** {@return the number of updates that another thread received from a watch before the watch was closed} */
+    private static CompletableFuture<Integer> updatesBeforeEnding(StreamHandler handler, Closing closing)
             throws Exception {
         CountDownLatch started = new CountDownLatch(1);
-        StreamAnswer signaling = (number, request, observer) -> {
+        StreamHandler signaling = (number, request, observer) -> {
             started.countDown();
-            answer.stream(number, request, observer);
+            handler.stream(number, request, observer);
         };
-        try (FakeService service = FakeService.answering(signaling);
+        try (FakeService service = FakeService.start(signaling);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             AtomicInteger count = new AtomicInteger();
@@ -399,7 +399,7 @@ class WatchingTest {
                 return count.get();
             });
             assertTrue(started.await(20, TimeUnit.SECONDS));
-            Thread.sleep(500); // so that it waits, for an update or in a backoff
+            Thread.sleep(500); // so that the thread waits for an update or in a backoff
             assertFalse(watching.isDone());
             closing.of(client, updates).close();
             watching.handle((result, thrown) -> result).get(20, TimeUnit.SECONDS);
@@ -409,29 +409,29 @@ class WatchingTest {
 
     @ParameterizedTest
     @MethodSource("waits")
-    void anInterruptEndsAWatchAndStaysSet(StreamAnswer answer) throws Exception {
+    void anInterruptEndsAWatchAndStaysSet(StreamHandler handler) throws Exception {
         Thread thread = Thread.currentThread();
         CountDownLatch ended = new CountDownLatch(1);
-        StreamAnswer interrupting = signaling(ended, (number, request, observer) -> {
+        StreamHandler interrupting = signaling(ended, (number, request, observer) -> {
             CompletableFuture.delayedExecutor(300, TimeUnit.MILLISECONDS).execute(thread::interrupt);
-            answer.stream(number, request, observer);
+            handler.stream(number, request, observer);
         });
-        try (FakeService service = FakeService.answering(interrupting);
+        try (FakeService service = FakeService.start(interrupting);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             OutcomeUnknownException thrown =
                     assertThrows(OutcomeUnknownException.class, () -> updates.forEach(update -> {}));
             assertEquals(Status.Code.CANCELLED, thrown.code());
             assertTrue(Thread.interrupted());
-            assertEquals(1, service.received().size());
-            assertTrue(answer != TWO || ended.await(20, TimeUnit.SECONDS));
+            assertEquals(1, service.calls().size());
+            assertTrue(handler != TWO || ended.await(20, TimeUnit.SECONDS));
         }
     }
 
     @Test
     void cancelingTheContextEndsAWatch() {
         try (Context.CancellableContext context = Context.current().withCancellation();
-                FakeService service = FakeService.answering((StreamAnswer) (number, request, observer) -> {
+                FakeService service = FakeService.start((StreamHandler) (number, request, observer) -> {
                     context.cancel(null);
                 });
                 PaymentsClient client = service.client();
@@ -440,14 +440,14 @@ class WatchingTest {
                 OutcomeUnknownException thrown = assertThrows(OutcomeUnknownException.class, updates::findFirst);
                 assertEquals(Status.Code.CANCELLED, thrown.code());
             });
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 
     @Test
     void aDeadlineOfTheContextEndsAWatch() {
         ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
-        try (FakeService service = FakeService.answering(TWO);
+        try (FakeService service = FakeService.start(TWO);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW);
                 Context.CancellableContext context =
@@ -456,7 +456,7 @@ class WatchingTest {
             context.run(() -> assertThrows(
                     DeadlineExceededException.class, () -> updates.forEach(update -> count.incrementAndGet())));
             assertEquals(2, count.get());
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         } finally {
             scheduler.shutdownNow();
         }
@@ -464,7 +464,7 @@ class WatchingTest {
 
     @Test
     void anExceptionOfTheCallersCodePropagates() {
-        try (FakeService service = FakeService.answering(TWO);
+        try (FakeService service = FakeService.start(TWO);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             StatusRuntimeException own = Status.UNAVAILABLE.asRuntimeException();
@@ -474,38 +474,38 @@ class WatchingTest {
                         throw own;
                     }));
             assertEquals(own, thrown);
-            assertEquals(1, service.received().size());
+            assertEquals(1, service.calls().size());
         }
     }
 
     // Flow control
 
     /** Sends events of 10 KB for as long as flow control allows. */
-    private static final class FastSender implements StreamAnswer {
+    private static final class FastSender implements StreamHandler {
         static final int ALL = 20_000;
 
         private static final String LONG = "x".repeat(10_000);
-        private final AtomicInteger sent = new AtomicInteger();
+        private final AtomicInteger sentCount = new AtomicInteger();
 
         @Override
         public void stream(
                 int number, WatchPaymentsRequest request, ServerCallStreamObserver<WatchPaymentsResponse> observer) {
             observer.setOnReadyHandler(() -> {
-                while (observer.isReady() && sent.get() < ALL) {
-                    WatchPaymentsResponse.Builder response = event(sent.incrementAndGet()).toBuilder();
+                while (observer.isReady() && sentCount.get() < ALL) {
+                    WatchPaymentsResponse.Builder response = event(sentCount.incrementAndGet()).toBuilder();
                     response.getEventBuilder().setCaller(LONG);
                     observer.onNext(response.build());
                 }
             });
         }
 
-        /** Waits until no more events are sent and returns their number. */
-        int sent() throws InterruptedException {
+        /** Waits until the service stops sending, and returns the number of sent events. */
+        int waitUntilBlocked() throws InterruptedException {
             int before;
             do {
-                before = sent.get();
+                before = sentCount.get();
                 Thread.sleep(1000);
-            } while (sent.get() != before);
+            } while (sentCount.get() != before);
             return before;
         }
     }
@@ -513,14 +513,14 @@ class WatchingTest {
     @Test
     void theServerSendsOnlyALittleAheadOfTheConsumer() throws Exception {
         FastSender sender = new FastSender();
-        try (FakeService service = FakeService.answering(sender);
+        try (FakeService service = FakeService.start(sender);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> stream = client.watchPayments(FROM_NOW)) {
             Iterator<PaymentUpdate> updates = stream.iterator();
-            assertEquals(ids(1, 1), next(updates, 1));
-            int sent = sender.sent();
+            assertEquals(ids(1, 1), nextIds(updates, 1));
+            int sent = sender.waitUntilBlocked();
             assertTrue(sent < FastSender.ALL / 2, sent + " were sent, but only one consumed");
-            assertEquals(ids(2, FastSender.ALL), next(updates, FastSender.ALL - 1));
+            assertEquals(ids(2, FastSender.ALL), nextIds(updates, FastSender.ALL - 1));
             assertEquals(List.of(""), tokens(service));
         }
     }

@@ -24,16 +24,16 @@ final class Calls {
 
     static JsonElement call(PaymentsClient client, String call, JsonObject args) {
         return switch (call) {
-            case "charge" -> Outcomes.toJson(client.charge(charge(args)));
+            case "charge" -> Outcomes.toJson(client.charge(chargeParams(args)));
             case "batch_charge" -> {
                 List<ChargeParams> charges = args.getAsJsonArray("charges").asList().stream()
-                        .map(charge -> charge(charge.getAsJsonObject()))
+                        .map(charge -> chargeParams(charge.getAsJsonObject()))
                         .toList();
                 JsonObject results = new JsonObject();
                 results.add("results", Outcomes.array(client.batchCharge(charges), Outcomes::toJson));
                 yield results;
             }
-            case "refund" -> Outcomes.toJson(client.refund(refund(args)));
+            case "refund" -> Outcomes.toJson(client.refund(refundParams(args)));
             case "get_payment" ->
                 Outcomes.toJson(
                         args.has("payment_id")
@@ -44,24 +44,26 @@ final class Calls {
                 JsonObject result = new JsonObject();
                 result.add(
                         "refunds",
-                        Outcomes.array(client.listRefunds(refunds(args)).toList(), Outcomes::toJson));
+                        Outcomes.array(
+                                client.listRefunds(listRefundsParams(args)).toList(), Outcomes::toJson));
                 yield result;
             }
-            case "list_refunds_page" -> Outcomes.toJson(client.listRefundsPage(refunds(args)));
+            case "list_refunds_page" -> Outcomes.toJson(client.listRefundsPage(listRefundsParams(args)));
             case "list_payments" -> {
                 JsonObject result = new JsonObject();
                 result.add(
                         "payments",
-                        Outcomes.array(client.listPayments(list(args)).toList(), Outcomes::toJson));
+                        Outcomes.array(
+                                client.listPayments(listPaymentsParams(args)).toList(), Outcomes::toJson));
                 yield result;
             }
-            case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(list(args)));
+            case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(listPaymentsParams(args)));
             case "watch_payments" -> Watches.watch(client, args);
             default -> throw new Mismatch("unknown call " + call);
         };
     }
 
-    private static ChargeParams charge(JsonObject args) {
+    private static ChargeParams chargeParams(JsonObject args) {
         ChargeParams.Builder params = ChargeParams.builder();
         fill(
                 args,
@@ -74,7 +76,7 @@ final class Calls {
         return params.build();
     }
 
-    private static RefundParams refund(JsonObject args) {
+    private static RefundParams refundParams(JsonObject args) {
         RefundParams.Builder params = RefundParams.builder();
         fill(
                 args,
@@ -87,7 +89,7 @@ final class Calls {
         return params.build();
     }
 
-    private static ListRefundsParams refunds(JsonObject args) {
+    private static ListRefundsParams listRefundsParams(JsonObject args) {
         ListRefundsParams.Builder params = ListRefundsParams.builder();
         fill(
                 args,
@@ -98,7 +100,7 @@ final class Calls {
         return params.build();
     }
 
-    private static ListPaymentsParams list(JsonObject args) {
+    private static ListPaymentsParams listPaymentsParams(JsonObject args) {
         ListPaymentsParams.Builder params = ListPaymentsParams.builder();
         fill(
                 args,

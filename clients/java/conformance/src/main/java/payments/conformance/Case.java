@@ -60,7 +60,7 @@ final class Case {
                 || !step.has("rejected_argument")
                 || !normalize(thrown.getMessage())
                         .contains(normalize(step.get("rejected_argument").getAsString()))) {
-            throw new Mismatch("it threw " + thrown);
+            throw new Mismatch("the call threw " + thrown);
         }
     }
 
@@ -76,7 +76,7 @@ final class Case {
         });
     }
 
-    /** {@return a name without case and underscores, which languages use differently} */
+    /** {@return a name in lower case without underscores, because languages use these differently} */
     private static String normalize(String name) {
         return name.toLowerCase(Locale.ROOT).replace("_", "");
     }
@@ -123,7 +123,7 @@ final class Case {
             checkEqual(expected, actual, where);
         } else if (object.has("$save")) {
             if (actual instanceof JsonNull) {
-                throw new Mismatch(where + " is null");
+                throw new Mismatch(where + " is null, expected: any other value");
             }
             JsonElement before = saved.putIfAbsent(object.get("$save").getAsString(), actual);
             checkEqual(before == null ? actual : before, actual, where);

@@ -21,7 +21,7 @@ import payments.Refund;
 import payments.RefundPage;
 import payments.RefundResult;
 
-/** Conversion of the client's results and errors to the form of the cases. */
+/** Converts the client's results and errors to the format of {@code cases.json}. */
 final class Outcomes {
     private static final String SUFFIX = "Exception";
 

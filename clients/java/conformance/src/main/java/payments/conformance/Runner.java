@@ -21,7 +21,7 @@ import payments.ChargeParams;
 import payments.PaymentMethod;
 import payments.PaymentsClient;
 
-/** Runs the conformance cases with the Java client: see clients/conformance/README.md. */
+/** Runs the conformance cases with the Java client (see clients/conformance/README.md). */
 public final class Runner {
     private static final int MAX_CONCURRENCY = 8;
     private static final Duration CHARGE_TIMEOUT = Duration.ofSeconds(60);
@@ -57,15 +57,15 @@ public final class Runner {
     }
 
     /** Runs a case and returns its failure, or null if it passes. */
-    private static String runCase(PaymentsClient client, JsonObject theCase) {
+    private static String runCase(PaymentsClient client, JsonObject testCase) {
         Case run = new Case(client);
         int number = 0;
-        for (JsonElement step : theCase.getAsJsonArray("steps")) {
+        for (JsonElement step : testCase.getAsJsonArray("steps")) {
             number++;
             try {
                 run.run(step.getAsJsonObject());
             } catch (Mismatch mismatch) {
-                return theCase.get("name").getAsString() + ": step " + number + ": " + mismatch.getMessage();
+                return testCase.get("name").getAsString() + ": step " + number + ": " + mismatch.getMessage();
             }
         }
         return null;

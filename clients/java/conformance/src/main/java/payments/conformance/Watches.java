@@ -20,7 +20,7 @@ final class Watches {
     private Watches() {}
 
     /**
-     * {@return the next {@code count} events, of one payment or of all, and the token of the last response}
+     * {@return the next {@code count} events of one payment or of all, and the token of the last response}
      *
      * @throws Mismatch if the events do not arrive in time
      */

@@ -12,7 +12,7 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
-import payments.FakeService.Answer;
+import payments.FakeService.Handler;
 import payments.v1.BatchChargeRequest;
 import payments.v1.BatchChargeResponse;
 import payments.v1.BatchChargeResult;
@@ -29,21 +29,21 @@ import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
 
-/** Responses and failures of the fake service. */
-final class Answers {
+/** Handlers for the fake service. */
+final class Handlers {
     /** Makes gRPC itself retry immediately. */
-    static final String SOON = "1";
+    static final String RETRY_SOON = "1";
 
     /** Prevents gRPC's own retries, so that the client retries. */
-    static final String NEVER = "-1";
+    static final String NO_GRPC_RETRY = "-1";
 
     private static final Metadata.Key<String> PUSHBACK =
             Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
 
-    private Answers() {}
+    private Handlers() {}
 
-    /** {@return an answer to any call, with payment 7} */
-    static Answer done() {
+    /** {@return a handler that responds to any call with payment 7} */
+    static Handler succeed() {
         Payment payment = Payment.newBuilder().setPaymentId(7).build();
         return (number, request) -> {
             if (request instanceof ChargeRequest) {
@@ -72,20 +72,20 @@ final class Answers {
         };
     }
 
-    /** {@return an answer to every call with the response} */
-    static Answer with(Message response) {
+    /** {@return a handler that responds to every call with {@code response}} */
+    static Handler respondWith(Message response) {
         return (number, request) -> response;
     }
 
-    /** {@return an answer that fails every call} */
-    static Answer failing(Exception failure) {
+    /** {@return a handler that fails every call} */
+    static Handler failWith(Exception failure) {
         return (number, request) -> {
             throw failure;
         };
     }
 
-    /** {@return an answer that waits until the client ends the call} */
-    static Answer hanging() {
+    /** {@return a handler that waits until the client ends the call} */
+    static Handler hang() {
         return (number, request) -> {
             CountDownLatch ended = new CountDownLatch(1);
             Context.current().addListener(context -> ended.countDown(), Runnable::run);
@@ -108,7 +108,7 @@ final class Answers {
         return failure(
                 Status.Code.UNAVAILABLE,
                 "try again later",
-                NEVER,
+                NO_GRPC_RETRY,
                 RetryInfo.newBuilder().setRetryDelay(delay).build());
     }
 
@@ -123,7 +123,7 @@ final class Answers {
         return ErrorInfo.newBuilder().setDomain("payments").setReason(reason).build();
     }
 
-    /** {@return a failure with details, as the service returns it; without a pushback if that is null} */
+    /** {@return a failure with details, as the service returns it; {@code pushback} may be null} */
     static StatusRuntimeException failure(Status.Code code, String message, String pushback, Message... details) {
         com.google.rpc.Status status = com.google.rpc.Status.newBuilder()
                 .setCode(code.value())
