@@ -1,22 +1,22 @@
-"""``payments history``: everything that has happened to a payment."""
+"""``payments history``: each charge and refund of a payment, in order."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import pytest
 
 from tests.cli.conftest import Payments, Table
+from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge, refund
 from tests.support.running_service import RunningService
 
-Wait = Callable[[], None]
-
 
 @pytest.fixture
-def api(start_service: Callable[..., RunningService]) -> Any:  # noqa: ANN401 - a generator of one driver
+def api(start_service: Callable[..., RunningService]) -> Iterator[GrpcDriver]:
     with grpc.insecure_channel(start_service().target) as channel:
         yield GrpcDriver(channel)
 
@@ -29,6 +29,16 @@ def history(payments: Payments, key: object, event_count: int) -> list[dict[str,
         entries = [json.loads(line) for line in run.stdout.splitlines()]
         if sum(it["sequence"] is not None for it in entries) == event_count:
             return entries
+
+
+@contextmanager
+def stopped_relay(database_server: DatabaseServer, database: str) -> Iterator[None]:
+    """Keep the relay from numbering changes until the context ends, by holding its lock."""
+    with database_server.connection(database) as connection, connection.cursor() as cursor:
+        connection.begin()
+        cursor.execute("SELECT last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE")
+        yield
+        connection.rollback()
 
 
 def test_each_entry_has_its_time_type_amount_and_caller(payments: Payments, api: GrpcDriver) -> None:
@@ -67,6 +77,25 @@ def test_entries_without_events_are_derived_from_the_stored_payment_with_a_note(
     charged, refunded = history(payments, 1, 1)
     assert (charged["type"], charged["sequence"]) == ("CHARGED", None)
     assert (refunded["type"], refunded["caller"], refunded["refunded_amount"]) == ("REFUNDED", "anonymous", "61.00")
+
+
+def test_entries_that_the_relay_has_not_numbered_have_their_callers_and_are_in_order(
+    payments: Payments, api: GrpcDriver, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    payment_id = api.charge(charge(request_id="order-1")).payment.payment_id
+    history(payments, payment_id, 1)
+    with stopped_relay(database_server, migrated_database["MYSQL_DB"]):
+        api.refund(refund(payment_id, "61.00", request_id="refund-1"))
+        new_payment_id = api.charge(charge(request_id="order-2")).payment.payment_id
+        entries = history(payments, payment_id, 1)
+        (new_charge,) = history(payments, new_payment_id, 0)
+        tables = [payments("history", str(key)).stdout for key in (payment_id, new_payment_id)]
+    assert [(it["type"], it["caller"], it["request_id"]) for it in (*entries, new_charge)] == [
+        ("CHARGED", "anonymous", "order-1"),
+        ("REFUNDED", "anonymous", "refund-1"),
+        ("CHARGED", "anonymous", "order-2"),
+    ]
+    assert not any("earlier system" in table for table in tables)
 
 
 def test_a_missing_payment_is_an_error(payments: Payments) -> None:

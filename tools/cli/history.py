@@ -1,4 +1,4 @@
-"""``payments history 7`` shows everything that has happened to a payment."""
+"""``payments history 7`` shows each charge and refund of a payment."""
 
 from typing import Annotated
 
@@ -36,9 +36,9 @@ def command(
             for it in entries
         ],
     )
-    if any(entry.sequence is None for entry in entries):
-        print("Entries with an empty `who` come from an earlier system, or from before events were recorded. They are")
-        print("derived from the stored payment and its refunds, which say no more.")
+    if any(entry.sequence is None and not entry.caller for entry in entries):
+        print("Entries with an empty `who` come from an earlier system. They are derived from the stored payment,")
+        print("which does not contain their callers.")
 
 
 def _json(payment_id: int, entry: Entry) -> dict[str, object]:

@@ -1,12 +1,13 @@
 """The history of a payment, read from its events, which never change.
 
-Payments from an earlier system, or from before events were recorded, have no events for what happened then. These
-entries are derived from the stored payment and refunds.
+Some changes have no event: those made by an earlier system or before events were recorded, and new ones that the relay
+has not numbered yet. Their entries are derived from the stored payment and refunds.
 """
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from server.domain.events import KIND_BY_CHARGE_STATUS, KIND_BY_REFUND_STATUS, EventKind, PaymentEvent
@@ -23,7 +24,8 @@ from tools.errors import ToolError
 class Entry:
     """An entry of the history. ``sequence`` is its position in the event stream, or None if it has no event.
 
-    ``amount`` is the amount charged or refunded, and ``refunded`` is the total refunded amount afterwards.
+    ``amount`` is the amount charged or refunded, and ``refunded`` is the total refunded amount afterwards. ``caller``
+    and ``request_id`` identify the request; both are empty for changes made by an earlier system.
     """
 
     time: datetime | None
@@ -43,8 +45,19 @@ class _DetailQueries(Protocol):
     SELECT_DETAILS_BY_REFERENCE: str
 
 
+_Requests = Mapping[int | None, tuple[str, str]]
+"""The caller and request_id of each refund by refund_id, and those of the charge by None."""
+
 _ALL_REFUNDS = 1 << 62
 """More than any payment has."""
+
+_SELECT_REQUESTS = """
+    SELECT NULL, CONVERT(caller USING utf8mb4), CONVERT(request_id USING utf8mb4) FROM payments{suffix}
+    WHERE payment_id = %s
+    UNION ALL
+    SELECT refund_id, CONVERT(caller USING utf8mb4), CONVERT(request_id USING utf8mb4) FROM refunds{suffix}
+    WHERE payment_id = %s
+"""
 
 
 def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetails, list[Entry]]:
@@ -53,15 +66,19 @@ def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetail
     Raises:
         ToolError: there is no such payment.
     """
-    for detail_queries, event_texts in (
-        (queries, event_queries.EVENTS_OF_PAYMENT),
-        (archive_queries, event_queries.EVENTS_OF_ARCHIVED_PAYMENT),
+    for detail_queries, event_texts, suffix in (
+        (queries, event_queries.EVENTS_OF_PAYMENT, ""),
+        (archive_queries, event_queries.EVENTS_OF_ARCHIVED_PAYMENT, "_archive"),
     ):
         details = _details(connection, detail_queries, payment)
         if details is not None:
             payment_id = details.payment.payment_id
+            requests = _requests(connection, suffix, payment_id)
             events = [it for text in event_texts for it in events_from_json(_values(connection, text, payment_id))]
-            return details, [*_entries_without_events(details, events), *map(_entry, events)]
+            refunds = heapq.merge(
+                _refunds_without_events(details, events, requests), map(_entry, events), key=_time_or_earliest
+            )
+            return details, [*_charge_without_event(details, events, requests), *refunds]
     raise ToolError(f"there is no payment {payment}")
 
 
@@ -73,6 +90,11 @@ def _details(connection: DatabaseConnection, texts: _DetailQueries, payment: str
     else:
         text, key = texts.SELECT_DETAILS_BY_REFERENCE, (payment, len(payment.encode()))
     return details_from_json(_values(connection, text, *key, 0, _ALL_REFUNDS, *key), _ALL_REFUNDS)
+
+
+def _requests(connection: DatabaseConnection, suffix: str, payment_id: int) -> _Requests:
+    rows = execute(connection, _SELECT_REQUESTS.format(suffix=suffix), payment_id, payment_id)
+    return {refund_id: (caller or "", request_id or "") for refund_id, caller, request_id in rows}
 
 
 def _values(connection: DatabaseConnection, text: str, *values: object) -> list[bytes]:
@@ -92,16 +114,28 @@ def _entry(event: PaymentEvent) -> Entry:
     )
 
 
-def _entries_without_events(details: PaymentDetails, events: Sequence[PaymentEvent]) -> Iterator[Entry]:
-    """Derive entries from the stored payment and those stored refunds that have no events."""
+def _charge_without_event(
+    details: PaymentDetails, events: Sequence[PaymentEvent], requests: _Requests
+) -> Iterator[Entry]:
+    """Derive the charge if it has no event, and a refund that only the payment's refunded flag shows."""
     payment = details.payment
     if not any(event.refund is None for event in events):
         kind = KIND_BY_CHARGE_STATUS[payment.status]
-        yield Entry(payment.create_time, kind, payment.amount, None, None, "", "", None)
+        yield Entry(payment.create_time, kind, payment.amount, None, None, *requests.get(None, ("", "")), None)
+    if not events and not details.refunds and payment.is_refunded:
+        yield Entry(None, EventKind.REFUNDED, payment.amount, payment.refunded_amount, None, "", "", None)
+
+
+def _refunds_without_events(
+    details: PaymentDetails, events: Sequence[PaymentEvent], requests: _Requests
+) -> Iterator[Entry]:
+    """Derive the stored refunds that have no event."""
     ids_with_events = {event.refund.refund_id for event in events if event.refund is not None}
     for refund in details.refunds:
         if refund.refund_id not in ids_with_events:
-            kind = KIND_BY_REFUND_STATUS[refund.status]
-            yield Entry(refund.create_time, kind, refund.amount, None, refund.refund_id, "", "", None)
-    if not events and not details.refunds and payment.is_refunded:
-        yield Entry(None, EventKind.REFUNDED, payment.amount, payment.refunded_amount, None, "", "", None)
+            kind, request = KIND_BY_REFUND_STATUS[refund.status], requests.get(refund.refund_id, ("", ""))
+            yield Entry(refund.create_time, kind, refund.amount, None, refund.refund_id, *request, None)
+
+
+def _time_or_earliest(entry: Entry) -> datetime:
+    return entry.time or datetime.min.replace(tzinfo=UTC)
