@@ -1,4 +1,4 @@
-"""Progress of a long run on standard error: a bar on a terminal, otherwise plain lines."""
+"""Display the progress of a long run on standard error: as a bar on a terminal, otherwise as plain lines."""
 
 import sys
 import time
@@ -10,18 +10,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
-class Meter(Protocol):
+class ProgressDisplay(Protocol):
     """Displays the progress of a run."""
 
     def update(self, rows: int, completed: int) -> None:
-        """Display the number of rows processed, and how much of the total is completed."""
+        """Display the number of rows processed, and ``completed`` out of the total, in the unit of the total."""
 
     def print_line(self, line: str) -> None:
         """Print a line without disturbing the display."""
 
 
 @contextmanager
-def meter(name: str, total: int | None, *, line_interval_seconds: float = 5.0) -> Iterator[Meter]:
+def show_progress(name: str, total: int | None, *, line_interval_seconds: float = 5.0) -> Iterator[ProgressDisplay]:
     """Display the progress of ``name`` until the context ends. ``total`` is None if it is unknown.
 
     ``line_interval_seconds`` is the minimum time between two plain lines.
@@ -62,13 +62,13 @@ class _Lines:
         self._interval_seconds = interval_seconds
         self._name = name
         self._total = total
-        self._start = self._last = time.monotonic()
+        self._start = self._last_line_time = time.monotonic()
 
     def update(self, rows: int, completed: int) -> None:
         now = time.monotonic()
-        if now - self._last < self._interval_seconds:
+        if now - self._last_line_time < self._interval_seconds:
             return
-        self._last = now
+        self._last_line_time = now
         parts = [f"{rows:,} rows", f"{rows / (now - self._start):,.0f} rows/s"]
         if self._total and completed:
             left_seconds = (now - self._start) * (self._total - completed) / completed

@@ -1,4 +1,4 @@
-"""``payments archive`` moves old payments, and callers notice only what ``docs/operations/retention.md`` says."""
+"""``payments archive`` moves old payments, and affects callers only as ``docs/operations/retention.md`` describes."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ from tools.dev.database_accounts import ARCHIVER
 from tools.operations import archive as archive_tool
 from tools.operations import archive_statements
 from tools.operations.archive import ArchiveError, archive
-from tools.progress import meter
+from tools.progress import show_progress
 
 OLD = "UTC_TIMESTAMP(6) - INTERVAL 500 DAY"
 BEFORE = datetime.now(UTC) - timedelta(days=400)
@@ -286,14 +286,14 @@ def test_charges_and_refunds_repeated_while_they_are_archived_are_replayed(
     assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
 
 
-def test_the_archive_waits_for_a_charge_that_looked_before_the_copy(
+def test_the_archive_waits_for_a_charge_that_read_the_archive_before_the_copy(
     calls: GrpcDriver,
     grow_old: Callable[[], None],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     table: Table,
 ) -> None:
-    """This is the only way to a duplicate: the statement has looked in the archive, and has not inserted yet."""
+    """The only race that could make a duplicate: the statement has read the archive, and has not inserted yet."""
     calls.charge(charge(request_id="the-same"))
     grow_old()
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
@@ -301,7 +301,7 @@ def test_the_archive_waits_for_a_charge_that_looked_before_the_copy(
         database_server.connection(migrated_database["MYSQL_DB"]) as connection,
         connection.cursor() as cursor,
         ThreadPoolExecutor(1) as threads,
-        meter("archive", None) as progress,
+        show_progress("archive", None) as progress,
     ):
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.begin()
@@ -341,7 +341,7 @@ def test_a_payment_that_is_refunded_between_copy_and_move_stays(
         calls.refund(refund(ids[0], "1.00"))
 
     monkeypatch.setattr(archive_tool._Archiver, "_wait_for_charges", refund_meanwhile)
-    with meter("archive", None) as progress:
+    with show_progress("archive", None) as progress:
         assert archive(owner, BEFORE, progress=progress).payments == 1
 
     assert table("SELECT payment_id FROM payments") == [(ids[0],)]
@@ -374,7 +374,7 @@ def test_a_stopped_run_is_completed_by_the_next(
         return move(archiver, batch)
 
     monkeypatch.setattr(archive_tool._Archiver, "_move", move_twice)
-    with meter("archive", None) as progress, pytest.raises(KeyboardInterrupt):
+    with show_progress("archive", None) as progress, pytest.raises(KeyboardInterrupt):
         archive(owner, BEFORE, batch_payments=5, progress=progress)
     assert table("SELECT COUNT(*) FROM payments") == [(20,)]
     assert table("SELECT COUNT(*) FROM payments_archive") == [(30,)]
@@ -397,7 +397,10 @@ def test_the_archive_yields_to_another_archive_run_and_waits_for_a_backup(
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
     with database_server.connection(name) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name("archive", name),))
-        with meter("archive", None) as progress, pytest.raises(ArchiveError, match="another process is archiving"):
+        with (
+            show_progress("archive", None) as progress,
+            pytest.raises(ArchiveError, match="another process is archiving"),
+        ):
             archive(owner, BEFORE, progress=progress)
         cursor.execute("DO RELEASE_LOCK(%s)", (lock_name("archive", name),))
     monkeypatch.setattr(archive_tool, "_BACKUP_POLL_SECONDS", 0.05)
@@ -405,7 +408,7 @@ def test_the_archive_yields_to_another_archive_run_and_waits_for_a_backup(
         database_server.connection(name) as connection,
         connection.cursor() as cursor,
         ThreadPoolExecutor(1) as threads,
-        meter("archive", None) as progress,
+        show_progress("archive", None) as progress,
     ):
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(BACKUP_LOCK, name),))
         archiving = threads.submit(archive, owner, BEFORE, progress=progress)
@@ -431,7 +434,7 @@ def test_no_payment_is_moved_while_the_stream_is_behind(
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     monkeypatch.setattr(archive_tool, "_OUTBOX_TIMEOUT_SECONDS", 0.3)
 
-    with meter("archive", None) as progress, pytest.raises(ArchiveError, match="event stream has been behind"):
+    with show_progress("archive", None) as progress, pytest.raises(ArchiveError, match="event stream has been behind"):
         archive(owner, BEFORE, progress=progress)
 
     assert table("SELECT COUNT(*) FROM payments") == [(1,)]
@@ -453,7 +456,7 @@ def test_a_payment_is_never_deleted_if_another_archived_payment_has_its_key(
     )
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
 
-    with meter("archive", None) as progress, pytest.raises(ArchiveError, match="were not moved"):
+    with show_progress("archive", None) as progress, pytest.raises(ArchiveError, match="were not moved"):
         archive(owner, BEFORE, progress=progress)
 
     assert table("SELECT payment_id FROM payments") == [(payment.payment_id,)]
@@ -474,7 +477,7 @@ def test_a_payment_that_stays_locked_is_not_moved_and_is_reported(
         output = run_archive()
 
     assert output == (
-        "archived: 1 payments, 0 refunds, 2 events; 1 payments were in use and are left for the next run\n"
+        "archived: 1 payments, 0 refunds, 2 events; 1 payments were in use; run the command again to move them\n"
     )
     assert run_archive() == "archived: 1 payments, 0 refunds, 0 events\n"
 
@@ -526,10 +529,10 @@ def test_a_time_less_than_30_days_ago_is_rejected(payments: Payments, before: st
     assert payments("archive", "--before", before).returncode == 2
 
 
-def test_a_charge_looks_in_the_archive_by_its_index(
+def test_a_charge_looks_up_its_key_in_the_archive_by_an_index(
     migrated_database: dict[str, str], database_server: DatabaseServer, table: Table
 ) -> None:
-    """However large the archive is: enough rows are inserted to get the statistics of large tables."""
+    """Inserts enough rows that the optimizer has the statistics of a large table."""
     rows = ", ".join(
         f"({number}, 1, 'UPI', 0, 'INR', 0, 'caller-{number}', 'request-{number}', NOW())" for number in range(2_000)
     )

@@ -40,7 +40,7 @@ from tools.operations.doctor.checks import run_checks
 THREADS = 4
 AMOUNT = Decimal(10)
 SAMPLE_ROWS = 20_000
-"""Enough that charges and refunds are made while the copy is written."""
+"""Enough that charges and refunds are made while the backup is written."""
 
 ODD_TEXTS = (
     "a'b",
@@ -60,21 +60,21 @@ def _programs() -> None:
 
 
 @dataclass
-class Acknowledged:
+class AcknowledgedCalls:
     """The payments and refunds that a service acknowledged, by request_id."""
 
     payments: dict[str, int] = field(default_factory=dict)
     refunds: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def copy(self) -> "Acknowledged":
+    def copy(self) -> "AcknowledgedCalls":
         """Return a snapshot."""
-        return Acknowledged(dict(self.payments), dict(self.refunds))
+        return AcknowledgedCalls(dict(self.payments), dict(self.refunds))
 
 
 @contextmanager
-def calling(service: RunningService) -> Iterator[Acknowledged]:
+def constant_load(service: RunningService) -> Iterator[AcknowledgedCalls]:
     """Charge and refund without a pause, in several threads, until the context ends."""
-    acknowledged = Acknowledged()
+    acknowledged = AcknowledgedCalls()
     stopping = threading.Event()
     failed: list[Exception] = []
 
@@ -108,7 +108,7 @@ def calling(service: RunningService) -> Iterator[Acknowledged]:
     assert failed == []
 
 
-def test_a_copy_made_under_load_is_consistent_and_has_everything_acknowledged_before(
+def test_a_backup_under_load_is_consistent_and_has_everything_acknowledged_before(
     payments: Payments,
     start_service: Callable[..., RunningService],
     accounts: Accounts,
@@ -118,7 +118,7 @@ def test_a_copy_made_under_load_is_consistent_and_has_everything_acknowledged_be
 ) -> None:
     assert payments("sample", "--count", str(SAMPLE_ROWS)).returncode == 0
     name = migrated_database["MYSQL_DB"]
-    with calling(start_service()) as acknowledged:
+    with constant_load(start_service()) as acknowledged:
         before = acknowledged.copy()
         run = payments("backup", "copy.sql.gz", **accounts.environment(name, BACKUP))
         made_meanwhile = len(acknowledged.payments) - len(before.payments)
@@ -147,7 +147,7 @@ def test_a_copy_made_under_load_is_consistent_and_has_everything_acknowledged_be
     repeat_all(RunningService({**restored, **PROBABILITIES}), before)
 
 
-def repeat_all(service: RunningService, before: Acknowledged) -> None:
+def repeat_all(service: RunningService, before: AcknowledgedCalls) -> None:
     """Repeat acknowledged calls on the restored database, and check that they return the same payments and refunds."""
     service.start()
     with PaymentsClient(service.target, timeout_seconds=60) as client:
@@ -180,7 +180,7 @@ def test_texts_that_look_like_sql_are_counted_and_restored_unchanged(
     assert database_server.execute(text, database=other["MYSQL_DB"]) == rows
 
 
-def test_the_password_is_on_no_command_line_and_in_no_environment(
+def test_the_password_is_not_on_a_command_line_or_in_an_environment(
     payments: Payments, accounts: Accounts, migrated_database: dict[str, str], tmp_path: Path
 ) -> None:
     assert payments("sample", "--count", str(SAMPLE_ROWS)).returncode == 0
@@ -232,48 +232,48 @@ def test_a_password_that_an_option_file_cannot_represent_is_reported(migrated_da
 
 
 @pytest.fixture
-def copy(payments: Payments, tmp_path: Path) -> Path:
+def backup_file(payments: Payments, tmp_path: Path) -> Path:
     """A backup of some payments."""
     assert payments("sample", "--count", "100").returncode == 0
     assert payments("backup", "copy.sql.gz").returncode == 0
     return tmp_path / "copy.sql.gz"
 
 
-def test_a_copy_is_private_and_is_never_overwritten(payments: Payments, copy: Path) -> None:
-    assert copy.stat().st_mode & 0o777 == 0o600
-    before = copy.read_bytes()
+def test_a_backup_is_private_and_is_never_overwritten(payments: Payments, backup_file: Path) -> None:
+    assert backup_file.stat().st_mode & 0o777 == 0o600
+    before = backup_file.read_bytes()
 
-    run = payments("backup", copy.name)
+    run = payments("backup", backup_file.name)
 
     assert run.returncode == 1
     assert "file exists" in run.stderr
-    assert copy.read_bytes() == before
-    assert sorted(path.name for path in copy.parent.iterdir()) == [copy.name]
+    assert backup_file.read_bytes() == before
+    assert sorted(path.name for path in backup_file.parent.iterdir()) == [backup_file.name]
 
 
-def damage(copy: Path, how: str) -> None:
-    text = gzip.decompress(copy.read_bytes())
+def damage(backup_file: Path, how: str) -> None:
+    text = gzip.decompress(backup_file.read_bytes())
     match how:
         case "truncated":
-            copy.write_bytes(copy.read_bytes()[:-200])
+            backup_file.write_bytes(backup_file.read_bytes()[:-200])
         case "a bit flipped":
-            compressed = bytearray(copy.read_bytes())
+            compressed = bytearray(backup_file.read_bytes())
             compressed[len(compressed) // 2] ^= 1
-            copy.write_bytes(compressed)
+            backup_file.write_bytes(compressed)
         case "a row missing":
             lines = text.splitlines(keepends=True)
             place = next(
                 number for number, line in enumerate(lines) if line.startswith(b"(") and line.endswith(b"),\n")
             )
-            copy.write_bytes(gzip.compress(b"".join(lines[:place] + lines[place + 1 :])))
+            backup_file.write_bytes(gzip.compress(b"".join(lines[:place] + lines[place + 1 :])))
         case "an amount changed":
-            copy.write_bytes(gzip.compress(text.replace(b"'UPI'", b"'COD'", 1)))
+            backup_file.write_bytes(gzip.compress(text.replace(b"'UPI'", b"'COD'", 1)))
         case "the last line missing":
-            copy.write_bytes(gzip.compress(b"".join(text.splitlines(keepends=True)[:-1])))
+            backup_file.write_bytes(gzip.compress(b"".join(text.splitlines(keepends=True)[:-1])))
         case "data after the end":
-            copy.write_bytes(copy.read_bytes() + gzip.compress(b"DROP TABLE payments;\n"))
+            backup_file.write_bytes(backup_file.read_bytes() + gzip.compress(b"DROP TABLE payments;\n"))
         case "not a backup":
-            copy.write_bytes(b"payment_id,order_id\n1,2\n")
+            backup_file.write_bytes(b"payment_id,order_id\n1,2\n")
 
 
 @pytest.mark.parametrize(
@@ -289,55 +289,59 @@ def damage(copy: Path, how: str) -> None:
     ],
 )
 def test_an_incomplete_file_is_rejected_before_anything_is_changed(
-    payments: Payments, copy: Path, empty_database: dict[str, str], database_server: DatabaseServer, how: str
+    payments: Payments, backup_file: Path, empty_database: dict[str, str], database_server: DatabaseServer, how: str
 ) -> None:
     database_server.execute(f"DROP DATABASE {empty_database['MYSQL_DB']}")
     database_server.execute(f"CREATE DATABASE {empty_database['MYSQL_DB']}")
-    assert payments("restore", "--check", copy.name).returncode == 0
-    damage(copy, how)
+    assert payments("restore", "--check", backup_file.name).returncode == 0
+    damage(backup_file, how)
 
     for arguments in (["--check"], []):
-        run = payments("restore", copy.name, *arguments)
+        run = payments("restore", backup_file.name, *arguments)
         assert run.returncode == 1
-        assert copy.name in run.stderr
+        assert backup_file.name in run.stderr
     assert database_server.execute("SHOW TABLES", database=empty_database["MYSQL_DB"]) == []
 
 
-def test_existing_tables_are_dropped_only_on_request_and_while_nobody_uses_the_database(
-    payments: Payments, copy: Path, table: Table, migrated_database: dict[str, str], database_server: DatabaseServer
+def test_existing_tables_are_dropped_only_on_request_and_if_no_other_session_uses_the_database(
+    payments: Payments,
+    backup_file: Path,
+    table: Table,
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
 ) -> None:
     table("UPDATE payments SET order_id = 7")
 
-    run = payments("restore", copy.name)
+    run = payments("restore", backup_file.name)
     assert run.returncode == 1
     assert "--overwrite" in run.stderr
     owner = {"MYSQL_PASSWORD": ""} | database_server.environment(migrated_database["MYSQL_DB"])
     with database_server.connection(migrated_database["MYSQL_DB"]):
-        run = payments("restore", copy.name, "--overwrite", **owner)
+        run = payments("restore", backup_file.name, "--overwrite", **owner)
     assert run.returncode == 1
     assert "1 other sessions are using" in run.stderr
     assert table("SELECT COUNT(*) FROM payments WHERE order_id <> 7") == [(0,)]
 
-    run = payments("restore", copy.name, "--overwrite", **owner)
+    run = payments("restore", backup_file.name, "--overwrite", **owner)
     assert run.returncode == 0, run.stderr
     assert table("SELECT COUNT(*) FROM payments WHERE order_id <> 7") > [(0,)]
 
 
 def test_a_restore_that_the_database_refuses_says_what_to_do(
-    payments: Payments, copy: Path, make_database: Callable[[], dict[str, str]], accounts: Accounts
+    payments: Payments, backup_file: Path, make_database: Callable[[], dict[str, str]], accounts: Accounts
 ) -> None:
     other = make_database()["MYSQL_DB"]
     database_server = accounts.server
     database_server.execute(f"GRANT SELECT ON {other}.* TO {SERVICE + accounts.suffix}")
 
-    run = payments("restore", copy.name, **accounts.environment(other, SERVICE))
+    run = payments("restore", backup_file.name, **accounts.environment(other, SERVICE))
 
     assert run.returncode == 1
     assert "denied" in run.stderr
     assert "is only partly restored" in run.stderr
 
 
-def test_a_copy_of_an_older_schema_is_restored_and_must_be_migrated(
+def test_a_backup_of_an_older_schema_is_restored_and_must_be_migrated(
     payments: Payments, table: Table, make_database: Callable[[], dict[str, str]]
 ) -> None:
     table("DELETE FROM schema_migrations WHERE version >= 7")
@@ -350,7 +354,7 @@ def test_a_copy_of_an_older_schema_is_restored_and_must_be_migrated(
     assert "run `payments migrate`" in run.stdout
 
 
-def test_a_copy_from_the_other_product_is_rejected(
+def test_a_backup_from_the_other_product_is_rejected(
     payments: Payments, tmp_path: Path, make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
 ) -> None:
     ((version,),) = database_server.execute("SELECT VERSION()")
@@ -403,7 +407,7 @@ def test_without_the_client_programs_the_message_says_how_to_install_them(paymen
     assert "apt-get install" in run.stderr
 
 
-def test_a_copy_with_a_position_allows_point_in_time_recovery(tmp_path: Path) -> None:
+def test_a_backup_with_a_position_allows_point_in_time_recovery(tmp_path: Path) -> None:
     """As described in ``docs/operations/backup.md``."""
     options = ("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=1")
     with PrivateDatabase(tmp_path / "logged", options=options) as private:
@@ -417,7 +421,7 @@ def test_a_copy_with_a_position_allows_point_in_time_recovery(tmp_path: Path) ->
             return run.stdout
 
         service = RunningService({**environment, **PROBABILITIES}).start()
-        with calling(service):
+        with constant_load(service):
             payments("backup", "copy.sql.gz", "--binlog-position")
         assert service.stop() == 0
         text = gzip.decompress((tmp_path / "copy.sql.gz").read_bytes()).decode()
@@ -467,7 +471,7 @@ def test_after_a_restore_with_raised_counters_no_old_token_skips_an_event(
             pb.WatchPaymentsRequest(resume_token=first_of(api, "").resume_token), timeout=60
         )
         lost.append(charge(api))
-        token = next(answer.resume_token for answer in stream if answer.event.payment.payment_id == lost[-1])
+        token = next(response.resume_token for response in stream if response.event.payment.payment_id == lost[-1])
         stream.cancel()
     restored = make_database()
     assert payments("restore", "copy.sql.gz", **restored).returncode == 0

@@ -201,7 +201,7 @@ def test_refunds_that_do_not_add_up_are_reported(settings: Settings, table: Tabl
     assert "more than the refunded amount" in results[0].text
 
 
-def test_no_rows_skips_the_rows(payments: Payments, table: Table) -> None:
+def test_no_rows_skips_the_checks_of_rows(payments: Payments, table: Table) -> None:
     table(INSERT + UNUSUAL_ROWS["no status"])
 
     assert "no status" in payments("doctor").stdout

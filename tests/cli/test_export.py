@@ -12,7 +12,7 @@ from server.domain.listing import PaymentFilter
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import DatabaseServer, settings_of
 from tools.database.migrations import migrate
-from tools.progress import meter
+from tools.progress import show_progress
 from tools.transfer import export as export_csv
 
 UNUSUAL_ROWS = (
@@ -27,7 +27,7 @@ UNUSUAL_ROWS = (
 
 
 @pytest.fixture
-def filled(payments: Payments, table: Table) -> None:
+def varied_payments(payments: Payments, table: Table) -> None:
     """Payments of this service with full and partial refunds, and adopted ones as unusual as the table allows."""
     assert payments("sample", "--count", "400").returncode == 0
     for row in UNUSUAL_ROWS:
@@ -43,7 +43,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("varied_payments")
 def test_importing_both_files_into_an_empty_database_produces_equal_tables(
     payments: Payments,
     table: Table,
@@ -70,7 +70,7 @@ def test_importing_both_files_into_an_empty_database_produces_equal_tables(
     ]
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("varied_payments")
 @pytest.mark.parametrize(
     ("options", "condition"),
     [
@@ -117,7 +117,7 @@ def test_a_payment_is_written_as_in_legacy_files(payments: Payments, table: Tabl
     assert lines[2:] == [b""]
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("varied_payments")
 def test_parquet_has_typed_values(payments: Payments, table: Table, tmp_path: Path) -> None:
     run = payments("export", "p.parquet", "--refunds", "r.out", "--format", "parquet")
 
@@ -146,7 +146,7 @@ def test_a_parquet_file_without_rows_still_has_its_columns(payments: Payments, t
     assert (exported.num_rows, exported.schema.names[0]) == (0, "payment_id")
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("varied_payments")
 def test_both_files_come_from_one_snapshot(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_database: dict[str, str]
 ) -> None:
@@ -163,7 +163,7 @@ def test_both_files_come_from_one_snapshot(
         return original(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(export_csv, "_chunks", chunks_after_change)
-    with meter("test", None) as progress:
+    with show_progress("test", None) as progress:
         counts = export_csv.export(
             settings_of(migrated_database),
             PaymentFilter(),
@@ -176,7 +176,7 @@ def test_both_files_come_from_one_snapshot(
     assert len(rows_of(tmp_path / "p.csv")) == len(expected)
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("varied_payments")
 def test_a_failed_export_leaves_existing_files_unchanged(payments: Payments, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("before")
 
@@ -188,7 +188,7 @@ def test_a_failed_export_leaves_existing_files_unchanged(payments: Payments, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv"]
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("varied_payments")
 def test_an_export_can_go_to_standard_output(payments: Payments) -> None:
     run = payments("export", "-")
 
@@ -201,7 +201,7 @@ def test_an_export_can_go_to_standard_output(payments: Payments) -> None:
     ("arguments", "words"),
     [
         ((), "name a file"),
-        (("a.csv", "--refunds", "a.csv"), "must not be the file of the payments"),
+        (("a.csv", "--refunds", "a.csv"), "must not be the file for the payments"),
         (("a.csv", "--since", "yesterday"), "--since"),
         (("a.csv", "--min-amount", "x"), "--min-amount"),
         (("a.csv", "--min-amount", "1.005"), "at most 2 decimals"),

@@ -24,7 +24,7 @@ from tests.cli.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tests.support import programs
 from tests.support.databases import DatabaseServer, settings_of
 from tools.database.empty_tables import TablesNotEmpty
-from tools.progress import meter
+from tools.progress import show_progress
 from tools.transfer.files.csv_records import CsvError
 from tools.transfer.import_csv import ImportOptions, Report, import_csv
 from tools.transfer.tables.payment_loader import PaymentLoader
@@ -47,7 +47,7 @@ def load(settings: Settings, tmp_path: Path) -> Load:
     def run(text: str | bytes, **options: Any) -> Report:  # noqa: ANN401
         path = tmp_path / "payments.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        with path.open("rb") as file, meter("test", None) as progress:
+        with path.open("rb") as file, show_progress("test", None) as progress:
             return import_csv(settings, file, tmp_path / "rejects.csv", ImportOptions(**options), progress=progress)
 
     return run
@@ -213,7 +213,7 @@ def test_overwriting_cannot_make_a_payment_smaller_than_its_refunds(load: Load, 
     assert table(ALL) == before
 
 
-BAD = [
+INVALID_LINES = [
     ("x,342,1.00,UPI,SUCCESS,R,2025-02-07", "payment_id", "must be a whole number"),
     ("0,342,1.00,UPI,SUCCESS,R,2025-02-07", "payment_id", "must be 1 or more"),
     ("9223372036854775808,342,1.00,UPI,SUCCESS,R,2025-02-07", "payment_id", "must be a whole number"),
@@ -240,7 +240,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("line", "field", "reason"), BAD)
+@pytest.mark.parametrize(("line", "field", "reason"), INVALID_LINES)
 def test_an_invalid_line_is_rejected_with_field_and_reason(
     load: Load, table: Table, tmp_path: Path, line: str, field: str, reason: str
 ) -> None:
@@ -275,7 +275,7 @@ def test_a_reject_file_can_be_corrected_and_imported(payments: Payments, table: 
 
     first = payments("import", "a.csv")
     assert first.returncode == 3
-    assert first.stdout.endswith("the rejected lines, with reasons: a.csv.rejects.csv\n")
+    assert first.stdout.endswith("rejected lines and their reasons: a.csv.rejects.csv\n")
     rejects = tmp_path / "a.csv.rejects.csv"
     rejects.write_text(rejects.read_text().replace("MAYBE", "FAILED"))
     second = payments("import", "a.csv.rejects.csv")
@@ -302,7 +302,7 @@ def test_only_the_line_that_the_database_rejects_is_rejected(load: Load, table: 
     [
         ("payment_id,order_id,amount,method,status,reference", "lacks columns: created_at"),
         ("order_id,amount,method,status,created_at", "payment_id or reference"),
-        (HEADER + ",colour", "unknown columns .'colour'."),
+        (HEADER + ",color", "unknown columns .'color'."),
         (HEADER + ",amount", "duplicate columns: amount"),
         (HEADER + ",caller", "both of the columns caller and request_id"),
     ],
@@ -546,22 +546,22 @@ def test_a_long_file_takes_little_memory(migrated_database: dict[str, str], tmp_
     assert peak_mebibytes < 150
 
 
-def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
+def test_a_terminal_shows_a_bar_with_rows_per_second_and_the_time_left(
     migrated_database: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(*(payment_line(i) for i in range(1, 20_001))))
-    master, slave = os.openpty()
+    reader, terminal = os.openpty()
     environment = (
         dict(os.environ) | migrated_database | {"PYTHONPATH": str(Path.cwd()), "TERM": "xterm", "COLUMNS": "120"}
     )
     command = [sys.executable, "-m", "tools.cli.main", "import", "a.csv"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=slave, stdout=subprocess.DEVNULL) as run:
-        os.close(slave)
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=terminal, stdout=subprocess.DEVNULL) as run:
+        os.close(terminal)
         screen = b""
         with suppress(OSError):  # reading ends with an error once the other end is closed
-            while data := os.read(master, 65_536):
+            while data := os.read(reader, 65_536):
                 screen += data
-    os.close(master)
+    os.close(reader)
 
     assert run.returncode == 0
     assert re.search(rb"a\.csv .*100%.* 20,000 rows [\d,]+ rows/s .*\d:\d\d:\d\d", screen)
@@ -570,7 +570,7 @@ def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
 def test_a_payment_cannot_be_refunded_between_look_up_and_update(
     load: Load, table: Table, database_server: DatabaseServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, refused = PaymentLoader._write, []
+    original, blocked_refunds = PaymentLoader._write, []
     refund = "SET STATEMENT innodb_lock_wait_timeout = 1 FOR UPDATE payments SET refunded = 1 WHERE payment_id = 1"
     if "mariadb" not in str(table("SELECT VERSION()")[0][0]).lower():
         refund = "UPDATE /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ payments SET refunded = 1 WHERE payment_id = 1"
@@ -578,11 +578,11 @@ def test_a_payment_cannot_be_refunded_between_look_up_and_update(
     def write_after_refund(self: PaymentLoader, *arguments: Any) -> None:  # noqa: ANN401
         with pytest.raises(pymysql.err.OperationalError, match=r"[Ll]ock wait timeout") as waited:
             database_server.execute(refund, database=settings.mysql_db)
-        refused.append(waited)
+        blocked_refunds.append(waited)
         original(self, *arguments)
 
     load(csv_of(payment_line(1)))
     monkeypatch.setattr(PaymentLoader, "_write", write_after_refund)
 
     assert counts(load(csv_of(payment_line(1, status="FAILED")))) == {"updated": 1}
-    assert len(refused) == 1
+    assert len(blocked_refunds) == 1

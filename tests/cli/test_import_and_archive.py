@@ -15,7 +15,7 @@ from tests.cli.conftest import HEADER, Table, csv_of, payment_line
 from tests.support.databases import DatabaseServer, settings_of
 from tools.operations import archive_statements
 from tools.operations.archive import archive, unarchive
-from tools.progress import meter
+from tools.progress import show_progress
 from tools.transfer.import_csv import ImportOptions, Report, import_csv
 from tools.transfer.tables.batches import Outcome
 from tools.transfer.tables.payment_loader import PaymentLoader
@@ -37,7 +37,7 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
     def run(text: str) -> Report:
         path = tmp_path / "a.csv"
         path.write_text(text)
-        with path.open("rb") as file, meter("test", None) as progress:
+        with path.open("rb") as file, show_progress("test", None) as progress:
             return import_csv(
                 settings_of(migrated_database), file, tmp_path / "rejects.csv", ImportOptions(), progress=progress
             )
@@ -55,7 +55,7 @@ def old_payment(table: Table) -> None:
 
 
 def archive_now(owner: Settings) -> None:
-    with meter("archive", None) as progress:
+    with show_progress("archive", None) as progress:
         assert archive(owner, BEFORE, pause_seconds=0, progress=progress).payments == 1
 
 
@@ -65,7 +65,7 @@ def hold_locks(
 ) -> Iterator[Callable[[Future[Report]], None]]:
     """Hold the locks of a statement, then roll it back or commit it.
 
-    Yields a function that waits until another session waits for a lock.
+    Yields a function that returns once another session waits for a lock.
     """
     with database_server.connection(owner.mysql_db) as connection, connection.cursor() as cursor:
         connection.begin()
@@ -105,9 +105,9 @@ def test_a_payment_that_is_archived_while_an_import_waits_is_not_inserted_again(
         table("DELETE FROM payment_outbox")
     hold = "SELECT * FROM payments WHERE payment_id = 1 FOR UPDATE" if is_stored else insert
     with ThreadPoolExecutor(1) as threads:
-        with hold_locks(database_server, owner, hold) as wait_for_waiter:
+        with hold_locks(database_server, owner, hold) as wait_until_blocked:
             importing = threads.submit(load, csv_of(FIRST, LINES[field], header=EXPORT_HEADER))
-            wait_for_waiter(importing)
+            wait_until_blocked(importing)
             archive_now(owner)
         report = importing.result()
 
@@ -180,9 +180,9 @@ def test_an_import_that_waits_for_an_unarchive_inserts_nothing(
     line = f"2,342,100.00,UPI,SUCCESS,OLD,{created_at},0,INR,0.00,,shop,old-key"
     unarchive_statement = archive_statements.UNARCHIVE_PAYMENT % 2
     with ThreadPoolExecutor(1) as threads:
-        with hold_locks(database_server, owner, unarchive_statement, commit=commit) as wait_for_waiter:
+        with hold_locks(database_server, owner, unarchive_statement, commit=commit) as wait_until_blocked:
             importing = threads.submit(load, csv_of(line, header=EXPORT_HEADER))
-            wait_for_waiter(importing)
+            wait_until_blocked(importing)
         report = importing.result()
 
     assert (report.counts[Outcome.UNCHANGED], report.rejected) == ((1, 0) if commit else (0, 1))
@@ -239,9 +239,9 @@ def test_a_refund_that_is_archived_while_an_import_waits_is_not_inserted_again(
     )
     lines = ("4,3,1.00,,SUCCESS,,shop,first,2024-01-01", REFUND_LINES[field])
     with ThreadPoolExecutor(1) as threads:
-        with hold_locks(database_server, owner, insert) as wait_for_waiter:
+        with hold_locks(database_server, owner, insert) as wait_until_blocked:
             importing = threads.submit(load, csv_of(*lines, header=REFUND_HEADER))
-            wait_for_waiter(importing)
+            wait_until_blocked(importing)
             archive_now(owner)
         report = importing.result()
 
@@ -258,11 +258,11 @@ def test_a_payment_is_not_archived_while_its_refunds_are_imported(
     with ThreadPoolExecutor(1) as threads:
         with hold_locks(
             database_server, owner, "SELECT * FROM payments WHERE payment_id = 3 FOR UPDATE"
-        ) as wait_for_waiter:
+        ) as wait_until_blocked:
             lines = ("6,2,1.00,,SUCCESS,,shop,other-key,2024-01-01", "7,3,1.00,,SUCCESS,,shop,key,2024-01-01")
             importing = threads.submit(load, csv_of(*lines, header=REFUND_HEADER))
-            wait_for_waiter(importing)
-            with meter("archive", None) as progress:
+            wait_until_blocked(importing)
+            with show_progress("archive", None) as progress:
                 assert archive(owner, BEFORE, pause_seconds=0, progress=progress).in_use == 1
         report = importing.result()
 

@@ -1,4 +1,4 @@
-"""``payments import`` of payments that are already stored: what it changes, and what it rejects."""
+"""``payments import`` of payments that are already stored: its changes, and the lines that it rejects."""
 
 import csv
 import time
@@ -14,7 +14,7 @@ from tests.support.databases import settings_of
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge, refund
 from tests.support.running_service import RunningService
-from tools.progress import meter
+from tools.progress import show_progress
 from tools.transfer.import_csv import ImportOptions, Report, import_csv
 
 Load = Callable[..., Report]
@@ -38,7 +38,7 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
     def run(text: str, **options: bool) -> Report:
         path = tmp_path / "payments.csv"
         path.write_text(text)
-        with path.open("rb") as file, meter("test", None) as progress:
+        with path.open("rb") as file, show_progress("test", None) as progress:
             settings, rejects = settings_of(migrated_database), tmp_path / "rejects.csv"
             return import_csv(settings, file, rejects, ImportOptions(**options), progress=progress)  # type: ignore[arg-type]
 

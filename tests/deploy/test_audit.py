@@ -122,7 +122,7 @@ def test_an_unusable_response_does_not_pass_the_audit(
 
 def test_an_unreachable_database_does_not_pass_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
     assert audit([Package("PyPI", "fine", "1")], "http://127.0.0.1:1") == NOT_AUDITED
-    assert "Nothing is known." in capsys.readouterr().out
+    assert "No result is available." in capsys.readouterr().out
 
 
 def test_without_the_programs_that_list_packages_the_audit_does_not_pass() -> None:

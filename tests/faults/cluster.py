@@ -41,7 +41,7 @@ from tests.support.ports import free_port
 from tests.support.running_service import RunningService
 from tools.database.connection import DatabaseConnection
 from tools.database.migrations import migrate
-from tools.dev.database_accounts import SERVICE, create_accounts, grant_rights
+from tools.dev.database_accounts import SERVICE, create_accounts, grant_privileges
 from tools.dev.devdb import PrivateDatabase
 
 MAX_CONNECTIONS = 100
@@ -186,7 +186,7 @@ class Cluster:
             migrate(settings_of(self.database.environment()), report=lambda _: None)
             with self.connect() as connection:
                 create_accounts(connection, {SERVICE_USER: _PASSWORD})
-                grant_rights(connection)
+                grant_privileges(connection)
             toxiproxy = starting.enter_context(Toxiproxy(self._folder / "toxiproxy.log"))
             for number in (1, 2):
                 name, database = f"replica-{number}", self.database.database

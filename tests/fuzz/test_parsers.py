@@ -36,8 +36,8 @@ from tools.transfer.files.records import (
     REFUND_COLUMNS,
     InvalidRecord,
     is_refunds,
-    payment_form,
-    refund_form,
+    payment_converter,
+    refund_converter,
 )
 
 CURRENCIES = Currencies("INR", frozenset({"INR", "USD", "JPY"}))
@@ -248,7 +248,11 @@ _FILES = st.binary(max_size=80) | st.builds(
 def test_any_file_has_records_or_rejected_lines_with_reasons(file: bytes) -> None:
     try:
         reader = RecordReader(io.BytesIO(file), _COLUMNS)
-        form = refund_form(reader.header, UTC) if is_refunds(reader.header) else payment_form(reader.header, "INR", UTC)
+        converter = (
+            refund_converter(reader.header, UTC)
+            if is_refunds(reader.header)
+            else payment_converter(reader.header, "INR", UTC)
+        )
     except CsvError:
         return
     for record in reader:
@@ -257,4 +261,4 @@ def test_any_file_has_records_or_rejected_lines_with_reasons(file: bytes) -> Non
             continue
         assert len(record.fields) == len(reader.header)
         with suppress(InvalidRecord):
-            form.row(record.fields)
+            converter.convert(record.fields)

@@ -21,7 +21,7 @@ from tests.support.drivers.requests import FAILING, SUCCEEDING, charge, money, n
 from tests.support.running_service import RunningService
 from tests.support.waiting import wait_until
 from tools.operations.archive import archive
-from tools.progress import meter
+from tools.progress import show_progress
 
 FAST = {
     "PROCESSOR_TIMEOUT_SECONDS": "5",
@@ -645,7 +645,7 @@ def test_repeating_the_charge_of_an_archived_payment_sends_no_request(
     for table, column in (("payments", "created_at"), ("payment_events", "occurred_at")):
         database_server.execute(f"UPDATE {table} SET {column} = {column} - INTERVAL 500 DAY", database=name)
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
-    with meter("archive", None) as progress:
+    with show_progress("archive", None) as progress:
         assert archive(owner, datetime.now(UTC) - timedelta(days=400), progress=progress).payments == 1
 
     assert api.charge(request).payment.reference == payment.reference

@@ -12,7 +12,7 @@ import pymysql
 from server.config.settings import Settings
 from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection
-from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_rights
+from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_privileges
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Accounts:
         with self.server.connection(database) as connection:
             if not has_tables(connection):
                 return dict(environment)
-            grant_rights(connection, self.suffix)
+            grant_privileges(connection, self.suffix)
         return dict(environment) | self.environment(database, SERVICE)
 
     def drop(self) -> None:

@@ -1,4 +1,4 @@
-"""The accounts in ``deploy/sql`` have no more rights than they need. All other tests show that these are enough."""
+"""The accounts in ``deploy/sql`` have the least privileges. All other tests show that these are enough."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Attempt = Callable[[str, str], None]
 
 @pytest.fixture
 def as_service(accounts: Accounts, migrated_database: dict[str, str]) -> dict[str, str]:
-    """The settings of a service whose account has its rights."""
+    """The settings of a service that uses the service account."""
     return accounts.as_service(migrated_database)
 
 
@@ -139,7 +139,7 @@ def test_the_archiver_account_is_denied(attempt: Attempt, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "right",
+    "privilege",
     [
         "SELECT ON schema_migrations",
         "SELECT ON payments",
@@ -151,10 +151,10 @@ def test_the_archiver_account_is_denied(attempt: Attempt, text: str) -> None:
         "INSERT (reason) ON refunds",
     ],
 )
-def test_without_one_of_its_rights_the_service_refuses_to_start_and_says_what_to_do(
-    accounts: Accounts, as_service: dict[str, str], database_server: DatabaseServer, right: str
+def test_without_one_of_its_privileges_the_service_refuses_to_start_and_says_what_to_do(
+    accounts: Accounts, as_service: dict[str, str], database_server: DatabaseServer, privilege: str
 ) -> None:
-    database_server.execute(f"REVOKE {right} FROM {SERVICE + accounts.suffix}", database=as_service["MYSQL_DB"])
+    database_server.execute(f"REVOKE {privilege} FROM {SERVICE + accounts.suffix}", database=as_service["MYSQL_DB"])
     service = RunningService({**as_service, **PROBABILITIES})
 
     service.spawn()

@@ -141,7 +141,7 @@ def test_it_is_durable_and_strict_and_listens_on_no_port(running: PrivateDatabas
         assert cursor.fetchone() == (1, 1, 1, 0, "utf8mb4", 1)
 
 
-def test_the_account_has_rights_on_its_database_only(running: PrivateDatabase) -> None:
+def test_the_account_has_privileges_on_its_database_only(running: PrivateDatabase) -> None:
     environment = running.environment()
     password = environment.pop("MYSQL_PASSWORD")
     assert environment == {"MYSQL_SOCKET": str(running.socket_path), "MYSQL_USER": "clerk", "MYSQL_DB": "shop"}

@@ -1,4 +1,4 @@
 """The ``payments`` command: options, output and exit codes, with a module for each subcommand.
 
-The work is done in ``operations``, ``transfer`` and ``database``, which print only through functions passed to them.
+``operations``, ``transfer`` and ``database`` do the work. They print only through functions passed to them.
 """

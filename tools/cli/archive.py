@@ -1,4 +1,4 @@
-"""``payments archive --before 400d`` moves old payments to the archive; ``payments unarchive ID`` moves some back."""
+"""``payments archive --before 400d`` moves old payments to the archive; ``payments unarchive ID`` moves them back."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -9,7 +9,7 @@ from tools.cli import options
 from tools.cli.failures import report_failures
 from tools.database.settings import load_tool_settings
 from tools.operations.archive import DEFAULT_BATCH_PAYMENTS, archive, unarchive
-from tools.progress import meter
+from tools.progress import show_progress
 
 _MIN_AGE = timedelta(days=30)
 """Callers still refund, retry and list younger payments."""
@@ -31,7 +31,7 @@ def archive_command(
     pause_seconds: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Pause after each transaction. Defaults to as long as the transaction took.", show_default=False
+            min=0, help="Pause after each transaction. Defaults to the duration of the transaction.", show_default=False
         ),
     ] = None,
 ) -> None:
@@ -40,17 +40,17 @@ def archive_command(
     Pending payments, and payments that have changed since TIME, are not moved.
     """
     now = datetime.now(UTC)
-    time_before = options.parse_time("--before", before, now)
-    assert time_before is not None
-    if time_before > now - _MIN_AGE:
+    cutoff = options.parse_time("--before", before, now)
+    assert cutoff is not None
+    if cutoff > now - _MIN_AGE:
         raise typer.BadParameter(f"must be at least {_MIN_AGE.days} days ago", param_hint="--before")
     with report_failures("payments moved so far stay in the archive; run the command again to continue"):
         settings = load_tool_settings()
-        with meter("archive", None) as progress:
+        with show_progress("archive", None) as progress:
             result = archive(
-                settings, time_before, batch_payments=batch_size, pause_seconds=pause_seconds, progress=progress
+                settings, cutoff, batch_payments=batch_size, pause_seconds=pause_seconds, progress=progress
             )
-    in_use = f"; {result.in_use:,} payments were in use and are left for the next run" if result.in_use else ""
+    in_use = f"; {result.in_use:,} payments were in use; run the command again to move them" if result.in_use else ""
     print(f"archived: {result.payments:,} payments, {result.refunds:,} refunds, {result.events:,} events{in_use}")
 
 

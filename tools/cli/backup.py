@@ -1,4 +1,4 @@
-"""``payments backup FILE`` copies the database to a file, and ``payments restore FILE`` loads it again."""
+"""``payments backup FILE`` copies the database to a file, and ``payments restore FILE`` restores it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ _NO_BACKUP = "no backup was made"
 
 
 def backup_command(
-    file: Annotated[Path, typer.Argument(help="File to create, such as payments.sql.gz: SQL, compressed with gzip.")],
+    file: Annotated[Path, typer.Argument(help="File to create, such as payments.sql.gz (SQL compressed with gzip).")],
     *,
     binlog_position: Annotated[
         bool,
@@ -57,7 +57,7 @@ def restore_command(
 
 
 def _next_step(settings: Settings) -> str:
-    """Return what to do before a service uses the restored database."""
+    """Return the next step before a service may use the restored database."""
     try:
         with open_migrated(settings):
             return "run `payments doctor` before a service uses this database"

@@ -30,10 +30,10 @@ from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, 
 from tools.cli.output import print_json, print_payments, print_refunds
 
 _MAX_PAGE_SIZE = 1000
-"""The limit in the API contract."""
+"""The maximum in the API contract."""
 
-_DECLINED = 3
-_OUTCOME_UNKNOWN = 4
+_EXIT_DECLINED = 3
+_EXIT_OUTCOME_UNKNOWN = 4
 
 ChargeMethod = StrEnum("ChargeMethod", {"UPI": "UPI", "CARD": "CARD", "COD": "COD"})
 ListedMethod = StrEnum("ListedMethod", {"UPI": "UPI", "CARD": "CARD", "COD": "COD", "OTHER": "OTHER"})
@@ -65,7 +65,7 @@ TimeoutSeconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", m
 RequestId = Annotated[
     str | None,
     typer.Option(
-        help="Idempotency key: a repeated command with the same key takes effect only once. Random if not given."
+        help="Idempotency key: a repeated command with the same key takes effect only once. Defaults to a random key."
     ),
 ]
 Currency = Annotated[str | None, typer.Option(help="ISO 4217 code. Defaults to the service's default currency.")]
@@ -78,7 +78,7 @@ _TIMEOUT_SECONDS = 10.0
 def _client(
     target: str, *, tls: bool, ca_file: Path | None, api_key: str | None, timeout_seconds: float
 ) -> Iterator[PaymentsClient]:
-    """Provide a client; when a call fails, print its error in a line or two and exit."""
+    """Yield a client. If a call fails, print its error in a line or two and exit."""
     credentials = None
     try:
         if tls or ca_file is not None:
@@ -107,10 +107,10 @@ def _client(
                     f"{error.request_id}: it takes effect only once.",
                     file=sys.stderr,
                 )
-            raise typer.Exit(_OUTCOME_UNKNOWN) from None
+            raise typer.Exit(_EXIT_OUTCOME_UNKNOWN) from None
         except PaymentsError as error:
             sys.exit(_line(error))
-        except ValueError as error:  # from the client, for an argument that a request cannot carry
+        except ValueError as error:  # the client cannot encode an argument
             raise typer.BadParameter(str(error)) from None
 
 
@@ -153,7 +153,7 @@ def charge(  # noqa: PLR0913 - the options of a command
     else:
         print_payments([payment])
     if payment.status is PaymentStatus.FAILED:
-        raise typer.Exit(_DECLINED)
+        raise typer.Exit(_EXIT_DECLINED)
 
 
 def refund(  # noqa: PLR0913 - the options of a command
@@ -161,7 +161,7 @@ def refund(  # noqa: PLR0913 - the options of a command
     *,
     amount: Annotated[
         str | None,
-        typer.Option(metavar="DECIMAL", help="Amount to refund, such as 100.00. Defaults to all that is left."),
+        typer.Option(metavar="DECIMAL", help="Amount to refund, such as 100.00. Defaults to the remaining amount."),
     ] = None,
     currency: Currency = None,
     reason: Annotated[str, typer.Option(help="Reason to store with the refund.")] = "",
@@ -204,10 +204,10 @@ def get(  # noqa: PLR0913 - the options of a command
     with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
         details = client.get_payment(payment_id=int(payment)) if is_id else client.get_payment(reference=payment)
         if token := details.next_refunds_page_token:
-            others = client.list_refunds(
+            remaining_refunds = client.list_refunds(
                 payment_id=details.payment.payment_id, page_size=_MAX_PAGE_SIZE, page_token=token
             )
-            details = replace(details, refunds=(*details.refunds, *others), next_refunds_page_token="")
+            details = replace(details, refunds=(*details.refunds, *remaining_refunds), next_refunds_page_token="")
     if as_json:
         print_json(details)
     else:
@@ -218,15 +218,15 @@ def get(  # noqa: PLR0913 - the options of a command
 def list_payments(  # noqa: PLR0913 - the options of a command
     *,
     order_id: OrderId = None,
-    method: Annotated[list[ListedMethod] | None, options.Method] = None,
-    status: Annotated[list[ListedStatus] | None, options.Status] = None,
-    refund_state: Annotated[list[ListedRefundState] | None, options.RefundState] = None,
+    method: Annotated[list[ListedMethod] | None, options.MethodOption] = None,
+    status: Annotated[list[ListedStatus] | None, options.StatusOption] = None,
+    refund_state: Annotated[list[ListedRefundState] | None, options.RefundStateOption] = None,
     reference: Reference = None,
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,
     currency: Annotated[
         str | None,
-        typer.Option(help="Currency of the amount bounds. Defaults to the service's default currency."),
+        typer.Option(help="Currency of --min-amount and --max-amount. Defaults to the service's default currency."),
     ] = None,
     since: Since = None,
     until: Until = None,

@@ -36,7 +36,7 @@ def command(
     Checks the settings, the database server, migrations, indexes, the event stream, pending
     payments, a running service and the stored rows.
 
-    Exit codes: 0 if the service can work, 1 if there is a problem.
+    Exit codes: 0 if no check found a problem (warnings are allowed), 1 otherwise.
     """
     has_problem = False
     for result in _results(url, with_rows=rows):

@@ -15,7 +15,7 @@ from tools.cli import options
 from tools.cli.failures import report_failures
 from tools.cli.options import MaxAmount, MinAmount, OrderId, Reference, Since, Until
 from tools.database.settings import load_tool_settings
-from tools.progress import meter
+from tools.progress import show_progress
 from tools.transfer.export import export
 from tools.transfer.files.row_writers import STANDARD_OUTPUT, FileFormat
 
@@ -27,20 +27,21 @@ def command(  # noqa: PLR0913 - the options of a command
     ] = None,
     *,
     refunds: Annotated[
-        Path | None, typer.Option(help="File for the refunds of these payments, with the same rules for its name.")
+        Path | None,
+        typer.Option(help="File for the refunds of these payments. Its name selects the format in the same way."),
     ] = None,
     file_format: Annotated[
-        FileFormat | None, typer.Option("--format", help="Format of the files, whatever their names.")
+        FileFormat | None, typer.Option("--format", help="Format of the files, regardless of their names.")
     ] = None,
     order_id: OrderId = None,
-    method: Annotated[list[PaymentMethod] | None, options.Method] = None,
-    status: Annotated[list[Status] | None, options.Status] = None,
-    refund_state: Annotated[list[RefundState] | None, options.RefundState] = None,
+    method: Annotated[list[PaymentMethod] | None, options.MethodOption] = None,
+    status: Annotated[list[Status] | None, options.StatusOption] = None,
+    refund_state: Annotated[list[RefundState] | None, options.RefundStateOption] = None,
     reference: Reference = None,
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,
     currency: Annotated[
-        str | None, typer.Option(help="Currency of the amount bounds. Defaults to DEFAULT_CURRENCY.")
+        str | None, typer.Option(help="Currency of --min-amount and --max-amount. Defaults to DEFAULT_CURRENCY.")
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -49,7 +50,7 @@ def command(  # noqa: PLR0913 - the options of a command
     if payments is None and refunds is None:
         raise typer.BadParameter("name a file for the payments, or one for the refunds with --refunds")
     if payments == refunds:
-        raise typer.BadParameter("must not be the file of the payments", param_hint="--refunds")
+        raise typer.BadParameter("must not be the file for the payments", param_hint="--refunds")
     with report_failures("no file was written"):
         settings = load_tool_settings()
         now = datetime.now(UTC)
@@ -68,7 +69,7 @@ def command(  # noqa: PLR0913 - the options of a command
             )
         except InvalidValue as error:
             raise typer.BadParameter(f"{error.part} {error.description}") from None
-        with meter("export", None) as progress:
+        with show_progress("export", None) as progress:
             counts = export(
                 settings, payment_filter, payments, refunds=refunds, file_format=file_format, progress=progress
             )

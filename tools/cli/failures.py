@@ -1,4 +1,4 @@
-"""How commands fail: with a line or two on standard error and an exit code, never with a traceback."""
+"""Report the expected failures of commands in a line or two on standard error, and with an exit code."""
 
 import sys
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from tools.database.migration_records import open_migrated
 from tools.database.settings import load_tool_settings
 from tools.errors import ToolError
 
-_INTERRUPTED = 130
-"""The code with which shells report SIGINT."""
+_EXIT_INTERRUPTED = 130
+"""The exit code that shells report for SIGINT."""
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def report_failures(consequence: str = "") -> Iterator[None]:
         sys.exit(f"database error: {explain(error)}{end}")
     except KeyboardInterrupt:
         print(f"interrupted{end}", file=sys.stderr)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
 
 
 @contextmanager

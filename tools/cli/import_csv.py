@@ -17,7 +17,7 @@ from tools.cli.failures import report_failures
 from tools.database.connection import print_line
 from tools.database.empty_tables import TablesNotEmpty
 from tools.database.settings import load_tool_settings
-from tools.progress import meter
+from tools.progress import show_progress
 from tools.transfer.files.csv_records import DELIMITERS, CsvError
 from tools.transfer.import_csv import DEFAULT_BATCH_ROWS, MAX_BATCH_ROWS, ImportOptions, Report, import_csv
 from tools.transfer.tables.batches import Outcome
@@ -52,7 +52,7 @@ def command(  # noqa: PLR0913 - the options of a command
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Also update adopted and imported payments that have been refunded since."),
+        typer.Option("--overwrite", help="Also update adopted and imported payments that have been refunded."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report what an import would do, and change nothing.")
@@ -64,8 +64,9 @@ def command(  # noqa: PLR0913 - the options of a command
     """Import payments and refunds from CSV files. Importing a file again changes nothing.
 
     Payments made by this service never change. Adopted and imported payments get the method,
-    status, time and refunded amount in the file. Lines that disagree with a stored payment on
-    its ID, reference, order or amount are rejected.
+    requested method, status, time and refunded amount in the file; refunded ones only with
+    --overwrite. Lines that disagree with a stored payment on its ID, reference, order, amount,
+    currency, caller or request_id are rejected.
 
     Exit codes: 0 if all lines were imported, 1 if the import failed, 2 for incorrect usage, 3 if
     some lines were rejected.
@@ -86,7 +87,7 @@ def command(  # noqa: PLR0913 - the options of a command
                 break
             if report.rejected:
                 code = ExitCode.SOME_REJECTED
-            # The first file has filled the tables, and the others belong with it.
+            # The first file filled the tables, so the check would reject the remaining files.
             options = replace(options, if_empty=False)
     raise typer.Exit(code)
 
@@ -104,14 +105,14 @@ def _import(settings: Settings, path: Path, rejects: Path | None, options: Impor
     reject_path = rejects or Path("stdin.rejects.csv" if is_standard_input else f"{path}.rejects.csv")
     with ExitStack() as stack:
         file = sys.stdin.buffer if is_standard_input else stack.enter_context(path.open("rb"))
-        progress = stack.enter_context(meter(name, path.stat().st_size if path.is_file() else None))
+        progress = stack.enter_context(show_progress(name, path.stat().st_size if path.is_file() else None))
         try:
             report = import_csv(settings, file, reject_path, options, progress=progress)
         except CsvError as error:
             raise CsvError(f"{name}: {error}") from None
     print_line(_summary(name, report, options))
     if report.rejected:
-        print_line(f"the rejected lines, with reasons: {reject_path}")
+        print_line(f"rejected lines and their reasons: {reject_path}")
     return report
 
 

@@ -21,7 +21,7 @@ from tools.database.connection import execute
 
 app = typer.Typer(help="Create, list and revoke the API keys that authenticate callers.", no_args_is_help=True)
 
-_NOT_FOUND = 1
+_EXIT_NOT_FOUND = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def create(
         typer.Option(
             metavar="TIME",
             help="Expiry of the key: a date such as 2027-01-01 (00:00 UTC), or a lifetime such as 90d, 12h or 30m. "
-            "Never if not given.",
+            "Defaults to never.",
         ),
     ] = None,
 ) -> None:
@@ -83,14 +83,14 @@ def create(
 @app.command("list")
 def list_keys(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Include revoked and expired keys.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Include revoked and expired keys.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the keys, without their secrets."""
     now = datetime.now(UTC)
     with open_database() as (connection, _):
         stored = [StoredKey(*row[:3], *map(_utc, row[3:])) for row in execute(connection, api_keys.LIST_KEYS)]
-    keys = [key for key in stored if everything or key.state(now) == "in force"]
+    keys = [key for key in stored if show_all or key.state(now) == "in force"]
     if as_json:
         for key in keys:
             print_json(_json(key, now))
@@ -111,7 +111,7 @@ def list_keys(
 def revoke(
     key_id: Annotated[str, typer.Argument(help="ID of the key, as `payments keys list` shows it; not the key itself.")],
 ) -> None:
-    """Revoke a key. Every replica rejects it within a few seconds.
+    """Revoke a key. Every replica rejects it within API_KEY_REFRESH_INTERVAL_SECONDS.
 
     Exits with 1 if there is no such key.
     """
@@ -123,7 +123,7 @@ def revoke(
         rows = execute(connection, api_keys.SELECT_KEY_REVOKED, key_id)
     if not rows:
         print(f"there is no key {key_id}", file=sys.stderr)
-        raise typer.Exit(_NOT_FOUND)
+        raise typer.Exit(_EXIT_NOT_FOUND)
     interval = f"{settings.api_key_refresh_interval_seconds:g} s"
     print(f"key {key_id} is revoked; every replica rejects it within {interval}")
 

@@ -15,7 +15,7 @@ from tools.database.settings import load_tool_settings
 
 
 class Action(StrEnum):
-    """The action of the command."""
+    """The actions of ``payments migrate``."""
 
     MIGRATE = "migrate"
     STATUS = "status"
@@ -27,10 +27,10 @@ def command(
     ] = Action.MIGRATE,
     *,
     lock_timeout_seconds: Annotated[
-        float, typer.Option(help="How long to wait for another process that is migrating.")
+        float, typer.Option(help="Seconds to wait for another process that is migrating.")
     ] = DEFAULT_LOCK_TIMEOUT_SECONDS,
 ) -> None:
-    """Bring the database schema up to date. Any number of processes can do so at the same time."""
+    """Bring the database schema up to date. Several processes can run this at the same time."""
     with report_failures():
         settings = load_tool_settings()
         if action is Action.MIGRATE:

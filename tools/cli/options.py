@@ -30,9 +30,9 @@ Until = Annotated[
         help="Only payments created at this time or earlier, in UTC. A date includes the whole day.",
     ),
 ]
-Method = typer.Option(case_sensitive=False, help="Only payments with this method. Can be repeated.")
-Status = typer.Option(case_sensitive=False, help="Only payments with this status. Can be repeated.")
-RefundState = typer.Option(case_sensitive=False, help="Only payments with this refund state. Can be repeated.")
+MethodOption = typer.Option(case_sensitive=False, help="Only payments with this method. Can be repeated.")
+StatusOption = typer.Option(case_sensitive=False, help="Only payments with this status. Can be repeated.")
+RefundStateOption = typer.Option(case_sensitive=False, help="Only payments with this refund state. Can be repeated.")
 
 _DURATION = re.compile(r"([0-9]{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -68,7 +68,7 @@ def parse_time(option: str, text: str | None, now: datetime) -> datetime | None:
 
 
 def parse_end_time(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Parse the inclusive end of a range like ``parse_time``, except that a date is the last microsecond of that day.
+    """Parse the inclusive end of a range as ``parse_time`` does, except that a date means its last microsecond.
 
     Raises:
         typer.BadParameter: it is neither a time nor an age.
@@ -80,7 +80,7 @@ def parse_end_time(option: str, text: str | None, now: datetime) -> datetime | N
 
 
 def parse_future_time(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Parse a time after ``now`` like ``parse_time``, or a duration such as ``90d`` from ``now``; None stays None.
+    """Parse a future time as ``parse_time`` does, or a duration from ``now`` such as ``90d``; None stays None.
 
     Raises:
         typer.BadParameter: it is neither a time nor a duration, or not in the future.

@@ -21,6 +21,6 @@ def command(
         bool, typer.Option("--if-empty", help="Do nothing if the database already has payments.")
     ] = False,
 ) -> None:
-    """Add plausible payments and refunds to try the service with."""
+    """Add plausible payments and refunds for trying out the service."""
     with report_failures():
         load_sample_payments(load_tool_settings(), count=count, seed=seed, months=months, only_if_empty=if_empty)

@@ -1,4 +1,4 @@
-"""The tools' connections to the database in the settings."""
+"""Connect tools to the database in the settings."""
 
 import os
 import time
@@ -47,7 +47,7 @@ class DatabaseConnectionError(ToolError):
 
 
 class DatabaseBusy(Exception):
-    """The database aborted a transaction that may succeed when it is retried."""
+    """A transaction was aborted, and may succeed if it is retried."""
 
 
 def print_line(line: str) -> None:
@@ -55,7 +55,7 @@ def print_line(line: str) -> None:
     print(line, flush=True)
 
 
-def quoted(identifier: str) -> str:
+def quote_identifier(identifier: str) -> str:
     """Quote the name of a database or a table."""
     return "`" + identifier.replace("`", "``") + "`"
 
@@ -151,7 +151,7 @@ def _connect_once(settings: DatabaseSettings, session: str, flags: int, *, creat
         if not create_database or error.args[0] != _UNKNOWN_DATABASE:
             raise
     connection = _open(settings, None, session, flags)
-    execute(connection, f"CREATE DATABASE IF NOT EXISTS {quoted(settings.mysql_db)} CHARACTER SET utf8mb4")
+    execute(connection, f"CREATE DATABASE IF NOT EXISTS {quote_identifier(settings.mysql_db)} CHARACTER SET utf8mb4")
     connection.select_db(settings.mysql_db)
     return connection
 

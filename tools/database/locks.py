@@ -9,7 +9,7 @@ import pymysql
 from tools.database.connection import DatabaseConnection
 
 _MAX_LENGTH = 64
-"""Of a lock name, in characters (dev.mysql.com/doc/refman/8.0/en/locking-functions.html)."""
+"""The maximum length of a lock name, in characters (dev.mysql.com/doc/refman/8.0/en/locking-functions.html)."""
 
 BACKUP_LOCK = "backup"
 """Held while a backup reads the tables."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.errors import ToolError
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "migrations"
-"""Where the wheel installs them."""
+"""The folder of the migrations in an installed wheel."""
 
 MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "migrations"
 

@@ -1,4 +1,4 @@
-"""Progress of a long migration, read from the database over a second connection."""
+"""Report the progress of a long migration, which a second connection reads from the database."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from tools.database.connection import DatabaseConnection, DatabaseConnectionErro
 
 INTERVAL_SECONDS = 5.0
 
-_MARIADB = (
+_SELECT_MARIADB_PROGRESS = (
     "SELECT state, stage, max_stage, progress FROM information_schema.processlist WHERE id = %s AND max_stage > 0"
 )
 """``progress`` is a percentage of the stage. Only an ALTER that copies the table has stages."""
 
-_MYSQL = """
+_SELECT_MYSQL_PROGRESS = """
     SELECT s.event_name, s.work_completed, s.work_estimated
     FROM performance_schema.events_stages_current s JOIN performance_schema.threads t ON t.thread_id = s.thread_id
     WHERE t.processlist_id = %s AND s.work_estimated > 0
@@ -41,9 +41,9 @@ def report_progress(
         while not done.wait(INTERVAL_SECONDS):
             progress = None
             with suppress(DatabaseConnectionError, pymysql.err.MySQLError):
-                impatient = settings.model_copy(update={"mysql_startup_timeout_seconds": INTERVAL_SECONDS})
-                with closing(connect(impatient, report=lambda _: None)) as other:
-                    progress = _progress(other, session_id)
+                short_wait = settings.model_copy(update={"mysql_startup_timeout_seconds": INTERVAL_SECONDS})
+                with closing(connect(short_wait, report=lambda _: None)) as second_connection:
+                    progress = _progress(second_connection, session_id)
             if not done.is_set():
                 report(f"{name}: running for {time.monotonic() - start:.0f} s{f', {progress}' if progress else ''}")
 
@@ -58,7 +58,8 @@ def report_progress(
 
 def _progress(connection: DatabaseConnection, session_id: int) -> str | None:
     ((version,),) = execute(connection, "SELECT VERSION()")
-    rows = execute(connection, _MARIADB if is_mariadb(version) else _MYSQL, session_id)
+    query = _SELECT_MARIADB_PROGRESS if is_mariadb(version) else _SELECT_MYSQL_PROGRESS
+    rows = execute(connection, query, session_id)
     if not rows:
         return None
     if is_mariadb(version):

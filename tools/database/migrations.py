@@ -37,7 +37,7 @@ from tools.database.connection import (
     execute_if_exists,
     is_unreachable,
     print_line,
-    quoted,
+    quote_identifier,
 )
 from tools.database.locks import lock_name, release
 from tools.database.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
@@ -46,12 +46,12 @@ from tools.database.migration_records import Record, applied_version, check_reco
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
 
-_LOCK_SLICE_SECONDS = 15
-"""The interval at which a waiting process reports that it waits."""
+_LOCK_REPORT_INTERVAL_SECONDS = 15
+"""The interval at which a process reports that it is waiting for the lock."""
 
 _METADATA_LOCK_TIMEOUT_SECONDS = 60
 """While an ALTER waits for a table that another session holds, every new statement on the table waits behind it.
-Therefore it gives up early, not after the server's default of a day (MariaDB) or a year (MySQL).
+Therefore the ALTER gives up after this time, not after the server's default of a day (MariaDB) or a year (MySQL).
 """
 
 _CREATE_TABLE = """
@@ -66,12 +66,12 @@ _CREATE_TABLE = """
 """
 """checksum: SHA-256 of the file; schema_before: fingerprint of the schema before the migration. Times are in UTC."""
 
-_START = """
+_INSERT_RECORD = """
     REPLACE INTO schema_migrations (version, name, checksum, schema_before, started_at, applied_at)
     VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6), NULL)
 """
-_FINISH = "UPDATE schema_migrations SET applied_at = UTC_TIMESTAMP(6) WHERE version = %s"
-_FORGET = "DELETE FROM schema_migrations WHERE version = %s AND applied_at IS NULL"
+_SET_APPLIED = "UPDATE schema_migrations SET applied_at = UTC_TIMESTAMP(6) WHERE version = %s"
+_DELETE_RECORD = "DELETE FROM schema_migrations WHERE version = %s AND applied_at IS NULL"
 _SELECT_TABLES = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name <> 'schema_migrations'
@@ -80,9 +80,9 @@ _SELECT_TABLES = """
 _SELECT_ROW_COUNT = """
     SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s
 """
-"""An estimate."""
+"""Returns an estimate."""
 
-_MANY_ROWS = 100_000
+_LARGE_TABLE_ROWS = 100_000
 _ALTERED_TABLE = re.compile(r"\s*(?:--[^\n]*\n\s*)*ALTER TABLE (\w+)", re.IGNORECASE)
 _AUTO_INCREMENT = re.compile(r" AUTO_INCREMENT=\d+")
 
@@ -96,12 +96,13 @@ def migrate(
 ) -> int:
     """Apply every pending migration in ``folder``; return how many this call applied.
 
-    Creates the database if it does not exist and the account has the right to create it. Waits for the server as long
+    Creates the database if it does not exist and the account may create it. Waits for the server as long
     as the settings allow, and up to ``lock_timeout_seconds`` for another process that is migrating. ``report`` receives
     a line for each migration and for each wait.
 
     Raises:
-        MigrationError: a file is invalid, an applied migration was changed, or the database refused a migration.
+        MigrationError: a file is invalid, an applied migration was changed, the default currency does not fit adopted
+            payments, another process did not finish in time, or the database refused a migration.
         DatabaseConnectionError: the database cannot be used.
     """
     migrations = load_migrations(folder)
@@ -132,8 +133,8 @@ def _check_currency(connection: DatabaseConnection, default_currency: str) -> No
         MigrationError: the table has such payments.
     """
     digits = MINOR_DIGITS[default_currency]
-    finer = f"SELECT 1 FROM payments WHERE amount <> ROUND(amount, {digits:d}) LIMIT 1"  # noqa: S608 - a number
-    if execute_if_exists(connection, finer):
+    select_too_precise = f"SELECT 1 FROM payments WHERE amount <> ROUND(amount, {digits:d}) LIMIT 1"  # noqa: S608 - a number
+    if execute_if_exists(connection, select_too_precise):
         msg = (
             f"DEFAULT_CURRENCY={default_currency} has {digits} decimals, but existing payments have amounts with more: "
             "set DEFAULT_CURRENCY to the currency of these payments"
@@ -163,33 +164,33 @@ class _Migrator:
     def _run(self, migration: Migration, statement: str, fingerprint: str) -> None:
         start = time.monotonic()
         self._announce(migration, statement)
-        execute(self.connection, _START, migration.version, migration.name, migration.checksum, fingerprint)
+        execute(self.connection, _INSERT_RECORD, migration.version, migration.name, migration.checksum, fingerprint)
         try:
             with report_progress(self.connection, self.settings, str(migration), self.report):
                 self.connection.begin()
                 execute(self.connection, statement)
-                execute(self.connection, _FINISH, migration.version)
+                execute(self.connection, _SET_APPLIED, migration.version)
                 self.connection.commit()
         except pymysql.err.MySQLError as error:
             if not is_unreachable(error):
                 self.connection.rollback()
-                execute(self.connection, _FORGET, migration.version)
+                execute(self.connection, _DELETE_RECORD, migration.version)
             raise
         self.report(f"{migration}: applied in {time.monotonic() - start:.2f} s")
 
     def _announce(self, migration: Migration, statement: str) -> None:
-        """Warn that altering a large table takes time, and that writes to the table may wait meanwhile."""
+        """Warn that altering a large table takes time, and that writes to the table may have to wait."""
         table = _ALTERED_TABLE.match(statement)
         rows = execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
-        if rows and rows[0][0] >= _MANY_ROWS:
-            self.report(f"{migration}: altering {table[1]}, about {rows[0][0]:,} rows; writes to it may wait meanwhile")  # type: ignore[index]
+        if rows and rows[0][0] >= _LARGE_TABLE_ROWS:
+            self.report(f"{migration}: altering {table[1]}, about {rows[0][0]:,} rows; writes to it may have to wait")  # type: ignore[index]
 
     def _record_applied(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""
         if record.checksum != migration.checksum:
             msg = f"{migration} was changed after an interrupted run had applied it: restore the old {migration.path}"
             raise MigrationError(msg)
-        execute(self.connection, _FINISH, migration.version)
+        execute(self.connection, _SET_APPLIED, migration.version)
         self.report(f"{migration}: an interrupted run had applied it; recorded")
 
     def _failure(self, migration: Migration, statement: str, error: pymysql.err.MySQLError) -> str:
@@ -198,7 +199,7 @@ class _Migrator:
         what_failed = (
             f"migration {migration} failed: {explain(error)} (error {code})\n"
             f"  file:      {migration.path}\n"
-            f"  statement: {_first_words(statement)}\n"
+            f"  statement: {_first_line(statement)}\n"
             f"  database:  {self.settings.mysql_db} at {address(self.settings)}\n"
         )
         if is_unreachable(error):
@@ -216,7 +217,7 @@ class _Migrator:
         )
 
 
-def _first_words(statement: str) -> str:
+def _first_line(statement: str) -> str:
     """Return the first line of the statement that is not a comment."""
     lines = (line.strip() for line in statement.splitlines())
     return next((line for line in lines if line and not line.startswith("--")), statement)
@@ -226,7 +227,7 @@ def _schema_fingerprint(connection: DatabaseConnection) -> str:
     """Return a digest of all table definitions, without the AUTO_INCREMENT counters, which grow with the rows."""
     digest = hashlib.sha256()
     for (table,) in execute(connection, _SELECT_TABLES):
-        ((_, definition),) = execute(connection, f"SHOW CREATE TABLE {quoted(str(table))}")
+        ((_, definition),) = execute(connection, f"SHOW CREATE TABLE {quote_identifier(str(table))}")
         digest.update(_AUTO_INCREMENT.sub("", str(definition)).encode())
     return digest.hexdigest()
 
@@ -242,8 +243,8 @@ def _migration_lock(
     """
     name = lock_name("migrate", database)
     deadline = time.monotonic() + timeout_seconds
-    slice_seconds = 0
-    while execute(connection, "SELECT GET_LOCK(%s, %s)", name, slice_seconds) != ((1,),):
+    wait_seconds = 0
+    while execute(connection, "SELECT GET_LOCK(%s, %s)", name, wait_seconds) != ((1,),):
         remaining_seconds = deadline - time.monotonic()
         if remaining_seconds <= 0:
             msg = (
@@ -252,7 +253,7 @@ def _migration_lock(
             )
             raise MigrationError(msg)
         report(f"another process is migrating {database}; waiting up to {remaining_seconds:.0f} s more")
-        slice_seconds = max(1, min(_LOCK_SLICE_SECONDS, round(remaining_seconds)))
+        wait_seconds = max(1, min(_LOCK_REPORT_INTERVAL_SECONDS, round(remaining_seconds)))
     try:
         yield
     finally:
@@ -261,5 +262,6 @@ def _migration_lock(
 
 def _summary(settings: Settings, migrations: Sequence[Migration], version: int) -> str:
     if version > len(migrations):
-        return f"{settings.mysql_db} is at version {version}, newer than the latest known, {len(migrations)}: unchanged"
+        latest = f"newer than the latest known version, {len(migrations)}"
+        return f"{settings.mysql_db} is at version {version}, {latest}; nothing changed"
     return f"{settings.mysql_db} is at version {version}, the latest"

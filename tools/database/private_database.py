@@ -1,4 +1,4 @@
-"""Where the private database of development and tests is, and whether it is running. ``tools.dev.devdb`` starts it."""
+"""Locate the private database for development and tests, and check whether it runs. ``tools.dev.devdb`` starts it."""
 
 import fcntl
 import hashlib
@@ -17,15 +17,15 @@ _MAX_SOCKET_PATH_BYTES = 103
 """The lowest limit of the supported systems: Linux allows 107 bytes, macOS 103."""
 
 
-class PrivateDatabasePlace:
+class PrivateDatabaseLocation:
     """A folder with all the files of a private MariaDB server.
 
     While the server runs, it holds a lock on a file. The lock reliably tells whether the server is running, because
-    ``kill -9`` releases it too, whatever files are left behind.
+    ``kill -9`` releases it too, although it leaves other files behind.
     """
 
     def __init__(self, folder: Path, *, database: str = DEFAULT_DATABASE, user: str = DEFAULT_USER) -> None:
-        """Set the folder, the name of the database, and the account that has all rights on it."""
+        """Set the folder, the name of the database, and the account that has all privileges on it."""
         self.folder = folder.absolute()
         self.database = database
         self.user = user
@@ -41,7 +41,7 @@ class PrivateDatabasePlace:
         return self.folder / "server.log"
 
     def environment(self) -> dict[str, str]:
-        """Return environment variables that point the tools at this database, with all rights on it."""
+        """Return environment variables that point the tools at this database, with all privileges on it."""
         return {
             "MYSQL_SOCKET": str(self.socket_path),
             "MYSQL_USER": self.user,

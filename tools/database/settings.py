@@ -6,7 +6,7 @@ from dotenv import dotenv_values
 
 from server.config import env_file
 from server.config.settings import Settings, SettingsError, check_env_file, load_settings
-from tools.database.private_database import DEFAULT_DATABASE, PROJECT_FOLDER, PrivateDatabasePlace
+from tools.database.private_database import DEFAULT_DATABASE, PROJECT_FOLDER, PrivateDatabaseLocation
 
 
 def named_settings() -> dict[str, str]:
@@ -44,7 +44,7 @@ def load_tool_settings() -> Settings:
         SettingsError: there is no database to use, or as in ``load_settings``.
     """
     if not names_database():
-        private = PrivateDatabasePlace(PROJECT_FOLDER, database=private_database_name())
+        private = PrivateDatabaseLocation(PROJECT_FOLDER, database=private_database_name())
         if not private.is_running():
             msg = (
                 "No database is configured: set MYSQL_HOST (or MYSQL_SOCKET), or start the private database of the "

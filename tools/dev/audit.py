@@ -1,7 +1,8 @@
 """``make audit``: look up all locked packages in the vulnerability database at osv.dev.
 
-Exits with 0 if no package has a known vulnerability, with 1 if some have, and with 3 if the database could not be
-queried, so that nothing is known. It uses the database's API, because osv-scanner needs a newer Go than the project.
+Exits with 0 if no package has a known vulnerability, with 1 if some have, and with 3 if the packages could not be
+listed or the database could not be queried. It uses the database's API, because osv-scanner needs a newer Go than the
+project.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def audit(packages: Iterable[Package], database: str = DATABASE) -> int:
             for name in sorted({name for names in vulnerable.values() for name in names})
         }
     except DatabaseUnavailable as error:
-        print(f"NOT AUDITED: cannot query the vulnerability database at {database}: {error}. Nothing is known.")
+        print(f"NOT AUDITED: cannot query the vulnerability database at {database}: {error}. No result is available.")
         return NOT_AUDITED
     for package, names in vulnerable.items():
         print(f"{package.ecosystem} {package.name} {package.version}")

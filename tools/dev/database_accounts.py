@@ -29,7 +29,7 @@ def create_accounts(connection: DatabaseConnection, passwords: dict[str, str], s
             cursor.execute("ALTER USER %s IDENTIFIED BY %s ACCOUNT UNLOCK", [account + suffix, password])
 
 
-def grant_rights(connection: DatabaseConnection, suffix: str = "") -> None:
+def grant_privileges(connection: DatabaseConnection, suffix: str = "") -> None:
     """Run ``grants.sql`` in the connection's database, which must be migrated."""
     _run(connection, "grants.sql", suffix)
 

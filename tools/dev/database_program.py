@@ -14,7 +14,7 @@ from tools.dev.system_package import ProgramFailed, find_or_install, run
 
 _NAMES = ("mariadbd", "mysqld")
 _FOLDERS_OFF_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin")
-"""Folders in which packages install server programs, and which may not be on the PATH."""
+"""Folders in which packages install server programs, and which are often not on the PATH."""
 
 _SCRIPT_FOLDERS = ("share/mysql", "share/mariadb", "share")
 """Folders below the program's prefix in which MariaDB has the SQL that creates its system tables."""
@@ -39,13 +39,13 @@ class PrivateDatabaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseProgram:
-    """A database server program, of MariaDB or else of MySQL."""
+    """A database server program of MariaDB or MySQL."""
 
     path: Path
     is_mariadb: bool
 
     def options(self) -> list[str]:
-        """Return the options for every run, with which the server ignores the machine's own configuration.
+        """Return the options for every run, which make the server ignore the machine's own configuration.
 
         A server that is started as root refuses to run without ``--user=root``.
         """
@@ -65,7 +65,8 @@ class DatabaseProgram:
         Raises:
             PrivateDatabaseError: the program failed; the message quotes its output.
         """
-        # Not in /tmp itself, because a starting server deletes all temporary tables in its --tmpdir, even others'.
+        # Not in /tmp itself, because a starting server deletes all temporary tables in its --tmpdir, even those of
+        # other servers.
         with tempfile.TemporaryDirectory() as scratch:
             command = [str(self.path), *self.options(), f"--datadir={data_folder}", f"--tmpdir={scratch}"]
             if self.is_mariadb:
@@ -74,7 +75,7 @@ class DatabaseProgram:
                 _run([*command, "--initialize-insecure"], "")
 
     def _system_tables(self) -> str:
-        """Return the SQL for a bootstrap run, in which statements end at line ends."""
+        """Return the SQL for a bootstrap run, which ends each statement at the end of a line."""
         folders = [self.path.resolve().parent.parent / folder for folder in _SCRIPT_FOLDERS]
         for folder in folders:
             for prefix in _SCRIPT_PREFIXES:

@@ -22,16 +22,16 @@ from typing import Self
 
 import pymysql
 
-from tools.database.connection import DatabaseConnection, is_unreachable, quoted
+from tools.database.connection import DatabaseConnection, is_unreachable, quote_identifier
 from tools.database.private_database import (
     DEFAULT_DATABASE,
     DEFAULT_PASSWORD,
     DEFAULT_USER,
     PROJECT_FOLDER,
-    PrivateDatabasePlace,
+    PrivateDatabaseLocation,
     try_lock,
 )
-from tools.dev.database_accounts import SERVICE, create_accounts, grant_rights
+from tools.dev.database_accounts import SERVICE, create_accounts, grant_privileges
 from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_or_install_program
 
 ADMINISTRATOR = "root"
@@ -57,12 +57,12 @@ _SERVER_OPTIONS = (
 )
 
 
-class PrivateDatabase(PrivateDatabasePlace):
+class PrivateDatabase(PrivateDatabaseLocation):
     """A MariaDB server with all its files in ``folder``, for the current user only.
 
     ``folder`` is created if it does not exist, and closed to other users. The server has a database ``database``, an
-    account ``user`` with all rights on it, and an account ``root`` without a password. Only users that may enter the
-    folder can reach the socket. ``options`` are further options of the server program.
+    account ``user`` with all privileges on it, and an account ``root`` without a password. Only users that may enter
+    the folder can reach the socket. ``options`` are additional options of the server program.
 
     While the server runs, it holds the lock that ``is_running`` checks, which it inherits from the process that started
     it. A second lock lets one process at a time start or stop the server.
@@ -84,13 +84,13 @@ class PrivateDatabase(PrivateDatabasePlace):
         self._process: subprocess.Popen[bytes] | None = None
 
     def service_environment(self) -> dict[str, str]:
-        """Create the service's own account with the rights in ``deploy/sql``, and return the environment to use it.
+        """Create the service's own account with the privileges in ``deploy/sql``, and return the environment to use it.
 
         The server must be running, and its database must be migrated.
         """
         with closing(self.connect(self.database)) as connection:
             create_accounts(connection, {SERVICE: DEFAULT_PASSWORD})
-            grant_rights(connection)
+            grant_privileges(connection)
         return self.environment() | {"MYSQL_USER": SERVICE}
 
     def start(self) -> bool:
@@ -112,18 +112,18 @@ class PrivateDatabase(PrivateDatabasePlace):
         with self._control_lock(_START_TIMEOUT_SECONDS):
             before = self._process
             try:
-                started = self._start_server(program)
-                self._prepare()
+                has_started = self._start_server(program)
+                self._create_database_and_account()
             except BaseException:
                 # A server started by this call must not outlive its failure, because nobody would stop it.
                 if self._process is not None and self._process is not before:
                     self._process.terminate()
                     self._process.wait()
                 raise
-        return started
+        return has_started
 
     def stop(self) -> bool:
-        """Shut the server down cleanly and wait for its end. Returns False if it was not running.
+        """Shut the server down cleanly and wait until it has ended. Returns False if it was not running.
 
         Raises:
             PrivateDatabaseError: the server did not stop within a minute; it is left running.
@@ -131,7 +131,7 @@ class PrivateDatabase(PrivateDatabasePlace):
         return self._end(signal.SIGTERM)
 
     def kill(self) -> bool:
-        """Kill the server with SIGKILL, to simulate a crash in tests, and wait for its end.
+        """Kill the server with SIGKILL, to simulate a crash in tests, and wait until it has ended.
 
         Returns False if it was not running.
         """
@@ -192,20 +192,20 @@ class PrivateDatabase(PrivateDatabasePlace):
     def _start_server(self, program: DatabaseProgram) -> bool:
         self._initialize(program)
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-        started = False
+        has_started = False
         while not self._accepts_connections():
-            if started and self._process is not None and self._process.poll() is not None:
+            if has_started and self._process is not None and self._process.poll() is not None:
                 raise self._error(f"ended with exit code {self._process.returncode}")
             if time.monotonic() > deadline:
                 raise self._error(f"did not accept connections within {_START_TIMEOUT_SECONDS:.0f} s")
             # A server may be starting already: the process that started it may have been killed while it waited.
-            if not started:
-                started = self._spawn(program)
+            if not has_started:
+                has_started = self._spawn(program)
             time.sleep(_POLL_SECONDS)
-        return started
+        return has_started
 
     def _initialize(self, program: DatabaseProgram) -> None:
-        """Create the data in a temporary folder and rename that, so that incomplete data is never used."""
+        """Create the data in a temporary folder and then rename it, so that incomplete data is never used."""
         if self._data_folder.exists():
             return
         unfinished = self.folder / "data.unfinished"
@@ -267,11 +267,11 @@ class PrivateDatabase(PrivateDatabasePlace):
             raise
         return True
 
-    def _prepare(self) -> None:
-        """Create the database and the account with all rights on it, if they do not exist."""
+    def _create_database_and_account(self) -> None:
+        """Create the database and the account with all privileges on it, if they do not exist."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             try:
-                cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)} CHARACTER SET utf8mb4")
+                cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(self.database)} CHARACTER SET utf8mb4")
             except pymysql.err.MySQLError as error:
                 msg = f"cannot create the database MYSQL_DB={self.database!r}: {error.args[-1]}"
                 raise PrivateDatabaseError(msg) from error
@@ -279,7 +279,9 @@ class PrivateDatabase(PrivateDatabasePlace):
             if cursor.fetchone() is None:
                 cursor.execute("CREATE USER %s@'localhost'", [self.user])
             cursor.execute("ALTER USER %s@'localhost' IDENTIFIED BY %s", [self.user, DEFAULT_PASSWORD])
-            cursor.execute(f"GRANT ALL PRIVILEGES ON {quoted(self.database)}.* TO %s@'localhost'", [self.user])
+            cursor.execute(
+                f"GRANT ALL PRIVILEGES ON {quote_identifier(self.database)}.* TO %s@'localhost'", [self.user]
+            )
 
     def _end(self, signal_number: signal.Signals) -> bool:
         if not self.folder.is_dir():
@@ -309,13 +311,11 @@ class PrivateDatabase(PrivateDatabasePlace):
             time.sleep(_POLL_SECONDS)
         raise self._error(f"has not written {self._process_id_path}")
 
-    def _error(self, what_happened: str) -> PrivateDatabaseError:
+    def _error(self, failure: str) -> PrivateDatabaseError:
         """Return an error that quotes the end of the server's log."""
         log = self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
         tail = "\n".join(log.splitlines()[-_QUOTED_LOG_LINES:])
-        return PrivateDatabaseError(
-            f"The private database {what_happened}. The end of its log, {self.log_path}:\n{tail}"
-        )
+        return PrivateDatabaseError(f"The private database {failure}. The end of its log, {self.log_path}:\n{tail}")
 
 
 def main() -> None:

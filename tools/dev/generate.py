@@ -4,7 +4,7 @@
 file of that name), each client's copy of ``clients/service_config.json``, and the OpenAPI document that the service
 serves. ``--check`` writes nothing, lists the files that differ, and exits with 1 if there are any. ``--imports`` only
 copies the imported ``google/*`` protos from the installed ``googleapis-common-protos`` to the folder that buf.yaml
-names. The network is not needed.
+names. None of this needs the network.
 """
 
 import argparse

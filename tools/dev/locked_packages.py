@@ -89,9 +89,9 @@ def go_packages(folder: Path, patterns: Iterable[str]) -> Iterator[Package]:
         yield Package("Go", name, version.removeprefix("v"))
 
 
-def maven_packages(listed: str) -> Iterator[Package]:
+def maven_packages(listing: str) -> Iterator[Package]:
     """Yield the packages in the output of ``mvn dependency:list``."""
-    for group, artifact, version in _ARTIFACT.findall(listed):
+    for group, artifact, version in _ARTIFACT.findall(listing):
         if group != _OWN_GROUP:
             yield Package("Maven", f"{group}:{artifact}", version)
 

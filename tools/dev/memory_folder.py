@@ -1,4 +1,4 @@
-"""A folder in memory for temporary files, so that nobody waits for a disk."""
+"""A folder in memory for temporary files, which is faster than one on a disk."""
 
 import shutil
 from pathlib import Path

@@ -31,7 +31,7 @@ ACCEPTED = ROOT / "tests" / "accepted_mutants.toml"
 
 _KILLED = {"killed", "timeout", "caught by type check"}
 _SEPARATOR = "ǁ"
-"""Separates class and method in mutmut's names of mutants."""
+"""Separates class and method in mutmut's mutant names."""
 
 _DATABASE_BYTES = 2**30
 """The memory that the database needs."""
@@ -60,7 +60,7 @@ class Survivor:
 
     def __str__(self) -> str:
         """Return the entry for ``accepted_mutants.toml``, without a reason."""
-        before, after = _quoted(self.before), _quoted(self.after)
+        before, after = _quote(self.before), _quote(self.after)
         return f'[[accepted]]\nfunction = "{self.function}"\nbefore = {before}\nafter = {after}'
 
 
@@ -148,7 +148,7 @@ def _lines(diff: Sequence[str], sign: str) -> str:
     return "\n".join(line[1:].strip() for line in diff if line.startswith(sign) and not line.startswith(sign * 3))
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return f"'''{text}'''" if "\n" in text or "'" in text else f"'{text}'"
 
 

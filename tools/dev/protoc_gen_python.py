@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _clear_json_names(messages: Iterable[DescriptorProto]) -> None:
-    """Remove the JSON names, which a plugin's request has for all fields, but protoc's own Python output for none.
+    """Remove the JSON names of all fields. A plugin's request has them, but protoc's own Python output does not.
 
     If our file had them but the imported files did not, reflection would report names in two styles. (No proto here
     sets a custom JSON name.)

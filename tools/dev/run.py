@@ -30,7 +30,7 @@ from tools.database.settings import named_settings, names_database, private_data
 from tools.dev.database_program import PrivateDatabaseError
 from tools.dev.devdb import PrivateDatabase
 from tools.errors import ToolError
-from tools.operations.addresses import in_url, reachable
+from tools.operations.addresses import reachable_address, reachable_host
 from tools.operations.health_probe import health, health_over_http
 from tools.operations.sample_data import DEFAULT_COUNT, load_sample_payments
 
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _approve_upi_charges() -> None:
-    """Let the simulated processor approve every UPI charge, so that the README's examples replay as printed.
+    """Let the simulated processor approve every UPI charge, so that the README's examples produce the printed output.
 
     A success probability that is set for UPI, or for all methods, takes precedence.
     """
@@ -77,7 +77,7 @@ def _approve_upi_charges() -> None:
 
 @contextmanager
 def _database() -> Iterator[PrivateDatabase | None]:
-    """Provide a database until the context ends: the one in the settings (None), or the private one.
+    """Run the private database until the context ends, unless the settings name a database; then yield None.
 
     Raises:
         PrivateDatabaseError: the private database is not available, or MYSQL_PASSWORD is set without a database server.
@@ -92,13 +92,13 @@ def _database() -> Iterator[PrivateDatabase | None]:
         raise PrivateDatabaseError(msg)
     private = PrivateDatabase(PROJECT_FOLDER, database=private_database_name())
     print_line(f"database: private, in {private.folder}")
-    started = False
+    has_started = False
     try:
-        started = private.start()
+        has_started = private.start()
         os.environ.update(private.environment())
         yield private
     finally:
-        if started:
+        if has_started:
             private.stop()
             print_line("database: stopped")
 
@@ -133,10 +133,12 @@ def _wait_until_serving(server: subprocess.Popen[bytes], settings: Settings) -> 
     """Wait until the service reports that it is serving; return False if it ended instead."""
     while server.poll() is None:
         if settings.tls_cert_file is None:
-            is_serving, _ = health(in_url(settings.grpc_host, settings.grpc_port), "", _HEALTH_TIMEOUT_SECONDS)
+            is_serving, _ = health(
+                reachable_address(settings.grpc_host, settings.grpc_port), "", _HEALTH_TIMEOUT_SECONDS
+            )
         else:
             # REST also reports the health to clients without a certificate.
-            url = f"https://{in_url(settings.rest_host, settings.rest_port)}"
+            url = f"https://{reachable_address(settings.rest_host, settings.rest_port)}"
             is_serving, _ = health_over_http(url, "", _HEALTH_TIMEOUT_SECONDS)
         if is_serving:
             return True
@@ -158,10 +160,10 @@ def _check_ports(settings: Settings) -> None:
         if not port:
             continue
         try:
-            socket.create_connection((reachable(host), port), _HEALTH_TIMEOUT_SECONDS).close()
+            socket.create_connection((reachable_host(host), port), _HEALTH_TIMEOUT_SECONDS).close()
         except OSError:
             continue
-        address = in_url(host, port)
+        address = reachable_address(host, port)
         msg = f"{address} is in use: is the service already running? Set {transport}_PORT to use another port"
         raise SettingsError(msg)
 
@@ -169,25 +171,25 @@ def _check_ports(settings: Settings) -> None:
 def _welcome(settings: Settings) -> str:
     is_built = (ROOT / _GRPCURL).exists()
     grpcurl = _GRPCURL if is_built else "grpcurl"
-    building = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
-    grpc_address = in_url(settings.grpc_host, settings.grpc_port)
+    build_hint = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
+    grpc_address = reachable_address(settings.grpc_host, settings.grpc_port)
     # Quoted, because the brackets of an IPv6 address are a pattern to a shell.
     call = f"{shlex.quote(grpc_address)} payments.v1.PaymentService/Charge"
     has_tls = settings.tls_cert_file is not None
-    url = f"{'https' if has_tls else 'http'}://{in_url(settings.rest_host, settings.rest_port)}"
-    encryption, authority = ("-cacert CA.pem", "--cacert CA.pem ") if has_tls else ("-plaintext", "")
+    url = f"{'https' if has_tls else 'http'}://{reachable_address(settings.rest_host, settings.rest_port)}"
+    grpcurl_options, curl_options = ("-cacert CA.pem", "--cacert CA.pem ") if has_tls else ("-plaintext", "")
     if settings.tls_client_ca_file is not None:
-        encryption += " -cert CLIENT.pem -key CLIENT.key.pem"
-        authority += "--cert CLIENT.pem --key CLIENT.key.pem "
+        grpcurl_options += " -cert CLIENT.pem -key CLIENT.key.pem"
+        curl_options += "--cert CLIENT.pem --key CLIENT.key.pem "
     elif Role.CHARGE not in settings.anonymous_roles:
-        encryption += " -H 'authorization: Bearer KEY'"
-        authority += "-H 'Authorization: Bearer KEY' "
+        grpcurl_options += " -H 'authorization: Bearer KEY'"
+        curl_options += "-H 'Authorization: Bearer KEY' "
     has_rest = settings.rest_port != 0
     rest = f" and {url} (REST, documented at {url}/docs)" if has_rest else ""
-    curl = f"  curl {authority}{shlex.quote(f'{url}/v1/payments/charge')} {_REST_EXAMPLE}\n" if has_rest else ""
+    curl = f"  curl {curl_options}{shlex.quote(f'{url}/v1/payments/charge')} {_REST_EXAMPLE}\n" if has_rest else ""
     return (
         f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another terminal, try:\n"
-        f"  {grpcurl} {encryption} {_GRPC_EXAMPLE} {call}\n{building}{curl}"
+        f"  {grpcurl} {grpcurl_options} {_GRPC_EXAMPLE} {call}\n{build_hint}{curl}"
     )
 
 

@@ -1,6 +1,6 @@
 """``make smoke``: make a charge in a running service over gRPC, and read the payment over gRPC and REST.
 
-The payment is not removed, so use this only on services that nobody depends on yet.
+The payment is not removed, so use this only on services that are not in use yet.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tools.operations.health_probe import health
 
 _AMOUNT = Decimal("561.00")
 _TIMEOUT_SECONDS = 10.0
-_ORDER_IDS = 2**62
+_MAX_ORDER_ID = 2**62
 
 
 class SmokeTestFailed(Exception):
@@ -24,7 +24,7 @@ class SmokeTestFailed(Exception):
 
 
 def smoke_test(grpc_address: str, rest_url: str) -> Payment:
-    """Charge, read the payment in every way, and return it.
+    """Charge, read the payment over gRPC and both versions of REST, and return it.
 
     Raises:
         SmokeTestFailed: the service is not serving, a call failed, or a response does not match the payment.
@@ -49,9 +49,9 @@ def _charge_twice(client: PaymentsClient) -> Payment:
 
     Raises:
         PaymentsError: a call failed.
-        SmokeTestFailed: the retry made another payment, or GetPayment returned another one.
+        SmokeTestFailed: the retry made another payment, or GetPayment returned a different one.
     """
-    order_id, request_id = secrets.randbelow(_ORDER_IDS) + 1, f"smoke-{secrets.token_hex(8)}"
+    order_id, request_id = secrets.randbelow(_MAX_ORDER_ID) + 1, f"smoke-{secrets.token_hex(8)}"
     payment, retried = (client.charge(order_id=order_id, amount=_AMOUNT, request_id=request_id) for _ in range(2))
     _expect("the retry of the charge", retried, payment)
     _expect("GetPayment", client.get_payment(payment_id=payment.payment_id).payment, payment)

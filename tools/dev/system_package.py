@@ -17,11 +17,11 @@ class ProgramFailed(Exception):
 
 
 def has_apt() -> bool:
-    """Return whether this system has apt, like Debian and Ubuntu."""
+    """Return whether this system has apt, as Debian and Ubuntu do."""
     return shutil.which("apt-get") is not None
 
 
-def find_or_install(find: Callable[[], Program | None], package: str, scope: str, advice: str) -> Program:
+def find_or_install(find: Callable[[], Program | None], package: str, note: str, advice: str) -> Program:
     """Return the program that ``find`` returns; if there is none, install ``package`` with apt first.
 
     Raises:
@@ -30,7 +30,7 @@ def find_or_install(find: Callable[[], Program | None], package: str, scope: str
     program = find()
     if program is None and has_apt():
         try:
-            install(package, scope)
+            install(package, note)
         except ProgramFailed as error:
             msg = f"{error}\n{advice}"
             raise ProgramFailed(msg) from None
@@ -40,8 +40,8 @@ def find_or_install(find: Callable[[], Program | None], package: str, scope: str
     return program
 
 
-def install(package: str, scope: str) -> None:
-    """Install ``package`` with apt, without recommended packages, and print a line that includes the ``scope``.
+def install(package: str, note: str) -> None:
+    """Install ``package`` with apt, without recommended packages, and print a line with the ``note``.
 
     Raises:
         ProgramFailed: apt failed, or this user may not install packages.
@@ -50,7 +50,7 @@ def install(package: str, scope: str) -> None:
     if sudo and (shutil.which("sudo") is None or subprocess.run([*sudo, "true"], check=False).returncode != 0):
         msg = f"Only root can install {package}, and sudo is missing or needs a password."
         raise ProgramFailed(msg)
-    print(f"Installing {package} with apt ({scope}) ...", flush=True)
+    print(f"Installing {package} with apt ({note}) ...", flush=True)
     # With `env`, because sudo would drop variables from our environment.
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
@@ -58,7 +58,7 @@ def install(package: str, scope: str) -> None:
 
 
 def run(command: list[str], *, timeout_seconds: float, standard_input: str = "") -> None:
-    """Run a program to its end.
+    """Run a program and wait until it ends.
 
     Raises:
         ProgramFailed: it failed, or did not end in time.

@@ -5,7 +5,7 @@ import ipaddress
 from server.config.network_addresses import host_and_port
 
 
-def reachable(host: str) -> str:
+def reachable_host(host: str) -> str:
     """Return the address to connect to, which is loopback for a server that listens on all addresses."""
     try:
         address = ipaddress.ip_address(host)
@@ -16,6 +16,6 @@ def reachable(host: str) -> str:
     return host
 
 
-def in_url(host: str, port: int | str) -> str:
+def reachable_address(host: str, port: int | str) -> str:
     """Return the address to connect to, with a port, as in a URL: IPv6 addresses are in brackets."""
-    return host_and_port(reachable(host), port)
+    return host_and_port(reachable_host(host), port)

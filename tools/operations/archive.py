@@ -7,8 +7,9 @@ in the live tables. A repeated request_id therefore still replays its first outc
 Why no charge is made twice. The statement that inserts a charge looks up its keys in the archive, and the unique keys
 of the live table reject duplicates of live payments. One race remains: a statement could look in the archive before the
 copy is there, and insert after the live row is deleted. To prevent it, a payment is first copied, and its live row is
-deleted only after all statements that were running at that time have ended. To wait for them, the archiver locks the
-archive's table and immediately unlocks it, because each of these statements holds a lock on that table until it ends.
+deleted only after all statements that were running at that time have ended. To wait for them, the archiver uses a
+barrier: it locks the archive's table and immediately unlocks it, because each of these statements holds a lock on that
+table until it ends.
 """
 
 import time
@@ -26,7 +27,7 @@ from tools.database.locks import BACKUP_LOCK, lock_if_free, lock_name
 from tools.database.migration_records import open_migrated
 from tools.errors import ToolError
 from tools.operations import archive_statements
-from tools.progress import Meter
+from tools.progress import ProgressDisplay
 
 DEFAULT_BATCH_PAYMENTS = 500
 _BATCHES_PER_ROUND = 20
@@ -57,7 +58,7 @@ class ArchiveResult:
     refunds: int
     events: int
     in_use: int
-    """Payments that were not moved because other sessions kept them locked, as a refund does."""
+    """Payments that were not moved because other sessions kept them locked, for example to refund them."""
 
 
 def archive(
@@ -66,7 +67,7 @@ def archive(
     *,
     batch_payments: int = DEFAULT_BATCH_PAYMENTS,
     pause_seconds: float | None = None,
-    progress: Meter,
+    progress: ProgressDisplay,
 ) -> ArchiveResult:
     """Move the payments that were created before a time and have not changed since; return how many rows were moved.
 
@@ -74,7 +75,8 @@ def archive(
     transaction took. It can be stopped at any moment and started again, and services can keep running.
 
     Raises:
-        ArchiveError: another process is archiving, the event stream is behind, or a statement does not end.
+        ArchiveError: another process is archiving, the event stream is behind, a statement does not end, or rows in
+            the archive conflict with the payments or differ from them.
         SchemaOutdated: the database is not migrated.
     """
     # multi_statements is for the barrier, which locks and unlocks a table in one message.
@@ -94,7 +96,7 @@ class _Archiver:
     before: datetime
     batch_payments: int
     pause_seconds: float | None
-    progress: Meter
+    progress: ProgressDisplay
     payments: int = 0
     refunds: int = 0
     in_use: int = 0
@@ -122,7 +124,7 @@ class _Archiver:
                 old.append(sequence)
             if not old:
                 return count
-            with self._throttled(), transaction(self.connection):
+            with self._throttle(), transaction(self.connection):
                 copied = _change(self.connection, archive_statements.COPY_EVENTS, old[-1])
                 if _change(self.connection, archive_statements.DELETE_EVENTS, old[-1]) != copied:
                     raise ArchiveError("events changed while they were moved; nothing was lost, run the command again")
@@ -139,7 +141,7 @@ class _Archiver:
                 break
             batch = [int(row[0]) for row in rows]
             position = (rows[-1][1], batch[-1])
-            with self._throttled():
+            with self._throttle():
                 _change(self.connection, archive_statements.PRECOPY_PAYMENTS, batch)
             batches.append(batch)
         return batches, position
@@ -171,7 +173,7 @@ class _Archiver:
             except pymysql.err.OperationalError as error:
                 if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
                     raise
-                self.progress.print_line("waiting for the end of a long statement that holds payments_archive")
+                self.progress.print_line("waiting for a long statement that holds payments_archive to end")
                 time.sleep(_BARRIER_RETRY_SECONDS)
             else:
                 return
@@ -180,12 +182,12 @@ class _Archiver:
         )
 
     def _move_round(self, batches: Sequence[Sequence[int]]) -> None:
-        """Move copied payments; retry a few times those that other sessions have locked."""
+        """Move copied payments; make a few attempts at those that other sessions have locked."""
         in_use: list[int] = []
         for _ in range(_LOCKED_ATTEMPTS):
             in_use = []
             for batch in batches:
-                with self._throttled():
+                with self._throttle():
                     in_use += self._move_with_retries(batch)
                 self.progress.update(self.payments, 0)
             if not in_use:
@@ -209,13 +211,13 @@ class _Archiver:
         payments = refunds = 0
         with transaction(self.connection):
             locked = {int(row[0]) for row in execute(self.connection, archive_statements.LOCK_PAYMENTS, batch)}
-            if unchanged := self._unchanged(locked):
+            if unchanged := self._unchanged_payments(locked):
                 payments, refunds = self._move_locked(unchanged)
         self.payments += payments
         self.refunds += refunds
         return [payment_id for payment_id in batch if payment_id not in locked]
 
-    def _unchanged(self, locked: set[int]) -> list[int]:
+    def _unchanged_payments(self, locked: set[int]) -> list[int]:
         if not locked:
             return []
         ids = sorted(locked)
@@ -244,7 +246,7 @@ class _Archiver:
         return payments, refunds
 
     @contextmanager
-    def _throttled(self) -> Iterator[None]:
+    def _throttle(self) -> Iterator[None]:
         start = time.monotonic()
         yield
         time.sleep(time.monotonic() - start if self.pause_seconds is None else self.pause_seconds)

@@ -17,7 +17,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from tools.operations.addresses import in_url
+from tools.operations.addresses import reachable_address
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -32,7 +32,7 @@ DEFAULT_TIMEOUT_SECONDS = 3.0
 _LIVENESS = "liveness"
 
 _OPTIONS = (("grpc.enable_http_proxy", 0),)
-"""Ignores a proxy in the environment, because the service is on this machine."""
+"""Ignores a proxy in the environment, because the service is usually on this machine."""
 
 
 def health(address: str, service: str, timeout_seconds: float) -> tuple[bool, str]:
@@ -89,7 +89,7 @@ def local_url(settings: Mapping[str, str]) -> str | None:
 
 
 def _address(settings: Mapping[str, str], host_setting: str, port: str) -> str:
-    return in_url((settings.get(host_setting) or DEFAULT_HOST).strip("[]"), port)
+    return reachable_address((settings.get(host_setting) or DEFAULT_HOST).strip("[]"), port)
 
 
 def main() -> None:

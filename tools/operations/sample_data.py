@@ -146,7 +146,7 @@ def load_sample_payments(  # noqa: PLR0913 - all but the first are named
     only_if_empty: bool = False,
     report: Callable[[str], None] = print_line,
 ) -> None:
-    """Insert ``count`` payments up to now into the database in the settings, in the default currency.
+    """Insert ``count`` payments with times up to now into the database in the settings, in the default currency.
 
     Raises:
         SchemaOutdated: the database is not migrated.

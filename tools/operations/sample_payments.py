@@ -17,7 +17,7 @@ _DAYS_PER_MONTH = 30
 
 _SUCCESS_PROBABILITY = 0.6
 _RETRY_PROBABILITY = 0.4
-"""The probability that a later payment is for the order of a failed one."""
+"""The probability that the order of a failed payment is paid again."""
 
 _REFUND_PROBABILITY = 0.08
 _FULL_REFUND_PROBABILITY = 0.6
@@ -143,7 +143,7 @@ def _refunds(rng: random.Random, amount_minor: int, after: datetime, now: dateti
         amounts_minor = [amount_minor]
     else:
         parts = rng.randint(1, _MAX_PARTIAL_REFUNDS)
-        # Each is at most an equal share of one part more, so that some of the amount always remains.
+        # Each is at most 1 / (parts + 1) of the amount, so that some of the amount always remains.
         amounts_minor = [rng.randint(1, amount_minor // (parts + 1)) for _ in range(parts)]
     longest = min(_MAX_REFUND_DELAY, now - after)
     for amount, delay in zip(amounts_minor, sorted(rng.random() for _ in amounts_minor), strict=True):

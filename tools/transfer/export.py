@@ -1,6 +1,6 @@
 """Export payments and refunds to files.
 
-An export has the payments that a list with the same filter shows, and their refunds. Both are streamed from one
+An export contains the payments that a list with the same filter returns, and their refunds. Both are streamed from one
 snapshot. Importing both files into an empty database produces equal tables.
 """
 
@@ -15,7 +15,7 @@ from server.domain.listing import PaymentFilter
 from server.storage.payments import listing
 from tools.database.connection import DatabaseConnection
 from tools.database.migration_records import open_migrated
-from tools.progress import Meter
+from tools.progress import ProgressDisplay
 from tools.transfer.files.records import PAYMENT_COLUMNS, REFUND_COLUMNS
 from tools.transfer.files.row_writers import Fields, FileFormat, row_writer
 
@@ -31,7 +31,7 @@ def export(  # noqa: PLR0913 - all but three are named
     *,
     refunds: Path | None = None,
     file_format: FileFormat | None = None,
-    progress: Meter,
+    progress: ProgressDisplay,
 ) -> tuple[int, int]:
     """Write the matching payments and their refunds to files, and return the number of each.
 

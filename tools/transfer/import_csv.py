@@ -17,16 +17,16 @@ from typing import BinaryIO
 from server.config.settings import Settings
 from tools.database.empty_tables import require_empty_tables
 from tools.database.migration_records import open_migrated
-from tools.progress import Meter
+from tools.progress import ProgressDisplay
 from tools.transfer.files.csv_records import BrokenRecord, Record, RecordReader
 from tools.transfer.files.records import (
     PAYMENT_COLUMNS,
     REFUND_COLUMNS,
     InvalidRecord,
-    RecordForm,
+    RecordConverter,
     is_refunds,
-    payment_form,
-    refund_form,
+    payment_converter,
+    refund_converter,
 )
 from tools.transfer.files.reject_file import RejectFile
 from tools.transfer.tables.batches import BatchResult, Line, Outcome, TableLoader
@@ -46,7 +46,7 @@ _MAX_BATCH_CHARACTERS = 1 << 20
 class ImportOptions:
     """How to import files.
 
-    Without a ``delimiter``, it is detected from the header. Times without an offset are in ``zone``. ``if_empty``
+    If ``delimiter`` is None, it is detected from the header. Times without an offset are in ``zone``. ``if_empty``
     imports only into a database without payments.
     """
 
@@ -68,7 +68,9 @@ class Report:
     rejected: int = 0
 
 
-def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: ImportOptions, *, progress: Meter) -> Report:
+def import_csv(
+    settings: Settings, file: BinaryIO, rejects: Path, options: ImportOptions, *, progress: ProgressDisplay
+) -> Report:
     """Import a file of payments or of refunds, depending on its header.
 
     Rejected lines are written to ``rejects``, which is created only if there are any. If DatabaseConnectionError,
@@ -82,9 +84,9 @@ def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: Impor
     """
     reader = RecordReader(file, (*PAYMENT_COLUMNS, *REFUND_COLUMNS), options.delimiter)
     if has_refunds := is_refunds(reader.header):
-        form = refund_form(reader.header, options.zone)
+        converter = refund_converter(reader.header, options.zone)
     else:
-        form = payment_form(reader.header, settings.default_currency, options.zone)
+        converter = payment_converter(reader.header, settings.default_currency, options.zone)
     with open_migrated(settings, report=progress.print_line) as connection, connection.cursor() as cursor:
         if options.if_empty:
             require_empty_tables(cursor)
@@ -97,8 +99,10 @@ def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: Impor
         if has_refunds:
             loader = RefundLoader(transactions, dry_run=options.dry_run)
         else:
-            loader = PaymentLoader(transactions, form.columns, overwrite=options.overwrite, dry_run=options.dry_run)
-        batches = _batches(reader, form, reject_file, report, options.batch_rows)
+            loader = PaymentLoader(
+                transactions, converter.columns, overwrite=options.overwrite, dry_run=options.dry_run
+            )
+        batches = _batches(reader, converter, reject_file, report, options.batch_rows)
         # Close the generator first, even after an interrupt, because that waits for the batch in progress.
         with closing(_load(batches, loader)) as results:
             for result in results:
@@ -125,7 +129,11 @@ def _load(batches: Iterable[list[Line]], loader: TableLoader) -> Generator[Batch
 
 
 def _batches(
-    records: Iterable[Record | BrokenRecord], form: RecordForm, rejects: RejectFile, report: Report, batch_rows: int
+    records: Iterable[Record | BrokenRecord],
+    converter: RecordConverter,
+    rejects: RejectFile,
+    report: Report,
+    batch_rows: int,
 ) -> Iterator[list[Line]]:
     lines: list[Line] = []
     characters = 0
@@ -135,7 +143,7 @@ def _batches(
             rejects.add_broken(record)
             continue
         try:
-            row = form.row(record.fields)
+            row = converter.convert(record.fields)
         except InvalidRecord as error:
             rejects.add(record.line, record.fields, error.problems)
             continue

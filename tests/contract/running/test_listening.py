@@ -18,7 +18,7 @@ from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
-from tools.operations.addresses import in_url
+from tools.operations.addresses import reachable_address
 
 UNPROTECTED = {"LISTEN_WITHOUT": "tls,authentication"}
 BOTH = ["127.0.0.1", "::1"]
@@ -49,9 +49,9 @@ def test_it_listens_on_every_address_of_the_host(
     running = start_service(GRPC_HOST=host, REST_HOST=host, GRPC_ENGINE=engine, **UNPROTECTED)
 
     for address in addresses:
-        with grpc.insecure_channel(in_url(address, running.port)) as channel:
+        with grpc.insecure_channel(reachable_address(address, running.port)) as channel:
             GrpcDriver(channel).charge(charge())
-        assert httpx.get(f"http://{in_url(address, running.rest_port)}/readyz").status_code == 200
+        assert httpx.get(f"http://{reachable_address(address, running.rest_port)}/readyz").status_code == 200
     assert running.stop() == 0
 
 

@@ -1,4 +1,4 @@
-"""Survivors of mutation testing are identified by their change, not by the place of the code."""
+"""Survivors of mutation testing are identified by their change, not by the location of the code."""
 
 import pytest
 

@@ -300,8 +300,8 @@ def test_conditions_of_none_are_ignored() -> None:
 
 
 def test_a_nonexistent_condition_is_rejected() -> None:
-    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
-        list_request(colour="red")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'color'"):
+        list_request(color="red")
 
 
 # Responses
@@ -375,7 +375,7 @@ def test_all_fields_of_a_refund_are_read() -> None:
     assert page == payments.RefundPage(refunds=(expected,), next_page_token="t")
 
 
-def test_a_refund_by_an_earlier_system_is_none() -> None:
+def test_the_refund_is_none_if_an_earlier_system_made_it() -> None:
     assert _messages.refund_result(pb.RefundResponse(payment=pb.Payment(payment_id=7))).refund is None
 
 

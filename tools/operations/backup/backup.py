@@ -1,7 +1,7 @@
 """Copy the database to a file while it is in use.
 
-The copy is consistent: the database's own dump program reads all tables in one snapshot, without blocking anyone. It
-contains everything that was acknowledged before the backup started. See ``docs/operations/backup.md``.
+The copy is consistent: the database's own dump program reads all tables in one snapshot, without blocking other
+sessions. It contains everything that was acknowledged before the backup started. See ``docs/operations/backup.md``.
 """
 
 from contextlib import closing
@@ -19,7 +19,7 @@ from tools.operations.backup.backup_file import (
     read_backup,
     write_backup,
 )
-from tools.operations.backup.client_programs import DUMP, ClientProgram, find_program, login_options, reading_from
+from tools.operations.backup.client_programs import DUMP, ClientProgram, find_program, login_options, program_output
 
 _DUMP_OPTIONS = (
     "--single-transaction",
@@ -31,7 +31,7 @@ _DUMP_OPTIONS = (
     "--skip-triggers",
     # Loading the copy by hand into a database with tables must fail, not drop them.
     "--skip-add-drop-table",
-    # Without these options, a restore would need more rights.
+    # Without these options, a restore would need more privileges.
     "--skip-add-locks",
     "--skip-disable-keys",
     "--no-autocommit",
@@ -47,8 +47,8 @@ _NEEDED_TABLES = frozenset({"payments", "refunds", "schema_migrations"})
 def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = False) -> Backup:
     """Write the database to a new file, read the file back, and return a description of the backup.
 
-    ``with_position`` records the position in the binary log at the time of the snapshot, for which the account needs
-    more rights. If this raises, no file is created.
+    ``with_position`` records the position in the binary log at the time of the snapshot. The account needs more
+    privileges for that. If this raises, no file is created.
 
     Raises:
         BackupError: this is not the service's database, the account may not read it, or the copy is incomplete.
@@ -61,7 +61,7 @@ def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = Fal
         with lock_if_free(connection, lock_name(BACKUP_LOCK, settings.mysql_db)), new_backup_file(path) as (file, part):
             with login_options(settings, program) as login:
                 options = _options(program, with_position=with_position)
-                with reading_from([str(program.path), login, *options, settings.mysql_db]) as lines:
+                with program_output([str(program.path), login, *options, settings.mysql_db]) as lines:
                     written = write_backup(file, lines, origin)
             file.flush()
             if read_backup(part) != written:

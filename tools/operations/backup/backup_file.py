@@ -1,4 +1,4 @@
-"""The format of a backup file: gzipped SQL, with a last line that describes what must precede it.
+"""The format of a backup file: gzipped SQL, whose last line describes the contents.
 
 The SQL is the output of the database's own dump program, so the database's client can execute it (``zcat``). The last
 line is an SQL comment with row counts and a checksum. A file without it is incomplete.
@@ -18,12 +18,12 @@ from typing import BinaryIO, cast
 
 from tools.errors import ToolError
 
-_MARK = b"-- payments backup "
+_LAST_LINE_PREFIX = b"-- payments backup "
 _COMPLETED = b"-- Dump completed"
 """The programs write this at the end of a complete dump."""
 
 _SANDBOX = b"/*M!999999\\- "
-"""The first line from newer MariaDB programs. It is an error to MySQL's client and to older clients of MariaDB."""
+"""The first line that newer MariaDB programs write. MySQL's client and older clients of MariaDB reject it."""
 
 _COMPRESSION_LEVEL = 6
 _CHUNK_BYTES = 1 << 20
@@ -137,7 +137,7 @@ def new_backup_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def write_backup(file: BinaryIO, lines: Iterable[bytes], origin: Origin) -> Backup:
-    """Write a dump and the last line of the backup, and return the latter.
+    """Write a dump and the last line of the backup, and return the description in the last line.
 
     Raises:
         BackupError: the dump is incomplete.
@@ -152,12 +152,12 @@ def write_backup(file: BinaryIO, lines: Iterable[bytes], origin: Origin) -> Back
         backup = Backup(origin, counter.contents())
         if not counter.is_completed:
             raise BackupError("the database's dump program did not finish its output")
-        gzip_file.write(_MARK + json.dumps(asdict(backup)).encode() + b"\n")
+        gzip_file.write(_LAST_LINE_PREFIX + json.dumps(asdict(backup)).encode() + b"\n")
     return backup
 
 
 def read_backup(path: Path) -> Backup:
-    """Read a whole file, check it against its last line, and return the latter.
+    """Read a whole file, check it against its last line, and return the description in the last line.
 
     Raises:
         BackupError: the file is not a complete backup, or was changed.
@@ -169,7 +169,7 @@ def read_backup(path: Path) -> Backup:
         for line in lines:
             if expected is not None:
                 raise BackupError(f"{path} has data after the last line of the backup")
-            if line.startswith(_MARK):
+            if line.startswith(_LAST_LINE_PREFIX):
                 expected = _parse_last_line(path, line)
             else:
                 counter.add(line)
@@ -197,7 +197,7 @@ def _lines(path: Path) -> Generator[bytes, None, None]:
 
 def _parse_last_line(path: Path, line: bytes) -> Backup:
     try:
-        value = cast("dict[str, dict[str, object]]", json.loads(line.removeprefix(_MARK)))
+        value = cast("dict[str, dict[str, object]]", json.loads(line.removeprefix(_LAST_LINE_PREFIX)))
         return Backup(Origin(**value["origin"]), Contents(**value["contents"]))  # type: ignore[arg-type]
     except (ValueError, TypeError, KeyError):
         raise BackupError(f"{path} has an invalid last line") from None

@@ -1,4 +1,4 @@
-"""The database's own client programs, which dump and load a database: how to find them, log in, and run them.
+"""Find, log in and run the database's own client programs, which dump and load a database.
 
 MariaDB and MySQL each have a pair of them, and either pair works with either server.
 """
@@ -18,10 +18,10 @@ from tools.database.connection import is_mariadb
 from tools.errors import ToolError
 
 DUMP = ("mariadb-dump", "mysqldump")
-"""Write a database as SQL: MariaDB's program, and MySQL's."""
+"""The programs of MariaDB and MySQL that write a database as SQL."""
 
 CLIENT = ("mariadb", "mysql")
-"""Execute SQL from standard input."""
+"""The programs of MariaDB and MySQL that execute SQL from standard input."""
 
 _INSTALL_ADVICE = """\
 The client programs of the database (mariadb-dump and mariadb, or mysqldump and mysql) are not installed on this \
@@ -32,7 +32,7 @@ machine. Install them with one of:
 
 
 _QUOTED_BYTES = 2_000
-"""How much of a program's error output is quoted: the end, because it says why the program stopped."""
+"""The maximum length of a quotation from the end of a program's error output, which says why the program stopped."""
 
 
 class ClientProgramError(ToolError):
@@ -41,7 +41,7 @@ class ClientProgramError(ToolError):
 
 @dataclass(frozen=True, slots=True)
 class ClientProgram:
-    """A client program, of MariaDB or else of MySQL."""
+    """A client program of MariaDB or MySQL."""
 
     path: Path
     is_mariadb: bool
@@ -72,12 +72,12 @@ def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterato
     Raises:
         ClientProgramError: an option file cannot represent the password.
     """
-    lines = ["[client]", f"user={_quoted(settings.mysql_user)}"]
-    lines.append(f"password={_quoted(settings.mysql_password.get_secret_value())}")
+    lines = ["[client]", f"user={_quote(settings.mysql_user)}"]
+    lines.append(f"password={_quote(settings.mysql_password.get_secret_value())}")
     if settings.mysql_socket is not None:
-        lines.append(f"socket={_quoted(os.fspath(settings.mysql_socket.absolute()))}")
+        lines.append(f"socket={_quote(os.fspath(settings.mysql_socket.absolute()))}")
     elif settings.mysql_host is not None:
-        lines += [f"host={_quoted(settings.mysql_host)}", f"port={settings.mysql_port}", "protocol=tcp"]
+        lines += [f"host={_quote(settings.mysql_host)}", f"port={settings.mysql_port}", "protocol=tcp"]
     # The service uses a trusted network without TLS to reach its database. The programs use TLS if the server offers
     # it, and otherwise do without, like the service. By default, MariaDB's would refuse (from 11.4 on), and MySQL's
     # could not log in.
@@ -90,13 +90,13 @@ def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterato
 
 
 @contextmanager
-def reading_from(command: list[str]) -> Iterator[Iterable[bytes]]:
+def program_output(command: list[str]) -> Iterator[Iterable[bytes]]:
     """Run a program, and yield an iterable over the lines that it writes.
 
     Raises:
         ClientProgramError: the program failed; the message quotes its error output.
     """
-    with _running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with _run_program(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout
 
@@ -107,7 +107,7 @@ def run_with_input(command: list[str], chunks: Iterable[bytes]) -> None:
     Raises:
         ClientProgramError: the program failed; the message quotes its error output.
     """
-    with _running(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    with _run_program(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         for chunk in chunks:
             process.stdin.write(chunk)
@@ -115,7 +115,7 @@ def run_with_input(command: list[str], chunks: Iterable[bytes]) -> None:
 
 
 @contextmanager
-def _running(command: list[str], *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+def _run_program(command: list[str], *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program to its end; kill it if the context raises."""
     with (
         tempfile.TemporaryFile() as errors,
@@ -143,7 +143,7 @@ def _failure(command: list[str], errors: BinaryIO) -> ClientProgramError:
     return ClientProgramError(f"{command[0]} failed: {text or 'no error output'}")
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     """Quote and escape a value for an option file (dev.mysql.com/doc/refman/8.0/en/option-files.html).
 
     Raises:
@@ -153,7 +153,7 @@ def _quoted(value: str) -> str:
     # the # would start a comment.
     quote = next((quote for quote in "\"'" if quote not in value or "#" not in value), None)
     if quote is None:
-        raise ClientProgramError("cannot log in: the password must not contain a # and both kinds of quotation marks")
+        raise ClientProgramError("cannot log in: a password with a # must not contain both kinds of quotation marks")
     for character, escape in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         value = value.replace(character, escape)
     return f"{quote}{value}{quote}"

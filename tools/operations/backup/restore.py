@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from server.config.database import DatabaseSettings
-from tools.database.connection import DatabaseConnection, connect, execute, is_mariadb, quoted
+from tools.database.connection import DatabaseConnection, connect, execute, is_mariadb, quote_identifier
 from tools.operations.backup.backup_file import Backup, BackupError, read_backup, read_sql
 from tools.operations.backup.client_programs import (
     CLIENT,
@@ -17,7 +17,7 @@ from tools.operations.backup.client_programs import (
     run_with_input,
 )
 
-_QUOTED_TABLES = 5
+_MAX_LISTED_TABLES = 5
 
 
 def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) -> Backup:
@@ -34,13 +34,13 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
     backup = read_backup(path)
     with closing(connect(settings, create_database=True)) as connection:
         ((version,),) = execute(connection, "SELECT VERSION()")
-        is_maria = is_mariadb(version)
-        if is_maria != is_mariadb(backup.origin.server):
+        is_mariadb_server = is_mariadb(version)
+        if is_mariadb_server != is_mariadb(backup.origin.server):
             raise BackupError(
                 f"{path} is from {backup.origin.server}, and MySQL and MariaDB cannot restore each other's backups. "
                 "Restore it to the same product, then move the data with `payments export` and `payments import`"
             )
-        program = find_program(CLIENT, for_mariadb=is_maria)
+        program = find_program(CLIENT, for_mariadb=is_mariadb_server)
         _drop_tables(connection, settings.mysql_db, overwrite=overwrite)
     incomplete = (
         f"{settings.mysql_db} is only partly restored, and services refuse to start on it: drop it, or restore again "
@@ -54,7 +54,7 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
             raise BackupError(f"{error}\n{incomplete}") from None
     with closing(connect(settings)) as connection:
         restored = {
-            table: execute(connection, f"SELECT COUNT(*) FROM {quoted(table)}")[0][0]  # noqa: S608 - quoted
+            table: execute(connection, f"SELECT COUNT(*) FROM {quote_identifier(table)}")[0][0]  # noqa: S608 - quoted
             for table in backup.contents.rows
         }
     if restored != backup.contents.rows:
@@ -70,7 +70,7 @@ def _drop_tables(connection: DatabaseConnection, database: str, *, overwrite: bo
     if not tables:
         return
     if not overwrite:
-        names = ", ".join([*tables[:_QUOTED_TABLES], *(["..."] if len(tables) > _QUOTED_TABLES else [])])
+        names = ", ".join([*tables[:_MAX_LISTED_TABLES], *(["..."] if len(tables) > _MAX_LISTED_TABLES else [])])
         raise BackupError(
             f"{database} has tables ({names}): set MYSQL_DB to an empty database, or drop them with --overwrite"
         )
@@ -81,4 +81,4 @@ def _drop_tables(connection: DatabaseConnection, database: str, *, overwrite: bo
     if others:
         raise BackupError(f"{others} other sessions are using {database}: stop all services that use it first")
     execute(connection, "SET SESSION foreign_key_checks = 0")
-    execute(connection, f"DROP TABLE {', '.join(map(quoted, tables))}")
+    execute(connection, f"DROP TABLE {', '.join(map(quote_identifier, tables))}")

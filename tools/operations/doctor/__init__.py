@@ -1,1 +1,1 @@
-"""The checks of ``payments doctor``. They change nothing, and each problem comes with what to do about it."""
+"""The checks of ``payments doctor``. They change nothing, and say how to fix each problem."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tools.database.connection import DatabaseConnection, execute
 
 CLOCK_TOLERANCE_MINUTES = 5
-"""A time further in the future comes from a wrong clock or another time zone: all other zones are further from UTC."""
+"""A time further in the future comes from a wrong clock or time zone; the offsets of all zones are larger than this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The result of a check. ``advice`` says what to do, and is empty if nothing needs to be done.
+    """The result of a check. ``advice`` says what to do, unless ``text`` says it or there is nothing to do.
 
     ``values`` has the measured values for programs; their names include the units.
     """

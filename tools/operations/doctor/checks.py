@@ -49,7 +49,7 @@ def _callers(settings: Settings) -> CheckResult:
     try:
         check_exposure(settings)
     except SettingsError as error:
-        return CheckResult(Level.PROBLEM, subject, str(error), "Until then, `payments serve` refuses to start.")
+        return CheckResult(Level.PROBLEM, subject, str(error), "`payments serve` refuses to start until this is fixed.")
     roles = ", ".join(sorted(settings.anonymous_roles)) or "none"
     return CheckResult(Level.OK, subject, f"roles of anonymous callers: {roles}")
 

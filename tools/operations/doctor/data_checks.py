@@ -41,7 +41,7 @@ _UNIQUE_INDEXES = (
     ("payments_archive", "caller, request_id"),
     ("refunds_archive", "caller, request_id"),
 )
-"""These indexes reject duplicates, whatever their names are."""
+"""These indexes reject duplicates. They may have any name."""
 
 _REFUND_SUMS = """
     (SELECT payment_id, SUM(amount) AS sum FROM refunds WHERE status IS NULL OR status <> 0 GROUP BY payment_id) r

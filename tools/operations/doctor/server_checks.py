@@ -67,15 +67,15 @@ def clock(connection: DatabaseConnection) -> CheckResult:
 def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
     """Check that the server accepts as many connections as a replica may open."""
     ((connections, user_connections),) = execute(connection, "SELECT @@max_connections, @@max_user_connections")
-    most = min(int(connections), int(user_connections) or int(connections))
-    if pool_max >= most:
-        text = f"MYSQL_POOL_MAX is {pool_max}, but the database allows {most} connections"
+    connection_limit = min(int(connections), int(user_connections) or int(connections))
+    if pool_max >= connection_limit:
+        text = f"MYSQL_POOL_MAX is {pool_max}, but the database allows {connection_limit} connections"
         advice = "Lower MYSQL_POOL_MAX, or raise max_connections (or max_user_connections) in the database."
         return CheckResult(Level.PROBLEM, "pool", text, advice)
-    # A replica needs one connection more than its pool, for health checks. One is left for tools and people.
+    # A replica needs one more connection than its pool has, for health checks. One is left for tools and people.
     replica = pool_max + 1
-    text = f"a replica needs up to {replica} connections, and the database allows {most}"
-    return CheckResult(Level.OK, "pool", f"{text}: enough for {(most - 1) // replica} replicas")
+    text = f"a replica needs up to {replica} connections, and the database allows {connection_limit}"
+    return CheckResult(Level.OK, "pool", f"{text}: enough for {(connection_limit - 1) // replica} replicas")
 
 
 def durability(connection: DatabaseConnection) -> CheckResult:
@@ -92,7 +92,7 @@ def durability(connection: DatabaseConnection) -> CheckResult:
 
 
 def locks(connection: DatabaseConnection) -> Iterator[CheckResult]:
-    """Check for settings with which one locked row blocks more sessions than those that need the row."""
+    """Check for settings that make a locked row block sessions that do not need the row."""
     risky = list(risky_settings(execute(connection, SELECT_SERVER_SETTINGS)))
     for setting in risky:
         text = f"{setting.name} is {setting.value}: {setting.effect}"
@@ -157,7 +157,7 @@ def sizes(connection: DatabaseConnection, *, is_local: bool) -> CheckResult:
     rows = [(str(name), int(size or 0)) for name, size, _ in execute(connection, _SIZES)]
     largest = ", ".join(f"{name} {size / _MEBIBYTE:,.0f} MiB" for name, size in rows[:_SHOWN_TABLES])
     values: dict[str, float | str] = {f"{name}_bytes": size for name, size in rows}
-    text = f"{sum(size for _, size in rows) / _MEBIBYTE:,.0f} MiB in all: {largest}"
+    text = f"{sum(size for _, size in rows) / _MEBIBYTE:,.0f} MiB in total: {largest}"
     ((data_folder,),) = execute(connection, "SELECT @@datadir")
     if is_local and Path(data_folder).is_dir():
         disk = shutil.disk_usage(data_folder)

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.config.settings import Settings
 from server.transport.rest.monitoring import METRICS_PATH
-from tools.operations.addresses import in_url
+from tools.operations.addresses import reachable_address
 from tools.operations.doctor.check_result import CheckResult, Level
 
 _TIMEOUT_SECONDS = 3.0
@@ -22,9 +22,9 @@ _Labels = tuple[tuple[str, str], ...]
 def local_url(settings: Settings) -> str:
     """Return the URL at which a service on this machine, with these settings, serves its metrics."""
     if settings.monitoring_port is not None:
-        return f"http://{in_url(settings.monitoring_host, settings.monitoring_port)}"
+        return f"http://{reachable_address(settings.monitoring_host, settings.monitoring_port)}"
     scheme = "http" if settings.tls_cert_file is None else "https"
-    return f"{scheme}://{in_url(settings.rest_host, settings.rest_port)}"
+    return f"{scheme}://{reachable_address(settings.rest_host, settings.rest_port)}"
 
 
 def service(url: str, *, is_required: bool) -> Iterator[CheckResult]:
@@ -66,15 +66,15 @@ def _value(samples: Mapping[tuple[str, _Labels], float], name: str, **labels: st
 def _pool(samples: Mapping[tuple[str, _Labels], float]) -> CheckResult:
     in_use = _value(samples, "payments_database_connections", state="in_use")
     idle = _value(samples, "payments_database_connections", state="idle")
-    most = _value(samples, "payments_database_connections_max")
+    limit = _value(samples, "payments_database_connections_max")
     waits = _value(samples, "payments_database_connection_wait_seconds_count")
     waited_seconds = _value(samples, "payments_database_connection_wait_seconds_sum")
     mean_seconds = waited_seconds / waits if waits else 0.0
-    values = {"in_use": in_use, "idle": idle, "max": most, "waits": waits, "mean_wait_seconds": round(mean_seconds, 6)}
-    text = f"{in_use:.0f} of {most:.0f} connections in use"
+    values = {"in_use": in_use, "idle": idle, "max": limit, "waits": waits, "mean_wait_seconds": round(mean_seconds, 6)}
+    text = f"{in_use:.0f} of {limit:.0f} connections in use"
     if waits:
-        text += f"; {waits:,.0f} waits for a connection since the start, {1000 * mean_seconds:.1f} ms on average"
-    if in_use >= most or mean_seconds > _LONG_WAIT_SECONDS:
+        text += f"; {waits:,.0f} waits for a connection since startup, {1000 * mean_seconds:.1f} ms on average"
+    if in_use >= limit or mean_seconds > _LONG_WAIT_SECONDS:
         advice = "First look for slow statements and locks (see transactions above), then raise MYSQL_POOL_MAX."
         return CheckResult(Level.WARNING, "pool of the service", text, advice, values)
     return CheckResult(Level.OK, "pool of the service", text, values=values)

@@ -26,7 +26,7 @@ _UTF_16_BYTE_ORDER_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
 
 
 class CsvError(ToolError):
-    """The file is not a CSV of payments or refunds."""
+    """A file cannot be imported or exported."""
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class RecordReader:
 
     @property
     def bytes_read(self) -> int:
-        """How much of the file has been read, including read-ahead; 0 if it is not seekable, such as a pipe."""
+        """The number of bytes read from the file, including read-ahead; 0 if it is not seekable, such as a pipe."""
         return self._file.tell() if self._file.seekable() else 0
 
 

@@ -1,6 +1,6 @@
 """Readers of CSV fields, which convert the text of a field to its value.
 
-If the text is not valid, readers raise ``InvalidValue``, whose description says what is allowed.
+If the text is not valid, readers raise ``InvalidValue``, which describes the allowed values.
 """
 
 import re
@@ -18,7 +18,7 @@ Value = int | str | bytes | Decimal | datetime | None
 Read = Callable[[str], Value]
 
 STATUS_WORDS = {Status.PENDING: "PENDING", Status.SUCCEEDED: "SUCCESS", Status.FAILED: "FAILED"}
-"""The words in legacy CSV files."""
+"""The names of statuses in legacy CSV files."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -31,8 +31,8 @@ _STATUSES = {word: STATUS_VALUES[status] for status, word in STATUS_WORDS.items(
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _MAX_INTEGER = 2**63 - 1
-_SURE_DIGITS = 19
-"""A number with fewer digits fits in 64 bits."""
+_INT64_DIGITS = 19
+"""The number of digits of the largest 64-bit integer; every number with fewer digits fits."""
 
 _MIN_TIME = datetime(1000, 1, 1)  # noqa: DTZ001 - naive and in UTC, like the column
 """The earliest time that the column is guaranteed to hold."""
@@ -45,7 +45,7 @@ def optional(read: Read) -> Read:
 
 def integer(text: str) -> int:
     """Read a 64-bit integer."""
-    if len(text) < _SURE_DIGITS and text.isascii() and text.isdecimal():
+    if len(text) < _INT64_DIGITS and text.isascii() and text.isdecimal():
         return int(text)
     stripped = text.strip()
     if _INTEGER.fullmatch(stripped):
@@ -64,7 +64,7 @@ def decimal(text: str) -> Decimal:
 
 
 def flag(text: str) -> int:
-    """Read a yes or no."""
+    """Read a boolean as 0 or 1."""
     value = _FLAGS.get(text.strip().lower())
     if value is None:
         raise InvalidValue("must be 0 or 1")
@@ -123,7 +123,7 @@ def printable_text(max_length: int) -> Read:
 
 
 def exact_text(max_length: int) -> Read:
-    """Return a reader of at most ``max_length`` characters, which are not changed."""
+    """Return a reader of text of at most ``max_length`` characters, which it does not change."""
 
     def read(text: str) -> str:
         if len(text) > max_length or _NOT_TEXT.search(text):

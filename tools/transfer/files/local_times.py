@@ -17,7 +17,7 @@ def instant_of(time: datetime, zone: tzinfo) -> datetime:
     earlier, later = _interpretations(time, zone)
     if earlier == later:
         return earlier
-    if _shown_at(earlier, zone) == time:
+    if _local_time_at(earlier, zone) == time:
         raise InvalidValue(f"happens twice in {zone}, as clocks go back: add an offset, such as +01:00")
     raise InvalidValue(f"does not exist in {zone}, as clocks go forward: add an offset, such as +01:00")
 
@@ -30,17 +30,17 @@ def start_of_day(midnight: datetime, zone: tzinfo) -> datetime:
         OverflowError: it is out of range.
     """
     earlier, later = _interpretations(midnight, zone)
-    if earlier == later or _shown_at(earlier, zone) == midnight:
+    if earlier == later or _local_time_at(earlier, zone) == midnight:
         return min(earlier, later)
     # The clocks skip midnight between these two instants. Find the second in which they do.
     before, after = min(earlier, later), max(earlier, later)
     while after - before > _SECOND:
         middle = (before + (after - before) / 2).replace(microsecond=0)
-        if _shown_at(middle, zone) < midnight:
+        if _local_time_at(middle, zone) < midnight:
             before = middle
         else:
             after = middle
-    if _shown_at(after, zone).date() != midnight.date():
+    if _local_time_at(after, zone).date() != midnight.date():
         raise InvalidValue(f"is a day that {zone} skipped")
     return after
 
@@ -51,5 +51,5 @@ def _interpretations(time: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     return first, second
 
 
-def _shown_at(instant: datetime, zone: tzinfo) -> datetime:
+def _local_time_at(instant: datetime, zone: tzinfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None, fold=0)

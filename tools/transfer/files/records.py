@@ -22,7 +22,7 @@ Row = dict[str, Any]
 """Values by column name, each of the type that the driver returns for the column."""
 
 Problem = tuple[str, str]
-"""A field, and what is allowed in it."""
+"""A field, and the reason why its value is rejected."""
 
 PAYMENT_COLUMNS = (
     "payment_id",
@@ -57,7 +57,7 @@ REJECT_COLUMNS = ("reject_line", "reject_field", "reject_reason", "reject_text")
 
 _REQUIRED_PAYMENT_COLUMNS = ("order_id", "amount", "method", "status", "created_at")
 _MAX_ROW_ID = 2**62
-"""Leaves ids for future rows, because the database continues from the largest id, up to 2**63 - 1."""
+"""Leaves ids for future rows, because AUTO_INCREMENT continues from the largest id, up to 2**63 - 1."""
 
 _MAX_METHOD_LENGTH = 255
 _MAX_CALLER_BYTES = 255
@@ -72,7 +72,7 @@ class InvalidRecord(Exception):
         self.problems = tuple(problems)
 
 
-class RecordForm:
+class RecordConverter:
     """Converts the records of a file to rows: a reader for each column, and a check of the whole row.
 
     ``columns`` are the table's columns that the file has, in the order of the file.
@@ -88,7 +88,7 @@ class RecordForm:
         )
         self._check = check
 
-    def row(self, fields: Sequence[str]) -> Row:
+    def convert(self, fields: Sequence[str]) -> Row:
         """Convert the fields of a record, as many as in the header, to a row.
 
         Raises:
@@ -117,8 +117,8 @@ def is_refunds(header: Sequence[str]) -> bool:
     return "refund_id" in header
 
 
-def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> RecordForm:
-    """Return the form of payments in a file with this header.
+def payment_converter(header: Sequence[str], default_currency: str, zone: tzinfo) -> RecordConverter:
+    """Return the converter of payments in a file with this header.
 
     ``default_currency`` applies to payments without a currency, and ``zone`` to times without an offset.
 
@@ -169,11 +169,11 @@ def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> 
             problems += _regular_payment_problems(row)
         return problems
 
-    return RecordForm(header, readers, check)
+    return RecordConverter(header, readers, check)
 
 
-def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
-    """Return the form of refunds in a file with this header; ``zone`` applies to times without an offset.
+def refund_converter(header: Sequence[str], zone: tzinfo) -> RecordConverter:
+    """Return the converter of refunds in a file with this header; ``zone`` applies to times without an offset.
 
     Raises:
         CsvError: a column is missing, duplicate or unknown.
@@ -201,7 +201,7 @@ def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
         problems += _request_id_problems(row)
         return problems
 
-    return RecordForm(header, readers, check)
+    return RecordConverter(header, readers, check)
 
 
 def _check_header(header: Sequence[str], columns: Sequence[str], required: Sequence[str]) -> None:
@@ -252,7 +252,7 @@ def _row_id(text: str) -> int:
 
 
 def _regular_payment_problems(row: Row) -> list[Problem]:
-    """Return the values with which this service could not have made the payment."""
+    """Return a problem for each value that a payment made by this service cannot have."""
     problems = _problem("order_id", identifier, row["order_id"])
     if row["amount"] is None:
         problems.append(("amount", "must be a number such as 561.00"))
@@ -276,7 +276,7 @@ def _money_problems(row: Row, currency: str, *, is_adopted: bool) -> list[Proble
     if refunded is None or not refunded.amount_minor:
         return []
     if not 0 < refunded.amount_minor <= (0 if money is None else money.amount_minor):
-        return [(column, "must be 0 to the payment's amount")]
+        return [(column, "must be between 0 and the payment's amount")]
     if row["status"] != 1 and not is_adopted:
         return [(column, "must be 0 unless the payment's status is SUCCESS")]
     if refunded == money and "refunded" in row and not row["refunded"]:

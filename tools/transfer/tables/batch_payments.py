@@ -44,7 +44,7 @@ class BatchPayment:
 
     @property
     def has_caller(self) -> bool:
-        """Whether this service made it for a caller, so that no import changes it."""
+        """Whether it was made by this service or imported from an export of it, so that no import changes it."""
         return self.row["caller"] is not None
 
     @property

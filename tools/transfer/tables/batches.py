@@ -11,7 +11,7 @@ from tools.transfer.tables.transactions import RowsRejected
 
 
 class Outcome(StrEnum):
-    """The outcome of an accepted line. KEPT: the payment has been refunded since, and was not changed."""
+    """The outcome of an accepted line. KEPT: it is older than the payment's outcome or refund, and changed nothing."""
 
     INSERTED = "inserted"
     UPDATED = "updated"

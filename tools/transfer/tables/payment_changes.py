@@ -16,7 +16,7 @@ from tools.transfer.tables.archived_keys import reference_key
 from tools.transfer.tables.batch_payments import BatchPayment
 
 CHANGEABLE_COLUMNS = ("method", "status", "created_at", "refunded", "refunded_amount", "requested_method")
-"""In adopted and imported payments. All other columns identify a payment."""
+"""The columns that an import may change in adopted and imported payments. All other columns identify a payment."""
 
 _Compare = Callable[[Any, Any], bool]
 
@@ -25,7 +25,7 @@ _IS_EARLIER: Mapping[str, _Compare] = {
     "refunded": lambda value, _: value == 0,
     "refunded_amount": lambda value, stored: value < stored,
 }
-"""Whether a row has a value from before the outcome or a refund of the stored payment."""
+"""For each column, whether the row's value is from before the outcome or a refund of the stored payment."""
 
 
 def changed_columns(row: Row, payment: BatchPayment, columns: Sequence[str]) -> list[str]:
@@ -36,7 +36,7 @@ def changed_columns(row: Row, payment: BatchPayment, columns: Sequence[str]) -> 
 
 
 def is_kept(row: Row, payment: BatchPayment, changed: Sequence[str], *, overwrite: bool) -> bool:
-    """Return whether to skip a differing row, because the payment was refunded after the file was written."""
+    """Return whether to skip a differing row, because it dates from before the payment's outcome or refund."""
     if payment.has_caller:
         return all(
             column in _IS_EARLIER and _IS_EARLIER[column](row[column], payment.row[column]) for column in changed
@@ -62,7 +62,7 @@ def forbidden_change(
     return _inconsistency(payment.row | {column: row[column] for column in changed}, changed, refunds)
 
 
-def refunded_of(row: Row) -> Decimal:
+def refunded_amount_of(row: Row) -> Decimal:
     """Return the refunded amount of a payment: all of it if it has the legacy service's refunded flag."""
     return (row["amount"] or Decimal()) if row["refunded"] else row["refunded_amount"]
 
@@ -89,7 +89,7 @@ def _inconsistency(row: Row, changed: Sequence[str], refunds: Decimal | None) ->
         return "refunded", "must be 1, because the whole amount was refunded"
     if refunds is not None and row["status"] != 1:
         return "status", f"must be SUCCESS, because {refunds} was refunded"
-    if refunds is not None and refunds > refunded_of(row):
+    if refunds is not None and refunds > refunded_amount_of(row):
         return "refunded", f"{refunds} was refunded, which is more than this allows"
     return None
 

@@ -27,7 +27,7 @@ from tools.transfer.tables.payment_changes import (
     changed_columns,
     forbidden_change,
     is_kept,
-    refunded_of,
+    refunded_amount_of,
 )
 from tools.transfer.tables.transactions import RetryingTransactions, RowsRejected
 
@@ -54,7 +54,7 @@ class PaymentLoader:
         self._overwrite = overwrite
         self._dry_run = dry_run
         self._expects_new = not dry_run
-        self._seen = IdSet()
+        self._loaded_ids = IdSet()
         self._changeable_columns = tuple(column for column in columns if column in CHANGEABLE_COLUMNS)
         self._insert_columns = (*columns, *(() if "currency" in columns else ("currency",)))
 
@@ -66,14 +66,14 @@ class PaymentLoader:
         """Load a batch.
 
         Raises:
-            TablesNotEmpty: the transactions require an empty table, and there are payments.
+            TablesNotEmpty: the transactions require empty tables, and the database has payments.
             DatabaseBusy: another session blocked the transaction for too long.
         """
         result = self._insert_all(lines, prepared) if prepared is not None and self._expects_new else None
         if result is None:
             result = merge_or_halve(lines, self._merge, "payment_id" if "payment_id" in self._columns else "reference")
             self._expects_new = not self._dry_run and result.counts[Outcome.INSERTED] * 2 > len(lines)
-        self._seen.update(result.payment_ids)
+        self._loaded_ids.update(result.payment_ids)
         return result
 
     def _insert_all(self, lines: Sequence[Line], sql: str) -> BatchResult | None:
@@ -135,7 +135,7 @@ class PaymentLoader:
         if is_kept(row, payment, changed, overwrite=self._overwrite):
             return Outcome.KEPT
         payment_id = payment.payment_id
-        if payment.is_in_batch or payment_id is None or payment_id in self._seen:
+        if payment.is_in_batch or payment_id is None or payment_id in self._loaded_ids:
             return changed[0], "an earlier line of this file has another value for this payment"
         return forbidden_change(row, payment, changed, refunds.get(payment_id)) or Outcome.UPDATED
 
@@ -175,7 +175,7 @@ def _ids(cursor: Cursor, rows: Sequence[Row]) -> list[int]:
 
 def _add_events(cursor: Cursor, rows: Iterable[Row]) -> None:
     """Add an event for each payment to the outbox, in the transaction that writes the payments."""
-    imported = [(row.get("payment_id") or row["reference"], refunded_of(row)) for row in rows]
+    imported = [(row.get("payment_id") or row["reference"], refunded_amount_of(row)) for row in rows]
     if imported:
         cursor.execute(outbox.INSERT_CHANGES, (outbox.import_changes(imported, datetime.now(UTC)),))
 

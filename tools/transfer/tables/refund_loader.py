@@ -1,4 +1,4 @@
-"""Load refunds into their table. Stored refunds never change, and payments made by this service get no refunds.
+"""Load refunds into their table, except for payments made by this service. Stored refunds never change.
 
 A batch locks its payments, so that neither a refund nor the archive can interfere. ``archived_keys`` explains why no
 archived refund is inserted again; the archive moves a refund and its payment in one transaction.

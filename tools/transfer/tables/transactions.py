@@ -22,7 +22,7 @@ _PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
 
 class RowsRejected(Exception):
-    """The database rejects rows: another row has one of their keys, or they violate a constraint."""
+    """Rows cannot be inserted: another row, live or archived, has one of their keys, or they violate a constraint."""
 
 
 class RetryingTransactions:
@@ -41,7 +41,7 @@ class RetryingTransactions:
             DatabaseConnectionError: the database cannot be used.
         """
         self._settings = settings
-        self._say = report
+        self._report = report
         self._must_be_empty = only_if_empty
         self._connection = self._connect()
 
@@ -56,17 +56,17 @@ class RetryingTransactions:
             try:
                 return self._transaction(work)
             except DatabaseBusy as error:
-                self._say(f"{error}; retrying the batch")
+                self._report(f"{error}; retrying the batch")
                 time.sleep(pause_seconds)
         return self._transaction(work)
 
     def close(self) -> None:
-        """Close the connection, whatever its state."""
+        """Close the connection, even if it is lost."""
         with suppress(pymysql.err.MySQLError):
             self._connection.close()
 
     def _connect(self) -> DatabaseConnection:
-        connection = connect(self._settings, report=self._say)
+        connection = connect(self._settings, report=self._report)
         with connection.cursor() as cursor:
             # READ COMMITTED does not lock gaps between rows, so that charges are not blocked.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
