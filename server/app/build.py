@@ -118,7 +118,12 @@ def build(
     )
     if is_traced:
         payments = traced(payments)
-    event_feed = _event_feed(settings, database)
+
+    def wake_event_feed() -> None:
+        event_feed.wake()
+
+    relay = Relay(MysqlOutbox(database), wake_event_feed)
+    event_feed = _event_feed(settings, database, relay)
     calls = _calls(settings, keys)
     currencies = Currencies(settings.default_currency, settings.currencies)
     worker_thread = WorkerThread()
@@ -138,7 +143,7 @@ def build(
         keys=keys,
         remote=remote,
         event_feed=event_feed,
-        relay=Relay(MysqlOutbox(database), event_feed.wake),
+        relay=relay,
         calls=calls,
         worker_thread=worker_thread,
         health=health_service,
@@ -176,9 +181,10 @@ def _store(settings: Settings, database: Database) -> MysqlPaymentStore:
     )
 
 
-def _event_feed(settings: Settings, database: Database) -> EventFeed:
+def _event_feed(settings: Settings, database: Database, relay: Relay) -> EventFeed:
     return EventFeed(
         MysqlEventStore(database),
+        relay.catch_up,
         interval_seconds=settings.event_relay_interval_seconds,
         heartbeat_seconds=settings.event_heartbeat_interval_seconds,
         limit=StreamLimit(settings.max_watches, settings.max_watches_per_caller),

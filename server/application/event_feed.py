@@ -7,7 +7,7 @@ until it has caught up.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
 from server.application.ports import EventStore
@@ -29,13 +29,21 @@ class EventFeed:
     """Serves the event stream to many consumers."""
 
     def __init__(
-        self, store: EventStore, *, interval_seconds: float, heartbeat_seconds: float, limit: StreamLimit
+        self,
+        store: EventStore,
+        catch_up: Callable[[], Awaitable[None]],
+        *,
+        interval_seconds: float,
+        heartbeat_seconds: float,
+        limit: StreamLimit,
     ) -> None:
         """Poll the stream every ``interval_seconds`` while it has consumers.
 
         ``limit`` bounds their number. A consumer gets a heartbeat after ``heartbeat_seconds`` without an event.
+        ``catch_up`` moves all committed changes into the stream: see ``Relay.catch_up``.
         """
         self._store = store
+        self._catch_up = catch_up
         self._interval_seconds = interval_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._limit = limit
@@ -75,14 +83,17 @@ class EventFeed:
     ) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
         """Yield each event after the sequence ``after``, or from now on, with its sequence; None is a heartbeat.
 
-        The first item is a heartbeat, sent at once. The stream counts against the limit of ``caller``. ``check`` is
-        called at least once a second, except while the consumer does not read.
+        The first item is a heartbeat. A stream from now on has no event of a change that was committed before
+        ``watch`` was called, and every event of a change that is committed after the first item. The stream counts
+        against the limit of ``caller``. ``check`` is called at least once a second, except while the consumer does not
+        read.
 
         Raises:
             Exception: the error that ``check`` raises.
             TooManyWatches: the limit of open streams is reached, in total or for ``caller``.
             ResumeTokenExpired: the events after ``after`` are no longer stored, or it is past the end of the stream.
-            StoreUnavailable: the database cannot be reached.
+            StoreUnavailable: the database cannot be reached, or a stream from now on cannot start yet because the relay
+                lags behind.
             ShuttingDown: the service is shutting down.
         """
         with self._limit.hold(caller):
@@ -119,9 +130,10 @@ class EventFeed:
 
     async def _start(self, after: int | None) -> int:
         """Return the sequence to start after."""
-        last = await self._store.last_sequence()
         if after is None:
-            return last
+            await self._catch_up()  # because changes that are still in the outbox would get later sequences
+            return await self._store.last_sequence()
+        last = await self._store.last_sequence()
         if after > last:
             raise ResumeTokenExpired(
                 "the resume_token is not from this stream, because its position is past the end; list the payments "

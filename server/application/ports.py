@@ -128,6 +128,9 @@ class Outbox(Protocol):
     async def head(self, at_most: int) -> Sequence[OutboxRow]:
         """Return up to ``at_most`` of the oldest rows."""
 
+    async def newest_id(self) -> int:
+        """Return the id of the newest committed row, or 0 if there is none."""
+
     async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
         """Move rows into the stream as its next events, and return the number of events of each kind.
 

@@ -6,9 +6,12 @@ transaction that assigns the numbers locks one row, so that only one relay works
 relay that crashes leaves nothing to clean up.
 """
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from server.application.ports import Outbox
+from server.domain.errors import StoreUnavailable
 from server.domain.events import OutboxRow
 from server.observability import metrics
 
@@ -17,6 +20,8 @@ _MAX_BYTES = 1 << 18
 """The limits of one transaction: a few thousand charges, which take some tens of milliseconds. A row that exceeds the
 limit by itself, such as one that an import writes, is moved alone.
 """
+
+_CATCH_UP_PAUSE_SECONDS = 0.01
 
 
 class Relay:
@@ -37,6 +42,24 @@ class Relay:
         if moved:
             self._on_new_events()
         return has_more
+
+    async def catch_up(self, timeout_seconds: float = 10.0) -> None:
+        """Move every change that was committed before this call into the stream.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached, or moving the backlog exceeded ``timeout_seconds``.
+        """
+        newest_id = await self._outbox.newest_id()
+        deadline_seconds = time.monotonic() + timeout_seconds
+        while newest_id:
+            oldest = await self._outbox.head(1)
+            if not oldest or oldest[0].outbox_id > newest_id:
+                return
+            if time.monotonic() > deadline_seconds:
+                raise StoreUnavailable("the event stream lags behind; try again later")
+            if not await self.round():
+                # Either this was the last of the backlog, or another relay is moving it.
+                await asyncio.sleep(_CATCH_UP_PAUSE_SECONDS)
 
     async def relay(self) -> tuple[int, bool]:
         """Relay once; return the number of rows moved, and whether there are more.

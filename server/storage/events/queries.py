@@ -9,6 +9,9 @@ SELECT_OUTBOX = """
 """
 """Returns the oldest rows, each with its size in bytes and its age in microseconds. Uses the primary key."""
 
+NEWEST_OUTBOX_ID = "SELECT COALESCE(MAX(outbox_id), 0) FROM payment_outbox"
+"""Reads the last entry of the primary key."""
+
 RELAY = f"""
     {BEGIN};
 

@@ -21,11 +21,11 @@ class MysqlEventStore:
 
     async def last_sequence(self) -> int:
         """Return the sequence of the newest event: see ``EventStore.last_sequence``."""
-        return await self._read_number(event_queries.LAST_SEQUENCE)
+        return await _read_number(self._database, event_queries.LAST_SEQUENCE)
 
     async def first_sequence(self) -> int:
         """Return the sequence of the oldest event in the stream: see ``EventStore.first_sequence``."""
-        return await self._read_number(event_queries.FIRST_SEQUENCE)
+        return await _read_number(self._database, event_queries.FIRST_SEQUENCE)
 
     async def events_after(self, sequence: int, at_most: int) -> list[PaymentEvent]:
         """Return the events after ``sequence``: see ``EventStore.events_after``."""
@@ -34,14 +34,6 @@ class MysqlEventStore:
             return await session.values(event_queries.EVENTS_AFTER, (sequence, at_most))
 
         return events_from_json(await self._database.run(work, Deadline()))
-
-    async def _read_number(self, query: str) -> int:
-        async def work(session: Session) -> int:
-            row = await session.row(query, ())
-            assert row is not None, "payment_stream always has one row"
-            return int(row[0])
-
-        return await self._database.run(work, Deadline())
 
 
 class MysqlOutbox:
@@ -60,6 +52,10 @@ class MysqlOutbox:
 
         return await self._database.run(work, Deadline())
 
+    async def newest_id(self) -> int:
+        """Return the id of the newest committed row: see ``Outbox.newest_id``."""
+        return await _read_number(self._database, event_queries.NEWEST_OUTBOX_ID)
+
     async def move(self, outbox_ids: Sequence[int]) -> dict[str, int]:
         """Move rows into the stream: see ``Outbox.move``."""
 
@@ -69,3 +65,14 @@ class MysqlOutbox:
             return dict(event_counts.rows)
 
         return await self._database.run(work, Deadline())
+
+
+async def _read_number(database: Database, query: str) -> int:
+    """Return the number that ``query`` always finds."""
+
+    async def work(session: Session) -> int:
+        row = await session.row(query, ())
+        assert row is not None, "payment_stream always has one row, and an aggregate always returns one"
+        return int(row[0])
+
+    return await database.run(work, Deadline())

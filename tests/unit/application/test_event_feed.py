@@ -36,6 +36,12 @@ class RecordingEventStore(MemoryEventStore):
         super().__init__(self.memory)
         self.reads: list[tuple[int, int]] = []
         self.is_available = True
+        self.backlog = 0
+
+    async def catch_up(self) -> None:
+        """Append the events of changes that are not in the stream yet."""
+        self.append(self.backlog)
+        self.backlog = 0
 
     def append(self, count: int) -> None:
         """Append events."""
@@ -58,7 +64,11 @@ def store() -> RecordingEventStore:
 
 def feed_of(store: RecordingEventStore, *, at_most: int = 8, heartbeat_seconds: float = 3600) -> EventFeed:
     return EventFeed(
-        store, interval_seconds=3600, heartbeat_seconds=heartbeat_seconds, limit=StreamLimit(at_most, at_most)
+        store,
+        store.catch_up,
+        interval_seconds=3600,
+        heartbeat_seconds=heartbeat_seconds,
+        limit=StreamLimit(at_most, at_most),
     )
 
 
@@ -241,6 +251,10 @@ async def test_wake_ends_the_pause(store: RecordingEventStore) -> None:
     await pausing
 
 
+async def no_backlog() -> None:
+    """Catch up with nothing."""
+
+
 class ShrinkingStore:
     """An event stream of 2,000 events whose oldest events are archived once the first page has been read."""
 
@@ -268,7 +282,9 @@ def test_a_stream_whose_next_events_are_archived_ends_with_an_error() -> None:
     seen = []
 
     async def watch() -> None:
-        feed = EventFeed(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, limit=StreamLimit(1))
+        feed = EventFeed(
+            ShrinkingStore(), no_backlog, interval_seconds=0.1, heartbeat_seconds=0.1, limit=StreamLimit(1)
+        )
         reading = asyncio.create_task(run_forever(feed.poll, pause=feed.pause, failure_event="stream_not_read"))
         try:
             async for position, seen_event in feed.watch(0, "", lambda: None):
@@ -281,3 +297,20 @@ def test_a_stream_whose_next_events_are_archived_ends_with_an_error() -> None:
         asyncio.run(asyncio.wait_for(watch(), 30))
     assert seen == list(range(1, seen[-1] + 1))
     assert seen[-1] < 1_499
+
+
+@pytest.mark.asyncio
+async def test_a_stream_from_now_on_starts_after_the_backlog(store: RecordingEventStore) -> None:
+    store.append(2)
+    store.backlog = 3
+    async with aclosing(watch(feed_of(store))) as stream:
+        assert await anext(stream) == (5, HEARTBEAT)
+
+
+@pytest.mark.asyncio
+async def test_a_stream_that_resumes_does_not_wait_for_the_backlog(store: RecordingEventStore) -> None:
+    store.append(2)
+    store.backlog = 3
+    async with aclosing(watch(feed_of(store), 2)) as stream:
+        assert await anext(stream) == (2, HEARTBEAT)
+    assert store.backlog == 3

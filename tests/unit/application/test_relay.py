@@ -1,5 +1,6 @@
 """The relay over an outbox in memory: the rows that it moves, its announcements, and whether there are more rows."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -28,6 +29,10 @@ class FakeOutbox:
         if not self.is_available:
             raise StoreUnavailable("not available")
         return self.rows[:at_most]
+
+    async def newest_id(self) -> int:
+        """Return the id of the newest row."""
+        return self.rows[-1].outbox_id if self.rows else 0
 
     async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
         """Remove the rows, unless another relay is at work."""
@@ -107,3 +112,44 @@ async def test_an_outage_is_raised_to_the_loop() -> None:
     with pytest.raises(StoreUnavailable):
         await Relay(outbox, announcements).round()
     assert announcements.count == 0
+
+
+async def test_catching_up_moves_the_whole_backlog() -> None:
+    outbox, announcements = FakeOutbox(*[10] * 450), Announcements()
+    await Relay(outbox, announcements).catch_up()
+    assert (outbox.rows, announcements.count) == ([], 3)
+
+
+async def test_catching_up_with_an_empty_outbox_moves_nothing() -> None:
+    outbox = FakeOutbox()
+    await Relay(outbox, Announcements()).catch_up()
+    assert outbox.moved == []
+
+
+async def test_catching_up_waits_for_another_relay() -> None:
+    outbox = FakeOutbox(10)
+    outbox.is_locked = True
+    catching_up = asyncio.create_task(Relay(outbox, Announcements()).catch_up())
+    await asyncio.sleep(0.05)
+    assert not catching_up.done()
+    outbox.rows.clear()
+    await catching_up
+    assert outbox.moved == []
+
+
+async def test_catching_up_does_not_wait_for_later_changes() -> None:
+    class BusyOutbox(FakeOutbox):
+        """Has a new change after each move."""
+
+        async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
+            self.rows.append(OutboxRow(self.rows[-1].outbox_id + 1, 10, 0.0))
+            return await super().move(outbox_ids)
+
+    await asyncio.wait_for(Relay(BusyOutbox(10), Announcements()).catch_up(), 30)
+
+
+async def test_catching_up_ends_when_its_time_is_up() -> None:
+    outbox = FakeOutbox(10)
+    outbox.is_locked = True
+    with pytest.raises(StoreUnavailable, match="lags behind"):
+        await Relay(outbox, Announcements()).catch_up(timeout_seconds=0.05)
