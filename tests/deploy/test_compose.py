@@ -60,21 +60,29 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", PASSWORDS)
 @pytest.mark.parametrize("empty", [True, False], ids=["empty", "missing"])
-def test_without_a_password_nothing_starts_and_the_message_says_what_to_do(
-    folder: Path, name: str, *, empty: bool
-) -> None:
-    others = {other: value for other, value in PASSWORDS.items() if other != name}
+def test_without_a_password_nothing_starts_and_the_message_says_what_to_do(folder: Path, *, empty: bool) -> None:
+    others = {name: value for name, value in PASSWORDS.items() if name != "MYSQL_PASSWORD"}
 
-    run = load(folder, **others, **({name: ""} if empty else {}))
+    run = load(folder, **others, **({"MYSQL_PASSWORD": ""} if empty else {}))
 
     assert run.returncode == 1
-    assert f"{name} is missing a value: set {name} in .env" in run.stderr
+    assert "MYSQL_PASSWORD is missing a value: set MYSQL_PASSWORD in .env" in run.stderr
 
 
-def test_each_service_uses_its_own_account_with_the_password_from_env(folder: Path) -> None:
-    (folder / ".env").write_text("MYSQL_PASSWORD=one\nMYSQL_MIGRATOR_PASSWORD=two\nMYSQL_ROOT_PASSWORD=three\n")
+@pytest.mark.parametrize(
+    ("text", "service", "migrator", "root"),
+    [
+        ("MYSQL_PASSWORD=one\nMYSQL_MIGRATOR_PASSWORD=two\nMYSQL_ROOT_PASSWORD=three\n", "one", "two", "three"),
+        ("MYSQL_PASSWORD=one\n", "one", "one", "one"),
+        ("MYSQL_PASSWORD=one\nMYSQL_MIGRATOR_PASSWORD=\nMYSQL_ROOT_PASSWORD=\n", "one", "one", "one"),
+    ],
+    ids=["three passwords", "one password", "empty passwords"],
+)
+def test_each_service_uses_its_own_account_with_the_password_from_env(
+    folder: Path, text: str, service: str, migrator: str, root: str
+) -> None:
+    (folder / ".env").write_text(text)
 
     run = load(folder)
 
@@ -86,16 +94,16 @@ def test_each_service_uses_its_own_account_with_the_password_from_env(folder: Pa
         for name in ("api", "migrate", "data_loader")
     }
     assert accounts == {
-        "api": (SERVICE, "one"),
-        "migrate": (MIGRATOR, "two"),
-        "data_loader": (MIGRATOR, "two"),
+        "api": (SERVICE, service),
+        "migrate": (MIGRATOR, migrator),
+        "data_loader": (MIGRATOR, migrator),
     }
-    assert environments["db"] == {"MYSQL_DATABASE": "ecommerce", "MYSQL_ROOT_PASSWORD": "three"}
-    assert environments["grants"] == {"MYSQL_PWD": "three"}
+    assert environments["db"] == {"MYSQL_DATABASE": "ecommerce", "MYSQL_ROOT_PASSWORD": root}
+    assert environments["grants"] == {"MYSQL_PWD": root}
     assert environments["accounts"] == {
-        "MYSQL_PWD": "three",
-        "MYSQL_MIGRATOR_PASSWORD": "two",
-        "MYSQL_SERVICE_PASSWORD": "one",
+        "MYSQL_PWD": root,
+        "MYSQL_MIGRATOR_PASSWORD": migrator,
+        "MYSQL_SERVICE_PASSWORD": service,
     }
 
 
