@@ -29,11 +29,12 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
 SBOM ?= payments.cdx.json
+DESCRIPTORS ?= payments.binpb
 # Options of `uv export` that list the packages in the image, without the project's own.
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint hooks types generate drift surface release migrate migrate-status sample lock audit sbom clean
+.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -186,7 +187,6 @@ lint: $(READY) .bin/actionlint ## run ruff, import-linter, buf lint, buf breakin
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m tools.dev.generate --imports
 	$(BIN)/buf lint
 	$(BIN)/buf breaking proto --against $(RELEASED)
 	$(BIN)/hadolint Dockerfile
@@ -212,8 +212,10 @@ surface: $(READY) ## rewrite tests/surface/snapshot after an intended change of 
 	SURFACE=write $(BIN)/python -m pytest --quiet tests/surface/test_surface.py
 
 release: $(READY) ## record the proto as released: from then on, `make lint` fails on changes that break callers
-	$(BIN)/python -m tools.dev.generate --imports
 	$(BIN)/buf build proto --exclude-source-info -o $(RELEASED)
+
+descriptors: $(READY) ## write the contract with all its imports, for tools such as grpcurl -protoset, to DESCRIPTORS=payments.binpb
+	$(BIN)/buf build proto --as-file-descriptor-set -o $(DESCRIPTORS)
 
 migrate: $(READY) ## apply the pending migrations to the database
 	$(BIN)/payments migrate

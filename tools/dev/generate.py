@@ -2,9 +2,8 @@
 
 ``python -m tools.dev.generate`` writes the code of every client (with ``buf.gen.yaml`` and, for TypeScript, a second
 file of that name), each client's copy of ``clients/service_config.json``, and the OpenAPI document that the service
-serves. ``--check`` writes nothing, lists the files that differ, and exits with 1 if there are any. ``--imports`` only
-copies the imported ``google/*`` protos from the installed ``googleapis-common-protos`` to the folder that buf.yaml
-names. None of this needs the network.
+serves. It also copies the imported ``google/*`` protos from the installed ``googleapis-common-protos``, so that the
+network is not needed. ``--check`` writes nothing, lists the files that differ, and exits with 1 if there are any.
 """
 
 import argparse
@@ -30,7 +29,12 @@ PROTO_DOCUMENT = CLIENTS / "openapi" / "payments" / "v1" / "payments.openapi.jso
 
 DOCUMENT = Path("server", "transport", "rest", "docs", "openapi.json")
 INSTALLED_GOOGLE = Path(status_pb2.__file__).parents[1]
-GOOGLEAPIS = ROOT / ".cache" / "googleapis"
+GOOGLE_PROTOS = (
+    *("api/annotations.proto", "api/field_behavior.proto", "api/http.proto"),
+    *("rpc/error_details.proto", "rpc/status.proto", "type/money.proto"),
+)
+"""The imports of the contract, and the details of its errors, which clients need too."""
+
 GENERATED_PATTERNS = (
     "clients/python/src/**/*_pb2.py",
     "clients/python/src/**/*_pb2.pyi",
@@ -42,18 +46,18 @@ GENERATED_PATTERNS = (
     "clients/java/client/src/generated/java/**/*.java",
     "clients/java/client/src/main/resources/payments/service_config.json",
     "clients/typescript/src/generated/**/*.ts",
+    "proto/google/**/*.proto",
     str(DOCUMENT),
 )
-"""The generated files that are committed."""
+"""The generated and copied files that are committed."""
 
 
-def copy_googleapis(destination: Path) -> None:
-    """Copy the protos in ``googleapis-common-protos`` to ``destination``."""
-    shutil.rmtree(destination, ignore_errors=True)
-    for proto in sorted(INSTALLED_GOOGLE.rglob("*.proto")):
-        target = destination / "google" / proto.relative_to(INSTALLED_GOOGLE)
+def _copy_google_protos(destination: Path) -> None:
+    """Copy the imported protos from ``googleapis-common-protos``."""
+    for name in GOOGLE_PROTOS:
+        target = destination / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(proto, target)
+        shutil.copyfile(INSTALLED_GOOGLE / name, target)
 
 
 def generate(folder: Path) -> None:
@@ -62,6 +66,7 @@ def generate(folder: Path) -> None:
     Raises:
         SystemExit: a generator failed or is missing; the error has been printed.
     """
+    _copy_google_protos(folder / "proto" / "google")
     for template in TEMPLATES:
         buf("generate", f"--template={template}", f"--output={folder / CLIENTS}")
     _copy_service_config(folder / CLIENTS)
@@ -124,11 +129,7 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m tools.dev.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if committed files are stale")
-    parser.add_argument("--imports", action="store_true", help="only copy the imported protos to the folder for buf")
     arguments = parser.parse_args()
-    copy_googleapis(GOOGLEAPIS)
-    if arguments.imports:
-        return
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         generate(fresh)
