@@ -129,7 +129,7 @@ const (
 	PaymentStatus_PAYMENT_STATUS_PENDING PaymentStatus = 1
 	// The amount was charged.
 	PaymentStatus_PAYMENT_STATUS_SUCCEEDED PaymentStatus = 2
-	// The processor declined the charge. Nothing was charged.
+	// The processor declined the charge, or did not make it. Nothing was charged.
 	PaymentStatus_PAYMENT_STATUS_FAILED PaymentStatus = 3
 )
 
@@ -300,7 +300,7 @@ const (
 	PaymentEventType_PAYMENT_EVENT_TYPE_PENDING PaymentEventType = 1
 	// The amount was charged.
 	PaymentEventType_PAYMENT_EVENT_TYPE_CHARGED PaymentEventType = 2
-	// The processor declined the charge. Nothing was charged.
+	// The processor declined the charge, or did not make it. Nothing was charged.
 	PaymentEventType_PAYMENT_EVENT_TYPE_FAILED PaymentEventType = 3
 	// A refund was requested. The processor has not answered yet.
 	PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_PENDING PaymentEventType = 4
@@ -1573,8 +1573,8 @@ func (x *ListPaymentsResponse) GetTotalSize() int64 {
 // The request for WatchPayments.
 type WatchPaymentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-	// altered token is rejected.
+	// Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+	// all events after it. An altered token is rejected.
 	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

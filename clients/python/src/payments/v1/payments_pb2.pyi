@@ -103,7 +103,7 @@ class _PaymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_STATUS_SUCCEEDED: _PaymentStatus.ValueType  # 2
     """The amount was charged."""
     PAYMENT_STATUS_FAILED: _PaymentStatus.ValueType  # 3
-    """The processor declined the charge. Nothing was charged."""
+    """The processor declined the charge, or did not make it. Nothing was charged."""
 
 class PaymentStatus(_PaymentStatus, metaclass=_PaymentStatusEnumTypeWrapper):
     """The outcome of a charge."""
@@ -117,7 +117,7 @@ until then.
 PAYMENT_STATUS_SUCCEEDED: PaymentStatus.ValueType  # 2
 """The amount was charged."""
 PAYMENT_STATUS_FAILED: PaymentStatus.ValueType  # 3
-"""The processor declined the charge. Nothing was charged."""
+"""The processor declined the charge, or did not make it. Nothing was charged."""
 Global___PaymentStatus: _TypeAlias = PaymentStatus  # noqa: Y015
 
 class _RefundState:
@@ -189,7 +189,7 @@ class _PaymentEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Paym
     PAYMENT_EVENT_TYPE_CHARGED: _PaymentEventType.ValueType  # 2
     """The amount was charged."""
     PAYMENT_EVENT_TYPE_FAILED: _PaymentEventType.ValueType  # 3
-    """The processor declined the charge. Nothing was charged."""
+    """The processor declined the charge, or did not make it. Nothing was charged."""
     PAYMENT_EVENT_TYPE_REFUND_PENDING: _PaymentEventType.ValueType  # 4
     """A refund was requested. The processor has not answered yet."""
     PAYMENT_EVENT_TYPE_REFUNDED: _PaymentEventType.ValueType  # 5
@@ -209,7 +209,7 @@ PAYMENT_EVENT_TYPE_PENDING: PaymentEventType.ValueType  # 1
 PAYMENT_EVENT_TYPE_CHARGED: PaymentEventType.ValueType  # 2
 """The amount was charged."""
 PAYMENT_EVENT_TYPE_FAILED: PaymentEventType.ValueType  # 3
-"""The processor declined the charge. Nothing was charged."""
+"""The processor declined the charge, or did not make it. Nothing was charged."""
 PAYMENT_EVENT_TYPE_REFUND_PENDING: PaymentEventType.ValueType  # 4
 """A refund was requested. The processor has not answered yet."""
 PAYMENT_EVENT_TYPE_REFUNDED: PaymentEventType.ValueType  # 5
@@ -856,8 +856,8 @@ class WatchPaymentsRequest(_message.Message):
 
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-    altered token is rejected.
+    """Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+    all events after it. An altered token is rejected.
     """
     def __init__(
         self,

@@ -130,7 +130,7 @@ export enum PaymentStatus {
   PENDING = 1,
   /** SUCCEEDED - The amount was charged. */
   SUCCEEDED = 2,
-  /** FAILED - The processor declined the charge. Nothing was charged. */
+  /** FAILED - The processor declined the charge, or did not make it. Nothing was charged. */
   FAILED = 3,
   UNRECOGNIZED = -1,
 }
@@ -280,7 +280,7 @@ export enum PaymentEventType {
   PENDING = 1,
   /** CHARGED - The amount was charged. */
   CHARGED = 2,
-  /** FAILED - The processor declined the charge. Nothing was charged. */
+  /** FAILED - The processor declined the charge, or did not make it. Nothing was charged. */
   FAILED = 3,
   /** REFUND_PENDING - A refund was requested. The processor has not answered yet. */
   REFUND_PENDING = 4,
@@ -619,8 +619,8 @@ export interface ListPaymentsResponse {
 /** The request for WatchPayments. */
 export interface WatchPaymentsRequest {
   /**
-   * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-   * altered token is rejected.
+   * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+   * all events after it. An altered token is rejected.
    */
   resumeToken: string;
 }

@@ -41,7 +41,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_CHARGED(2),
   /**
    * <pre>
-   * The processor declined the charge. Nothing was charged.
+   * The processor declined the charge, or did not make it. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_FAILED = 3;</code>
@@ -117,7 +117,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_CHARGED_VALUE = 2;
   /**
    * <pre>
-   * The processor declined the charge. Nothing was charged.
+   * The processor declined the charge, or did not make it. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_FAILED = 3;</code>

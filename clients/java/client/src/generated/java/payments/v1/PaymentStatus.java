@@ -42,7 +42,7 @@ public enum PaymentStatus
   PAYMENT_STATUS_SUCCEEDED(2),
   /**
    * <pre>
-   * The processor declined the charge. Nothing was charged.
+   * The processor declined the charge, or did not make it. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_STATUS_FAILED = 3;</code>
@@ -87,7 +87,7 @@ public enum PaymentStatus
   public static final int PAYMENT_STATUS_SUCCEEDED_VALUE = 2;
   /**
    * <pre>
-   * The processor declined the charge. Nothing was charged.
+   * The processor declined the charge, or did not make it. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_STATUS_FAILED = 3;</code>

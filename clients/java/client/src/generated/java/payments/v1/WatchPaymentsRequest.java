@@ -58,8 +58,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resumeToken_ = "";
   /**
    * <pre>
-   * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-   * altered token is rejected.
+   * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+   * all events after it. An altered token is rejected.
    * </pre>
    *
    * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -80,8 +80,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-   * altered token is rejected.
+   * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+   * all events after it. An altered token is rejected.
    * </pre>
    *
    * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -407,8 +407,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object resumeToken_ = "";
     /**
      * <pre>
-     * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-     * altered token is rejected.
+     * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+     * all events after it. An altered token is rejected.
      * </pre>
      *
      * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -428,8 +428,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-     * altered token is rejected.
+     * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+     * all events after it. An altered token is rejected.
      * </pre>
      *
      * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -450,8 +450,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-     * altered token is rejected.
+     * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+     * all events after it. An altered token is rejected.
      * </pre>
      *
      * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -468,8 +468,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-     * altered token is rejected.
+     * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+     * all events after it. An altered token is rejected.
      * </pre>
      *
      * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -483,8 +483,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-     * altered token is rejected.
+     * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+     * all events after it. An altered token is rejected.
      * </pre>
      *
      * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>

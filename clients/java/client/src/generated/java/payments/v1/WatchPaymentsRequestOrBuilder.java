@@ -12,8 +12,8 @@ public interface WatchPaymentsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-   * altered token is rejected.
+   * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+   * all events after it. An altered token is rejected.
    * </pre>
    *
    * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -22,8 +22,8 @@ public interface WatchPaymentsRequestOrBuilder extends
   java.lang.String getResumeToken();
   /**
    * <pre>
-   * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
-   * altered token is rejected.
+   * Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
+   * all events after it. An altered token is rejected.
    * </pre>
    *
    * <code>string resume_token = 1 [json_name = "resumeToken", (.google.api.field_behavior) = OPTIONAL];</code>
