@@ -21,7 +21,9 @@ ENCODING = "utf-8-sig"
 _PASSWORDS = frozenset(f"MYSQL_{account}_PASSWORD" for account in ("ARCHIVER", "BACKUP", "MIGRATOR", "ROOT", "SERVICE"))
 """Read by ``docker-compose.yml`` and ``deploy/sql/passwords.sh``."""
 
-_CLIENT = frozenset({"PAYMENTS_API_KEY", "PAYMENTS_CA_FILE", "PAYMENTS_TARGET"})
+_CLIENT = frozenset(
+    {"PAYMENTS_API_KEY", "PAYMENTS_CA_FILE", "PAYMENTS_CERT_FILE", "PAYMENTS_KEY_FILE", "PAYMENTS_TARGET"}
+)
 """Read by ``payments charge`` and similar commands, if a shell exports the file."""
 
 _COMPOSE = frozenset(

@@ -4,64 +4,29 @@ These commands are callers like any other. They use only the Python client, and 
 """
 
 import itertools
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
-import grpc
 import typer
-from payments import (
-    InvalidRequest,
-    OutcomeUnknown,
-    PaymentMethod,
-    PaymentsClient,
-    PaymentsError,
-    PaymentStatus,
-    RefundState,
-)
+from payments import PaymentMethod, PaymentsClient, PaymentStatus, RefundState
 
 from tools.cli import options
 from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, Since, Until
 from tools.cli.output import print_json, print_payments, print_refunds
+from tools.cli.service_options import calls_service
 
 _MAX_PAGE_SIZE = 1000
 """The maximum in the API contract."""
 
 _EXIT_DECLINED = 3
-_EXIT_OUTCOME_UNKNOWN = 4
 
 ChargeMethod = StrEnum("ChargeMethod", {"UPI": "UPI", "CARD": "CARD", "COD": "COD"})
 ListedMethod = StrEnum("ListedMethod", {"UPI": "UPI", "CARD": "CARD", "COD": "COD", "OTHER": "OTHER"})
 ListedStatus = StrEnum("ListedStatus", {"PENDING": "PENDING", "SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED"})
 ListedRefundState = StrEnum("ListedRefundState", {"NONE": "NONE", "PARTIAL": "PARTIAL", "FULL": "FULL"})
 
-Target = Annotated[
-    str,
-    typer.Option(
-        envvar="PAYMENTS_TARGET", help="Address of the service: host:port, or a gRPC name such as dns:///host:port."
-    ),
-]
-Tls = Annotated[bool, typer.Option("--tls", help="Use TLS, and trust this machine's certificate authorities.")]
-CaFile = Annotated[
-    Path | None,
-    typer.Option(envvar="PAYMENTS_CA_FILE", help="Use TLS, and trust the certificate authorities in this PEM file."),
-]
-ApiKey = Annotated[
-    str | None,
-    typer.Option(
-        "--api-key",
-        envvar="PAYMENTS_API_KEY",
-        help="API key of the caller. Prefer the environment variable, because other users of this machine can see "
-        "command lines.",
-        show_default=False,
-    ),
-]
-TimeoutSeconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Deadline of each call.")]
 RequestId = Annotated[
     str | None,
     typer.Option(
@@ -70,55 +35,10 @@ RequestId = Annotated[
 ]
 Currency = Annotated[str | None, typer.Option(help="ISO 4217 code. Defaults to the service's default currency.")]
 
-_TARGET = "127.0.0.1:50051"
-_TIMEOUT_SECONDS = 10.0
 
-
-@contextmanager
-def _client(
-    target: str, *, tls: bool, ca_file: Path | None, api_key: str | None, timeout_seconds: float
-) -> Iterator[PaymentsClient]:
-    """Yield a client. If a call fails, print its error in a line or two and exit."""
-    credentials = None
-    try:
-        if tls or ca_file is not None:
-            credentials = grpc.ssl_channel_credentials(None if ca_file is None else ca_file.read_bytes())
-        client = PaymentsClient(
-            target,
-            credentials=credentials,
-            api_key=api_key,
-            timeout_seconds=timeout_seconds,
-            user_agent="payments-command",
-        )
-    except OSError as error:
-        raise typer.BadParameter(str(error.strerror), param_hint="--ca-file") from None
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    with client:
-        try:
-            yield client
-        except InvalidRequest as error:
-            sys.exit("\n".join(f"{it.field}: {it.description}" for it in error.violations) or error.message)
-        except OutcomeUnknown as error:
-            print(_line(error), file=sys.stderr)
-            if error.request_id is not None:
-                print(
-                    "The call may have succeeded. To find out, repeat the command with --request-id "
-                    f"{error.request_id}: it takes effect only once.",
-                    file=sys.stderr,
-                )
-            raise typer.Exit(_EXIT_OUTCOME_UNKNOWN) from None
-        except PaymentsError as error:
-            sys.exit(_line(error))
-        except ValueError as error:  # the client cannot encode an argument
-            raise typer.BadParameter(str(error)) from None
-
-
-def _line(error: PaymentsError) -> str:
-    return f"{error.reason or error.code.name}: {error.message}"
-
-
+@calls_service
 def charge(  # noqa: PLR0913 - the options of a command
+    client: PaymentsClient,
     order_id: Annotated[int, typer.Argument(help="ID of the order, at least 1.")],
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Amount to charge, such as 561.00.")],
     *,
@@ -128,11 +48,6 @@ def charge(  # noqa: PLR0913 - the options of a command
     ] = None,
     currency: Currency = None,
     request_id: RequestId = None,
-    target: Target = _TARGET,
-    tls: Tls = False,
-    ca_file: CaFile = None,
-    api_key: ApiKey = None,
-    timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
     """Charge an order.
@@ -140,14 +55,13 @@ def charge(  # noqa: PLR0913 - the options of a command
     Exits with 3 if the charge is declined, and with 4 if its outcome is unknown.
     """
     value = options.parse_amount("AMOUNT", amount)
-    with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
-        payment = client.charge(
-            order_id=order_id,
-            amount=value,
-            currency=currency,
-            method=None if method is None else PaymentMethod(method.value),
-            request_id=request_id,
-        )
+    payment = client.charge(
+        order_id=order_id,
+        amount=value,
+        currency=currency,
+        method=None if method is None else PaymentMethod(method.value),
+        request_id=request_id,
+    )
     if as_json:
         print_json(payment)
     else:
@@ -156,7 +70,9 @@ def charge(  # noqa: PLR0913 - the options of a command
         raise typer.Exit(_EXIT_DECLINED)
 
 
+@calls_service
 def refund(  # noqa: PLR0913 - the options of a command
+    client: PaymentsClient,
     payment_id: Annotated[int, typer.Argument(help="ID of the payment.")],
     *,
     amount: Annotated[
@@ -166,11 +82,6 @@ def refund(  # noqa: PLR0913 - the options of a command
     currency: Currency = None,
     reason: Annotated[str, typer.Option(help="Reason to store with the refund.")] = "",
     request_id: RequestId = None,
-    target: Target = _TARGET,
-    tls: Tls = False,
-    ca_file: CaFile = None,
-    api_key: ApiKey = None,
-    timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
     """Refund a payment, in full or in part.
@@ -178,10 +89,7 @@ def refund(  # noqa: PLR0913 - the options of a command
     Exits with 4 if the outcome is unknown.
     """
     value = None if amount is None else options.parse_amount("--amount", amount)
-    with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
-        result = client.refund(
-            payment_id=payment_id, amount=value, currency=currency, reason=reason, request_id=request_id
-        )
+    result = client.refund(payment_id=payment_id, amount=value, currency=currency, reason=reason, request_id=request_id)
     if as_json:
         print_json(result)
     else:
@@ -189,25 +97,21 @@ def refund(  # noqa: PLR0913 - the options of a command
         print_payments([result.payment])
 
 
-def get(  # noqa: PLR0913 - the options of a command
+@calls_service
+def get(
+    client: PaymentsClient,
     payment: Annotated[str, typer.Argument(help="ID or reference of the payment.")],
     *,
-    target: Target = _TARGET,
-    tls: Tls = False,
-    ca_file: CaFile = None,
-    api_key: ApiKey = None,
-    timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
     """Show a payment and all its refunds."""
     is_id = payment.isascii() and payment.isdecimal()
-    with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
-        details = client.get_payment(payment_id=int(payment)) if is_id else client.get_payment(reference=payment)
-        if token := details.next_refunds_page_token:
-            remaining_refunds = client.list_refunds(
-                payment_id=details.payment.payment_id, page_size=_MAX_PAGE_SIZE, page_token=token
-            )
-            details = replace(details, refunds=(*details.refunds, *remaining_refunds), next_refunds_page_token="")
+    details = client.get_payment(payment_id=int(payment)) if is_id else client.get_payment(reference=payment)
+    if token := details.next_refunds_page_token:
+        remaining_refunds = client.list_refunds(
+            payment_id=details.payment.payment_id, page_size=_MAX_PAGE_SIZE, page_token=token
+        )
+        details = replace(details, refunds=(*details.refunds, *remaining_refunds), next_refunds_page_token="")
     if as_json:
         print_json(details)
     else:
@@ -215,7 +119,9 @@ def get(  # noqa: PLR0913 - the options of a command
         print_refunds(details.refunds)
 
 
+@calls_service
 def list_payments(  # noqa: PLR0913 - the options of a command
+    client: PaymentsClient,
     *,
     order_id: OrderId = None,
     method: Annotated[list[ListedMethod] | None, options.MethodOption] = None,
@@ -232,11 +138,6 @@ def list_payments(  # noqa: PLR0913 - the options of a command
     until: Until = None,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="List the oldest payments first.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="Maximum number of payments; 0 for all of them.")] = 50,
-    target: Target = _TARGET,
-    tls: Tls = False,
-    ca_file: CaFile = None,
-    api_key: ApiKey = None,
-    timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
     """List payments, newest first."""
@@ -244,24 +145,23 @@ def list_payments(  # noqa: PLR0913 - the options of a command
     lowest = None if min_amount is None else options.parse_amount("--min-amount", min_amount)
     highest = None if max_amount is None else options.parse_amount("--max-amount", max_amount)
     earliest, latest = options.parse_time("--since", since, now), options.parse_end_time("--until", until, now)
-    with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
-        matches = client.list_payments(
-            order_by="create_time asc" if oldest_first else "create_time desc",
-            page_size=limit if 0 < limit < _MAX_PAGE_SIZE else _MAX_PAGE_SIZE,
-            order_id=order_id,
-            methods=[PaymentMethod(it.value) for it in method or ()],
-            statuses=[PaymentStatus(it.value) for it in status or ()],
-            refund_states=[RefundState(it.value) for it in refund_state or ()],
-            reference=reference,
-            min_amount=lowest,
-            max_amount=highest,
-            currency=currency,
-            min_create_time=earliest,
-            max_create_time=latest,
-        )
-        payments = itertools.islice(matches, limit or None)
-        if as_json:
-            for payment in payments:
-                print_json(payment)
-        else:
-            print_payments(list(payments))
+    matches = client.list_payments(
+        order_by="create_time asc" if oldest_first else "create_time desc",
+        page_size=limit if 0 < limit < _MAX_PAGE_SIZE else _MAX_PAGE_SIZE,
+        order_id=order_id,
+        methods=[PaymentMethod(it.value) for it in method or ()],
+        statuses=[PaymentStatus(it.value) for it in status or ()],
+        refund_states=[RefundState(it.value) for it in refund_state or ()],
+        reference=reference,
+        min_amount=lowest,
+        max_amount=highest,
+        currency=currency,
+        min_create_time=earliest,
+        max_create_time=latest,
+    )
+    payments = itertools.islice(matches, limit or None)
+    if as_json:
+        for payment in payments:
+            print_json(payment)
+    else:
+        print_payments(list(payments))

@@ -1,9 +1,12 @@
 """``payments``: the command that an installation puts on the PATH."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from server.__main__ import main as serve
-from tools.cli import archive, backup, calls, doctor, export, history, import_csv, keys, migrate, sample
+from tools.cli import archive, backup, calls, doctor, export, history, import_csv, keys, migrate, sample, watch
 
 _CALLS = "Call a service"
 _OPERATE = "Run the service and maintain its database"
@@ -18,6 +21,7 @@ app.command("charge", rich_help_panel=_CALLS)(calls.charge)
 app.command("refund", rich_help_panel=_CALLS)(calls.refund)
 app.command("get", rich_help_panel=_CALLS)(calls.get)
 app.command("list", rich_help_panel=_CALLS)(calls.list_payments)
+app.command("watch", rich_help_panel=_CALLS)(watch.command)
 app.command("serve", rich_help_panel=_OPERATE, help="Run the service until SIGTERM or Ctrl-C.")(serve)
 app.command("migrate", rich_help_panel=_OPERATE)(migrate.command)
 app.command("import", rich_help_panel=_OPERATE)(import_csv.command)
@@ -30,6 +34,22 @@ app.command("history", rich_help_panel=_OPERATE)(history.command)
 app.command("sample", rich_help_panel=_OPERATE)(sample.command)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.command("doctor", rich_help_panel=_OPERATE)(doctor.command)
+
+
+def _print_version(is_requested: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if is_requested:
+        print(f"payments {version('payments-server')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from payments import Payment, PaymentDetails, Refund, RefundResult
+from payments import Payment, PaymentDetails, PaymentUpdate, Refund, RefundResult
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +19,7 @@ _FILE_WIDTH = 200
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "PENDING": "yellow"}
 
 
-def print_json(item: Payment | RefundResult | PaymentDetails | Mapping[str, object]) -> None:
+def print_json(item: Payment | RefundResult | PaymentDetails | PaymentUpdate | Mapping[str, object]) -> None:
     """Print an object on one line, with amounts as exact strings and times in UTC in RFC 3339 format."""
     values = item if isinstance(item, Mapping) else dataclasses.asdict(item)
     print(json.dumps(values, default=_json_value, ensure_ascii=False))

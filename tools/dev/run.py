@@ -187,9 +187,11 @@ def _welcome(settings: Settings) -> str:
     has_rest = settings.rest_port != 0
     rest = f" and {url} (REST, documented at {url}/docs)" if has_rest else ""
     curl = f"  curl {curl_options}{shlex.quote(f'{url}/v1/payments/charge')} {_REST_EXAMPLE}\n" if has_rest else ""
+    is_open = not has_tls and Role.READ in settings.anonymous_roles
+    command = f"  .venv/bin/payments list --target {shlex.quote(grpc_address)}\n" if is_open else ""
     return (
         f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another terminal, try:\n"
-        f"  {grpcurl} {grpcurl_options} {_GRPC_EXAMPLE} {call}\n{build_hint}{curl}"
+        f"  {grpcurl} {grpcurl_options} {_GRPC_EXAMPLE} {call}\n{build_hint}{curl}{command}"
     )
 
 

@@ -1,17 +1,29 @@
-"""`payments charge`, `refund`, `get` and `list`, run as subprocesses against a running service."""
+"""`payments charge`, `refund`, `get`, `list` and `watch`, run as subprocesses against a running service."""
 
 import json
 import os
+import select
+import signal
 import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from payments.v1 import payments_pb2 as pb
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.support import programs
+from tests.support.certificates import Authority
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import refund
+from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
+
+StartService = Callable[..., RunningService]
 
 
 def payments(service: RunningService, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -102,6 +114,9 @@ def test_an_until_date_includes_the_whole_day(service: RunningService) -> None:
         (["list", "--since", "yesterday"], 2, "must be a time such as"),
         (["list", "--target", "10.0.0.1:1", "--api-key", "secret-key"], 2, "api_key needs credentials"),
         (["list", "--ca-file", "/nothing"], 2, "No such file"),
+        (["list", "--cert", "/nothing", "--key", "/nothing"], 2, "No such file"),
+        (["list", "--cert", "/nothing"], 2, "a client certificate needs both --cert and --key"),
+        (["watch", "--resume-token", "x"], 1, "resume_token: must be"),
     ],
 )
 def test_a_failed_command_reports_why_and_sets_its_exit_code(
@@ -118,3 +133,68 @@ def test_a_charge_whose_outcome_is_unknown_says_how_to_find_out(service: Running
     result = payments(service, "charge", "1", "5", "--target", "127.0.0.1:1", "--timeout", "1", "--request-id", "mine")
     assert (result.returncode, result.stdout) == (4, "")
     assert "repeat the command with --request-id mine:" in result.stderr
+
+
+def test_a_client_certificate_authenticates_the_caller(start_service: StartService, tmp_path: Path) -> None:
+    authority = Authority()
+    certificate, key = authority.issue(dns=["localhost"]).write(tmp_path, "server")
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(authority.certificate)
+    tls = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key), "TLS_CLIENT_CA_FILE": str(ca_file)}
+    service = start_service(**tls, CERTIFICATE_ROLES="desk=payments.charge", GRPC_ENGINE="grpcio")
+    client_certificate, client_key = authority.issue(dns=["desk"]).write(tmp_path, "desk")
+    options = ("--ca-file", str(ca_file), "--cert", str(client_certificate), "--key", str(client_key))
+    target = f"localhost:{service.port}"
+
+    result = payments(service, "charge", "1", "5", "--method", "UPI", *options, PAYMENTS_TARGET=target)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "SUCCEEDED" in result.stdout
+
+
+def test_a_plaintext_call_to_a_tls_port_suggests_tls(start_service: StartService, tmp_path: Path) -> None:
+    certificate, key = Authority().issue(dns=["localhost"]).write(tmp_path, "server")
+    service = start_service(TLS_CERT_FILE=str(certificate), TLS_KEY_FILE=str(key), GRPC_ENGINE="grpcio")
+
+    result = payments(service, "list", "--timeout", "1")
+
+    assert result.returncode == 4
+    assert f"{service.target} uses TLS: add --tls" in result.stderr
+
+
+def test_the_version_is_that_of_the_installed_package(service: RunningService) -> None:
+    assert payments(service, "--version").stdout == f"payments {version('payments-server')}\n"
+
+
+def test_a_watch_shows_changes_as_they_happen_and_ends_with_the_token_to_resume_from(service: RunningService) -> None:
+    command = [sys.executable, "-m", "tools.cli.main", "watch"]
+    environment = {"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target}
+    with subprocess.Popen(
+        [*command, "--json"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        lines: list[dict[str, Any]] = []
+        while not lines:
+            # The watch shows nothing that was charged before it began.
+            charge(service, 9008)
+            if select.select([watching.stdout], [], [], 0.5)[0]:
+                lines.append(json.loads(watching.stdout.readline()))
+        watching.send_signal(signal.SIGINT)
+        _, errors = watching.communicate()
+    assert watching.returncode == 0
+    assert (lines[0]["event"]["type"], lines[0]["event"]["payment"]["order_id"]) == ("CHARGED", 9008)
+    assert "To resume: payments watch --resume-token A" in errors
+
+
+def test_a_watch_resumes_after_a_token(service: RunningService) -> None:
+    with grpc.insecure_channel(service.target) as channel:
+        stream = PaymentServiceStub(channel).WatchPayments(pb.WatchPaymentsRequest())
+        token = next(stream).resume_token
+    payment_id = charge(service, 9009)["payment_id"]
+    command = [sys.executable, "-m", "tools.cli.main", "watch", "--resume-token", token]
+    environment = {"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        line = watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+    assert f"CHARGED          payment {payment_id}  order 9009  100.00 INR  anonymous" in line

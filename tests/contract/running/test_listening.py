@@ -113,16 +113,17 @@ def test_the_commands_that_make_run_prints_work_in_a_shell_with_an_ipv6_address(
             for line in running.stdout:
                 if line.startswith("  "):
                     examples.append(line.strip())
-                if len(examples) == 2:
+                if len(examples) == 3:
                     break
             responses = [subprocess.check_output(["sh", "-c", example], cwd=ROOT, text=True) for example in examples]
         finally:
             running.terminate()
             running.stdout.read()
-    assert [example.split()[0] for example in examples] == [".bin/grpcurl", "curl"]
+    assert [example.split()[0] for example in examples] == [".bin/grpcurl", "curl", ".venv/bin/payments"]
     assert all("'" in example and "[::1]" in example for example in examples)
     assert '"order_id": "342"' in responses[0]
     assert "reference" in responses[1]
+    assert "ECI" in responses[2]
 
 
 def test_a_misspelled_setting_is_logged_as_a_warning(start_service: Callable[..., RunningService]) -> None:
