@@ -1,4 +1,4 @@
-"""Background work: the loop that repeats periodic work."""
+"""The loop that repeats background work."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -80,7 +80,7 @@ async def run(application: Application, stop: asyncio.Event) -> None:
 
 
 class _DrainDeadline:
-    """The deadline for work in progress at shutdown. Before ``begin``, it has passed: a failed startup never waits."""
+    """The deadline for work in progress at shutdown. Counts as passed until ``begin``: a failed startup never waits."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
@@ -159,7 +159,7 @@ async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
             await calls.wait_until_idle()
-            # Callers that have not yet noticed the shutdown still get an error that they can retry.
+            # Callers that have not yet noticed the shutdown still get a retryable error.
             await asyncio.sleep(_REJECTION_SECONDS)
     # Otherwise the transports would cut off the remaining calls, and REST callers would get an error without a reason.
     calls.cancel_all()

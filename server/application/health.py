@@ -28,7 +28,7 @@ class HealthMonitor:
 
     @property
     def is_serving(self) -> bool:
-        """Whether the database answered the last ping."""
+        """Whether this replica can serve: the database answered the last ping, and ``stop_serving`` was not called."""
         return bool(self._serving)
 
     def stop_serving(self) -> None:

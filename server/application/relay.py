@@ -67,8 +67,8 @@ class Relay:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        # These rows are committed and in order, and so are the changes that they depend on. So another relay may safely
-        # move some of them first.
+        # The rows are committed and in order, and so are the changes that they depend on, so it does no harm if another
+        # relay moves some of them before this one does.
         backlog = await self._outbox.head(_MAX_ROWS)
         metrics.set_event_lag(backlog[0].age_seconds if backlog else 0.0)
         if not backlog:

@@ -141,7 +141,7 @@ class TwoPhaseFlow:
     async def settle(self, request: PendingRequest) -> None:
         """Find the outcome of a pending charge or refund, and store it.
 
-        Does nothing while a call of this replica has the same request in progress.
+        Do nothing if a call of this replica has the same request in progress.
 
         Raises:
             OutcomeUnknown: the processor does not say what the outcome is.

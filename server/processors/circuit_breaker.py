@@ -80,7 +80,7 @@ class Breaker:
         self._start_open_time(was_open=was_open)
 
     def _start_open_time(self, *, was_open: bool) -> None:
-        # Timed here, because the library uses the wall clock, which may be set.
+        # Timed here, because the library uses the wall clock, which may jump.
         self._next_trial_seconds = self._clock() + self._open_seconds
         if not was_open:
             _log.warning("processor_breaker_open", seconds=self._open_seconds)

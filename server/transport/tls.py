@@ -103,8 +103,9 @@ class Tls:
         """Return the configuration to use from now on, or None if it is unchanged.
 
         gRPC calls this in every handshake, from its own threads. A new configuration also invalidates all TLS sessions,
-        so returning one in every handshake would turn off session resumption. But grpcio 1.85.1 frees the old
-        configuration while another handshake may still read it, so it would crash within seconds under load.
+        so returning one in every handshake would turn off session resumption, as ``_context`` does for HTTP if it
+        verifies clients. But grpcio 1.85.1 frees the old configuration while another handshake may still read it, and
+        would crash within seconds under load.
         """
         loaded = self._loaded
         if loaded is self._loaded_in_grpc:

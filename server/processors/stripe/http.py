@@ -113,7 +113,7 @@ class StripeApi:
         logging.getLogger("httpx").setLevel(logging.WARNING)
 
     async def send(self, request: Request) -> Reply:
-        """Send a request, and retry it; no retry starts after the timeout of one request has passed.
+        """Send a request. Retry it after a transient error, unless the timeout of one request has passed by then.
 
         Raises:
             OutcomeUnknown: there was no response, or it does not show the outcome of the request.

@@ -29,7 +29,9 @@ REFUND_STATUSES = {"succeeded": Status.SUCCEEDED, "failed": Status.FAILED, "canc
 """The outcome of each final status: "The PaymentIntent object" and "The Refund object" (docs.stripe.com/api)."""
 
 _NOT_FINAL = frozenset({"processing", "pending", "requires_action"})
-"""Any other status is unexpected. In requires_capture, which is never requested, the money is held but not captured."""
+"""Statuses that may still change. Any status that is neither here nor above is unexpected, such as requires_capture,
+which this service never requests: the money is held but not captured.
+"""
 
 _log = structlog.get_logger(__name__)
 

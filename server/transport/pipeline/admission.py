@@ -23,8 +23,9 @@ _MIN_SHRINK_FACTOR = 0.5
 _MIN_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 1.0
 _HIGH_REJECTION_RATIO = 0.25
-"""Rejected calls per completed call. Above this ratio, rejected callers are asked to wait longer; below it, they cost
-little."""
+"""Rejected calls per completed call. Above this ratio, rejected callers are asked to wait longer and longer. Below it,
+rejections cost little, so the wait shrinks again.
+"""
 
 
 class Admission:

@@ -169,9 +169,9 @@ class Calls:
     def run(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
         """Authenticate an admitted call of ``rpc``, enforce its time limit, and log its outcome.
 
-        A stream has no time limit. It is not counted among the calls in flight, because their durations show how
-        loaded the service is. Its producer calls ``call.check`` periodically, because an API key can expire during a
-        stream.
+        A stream has no time limit. It does not count as a call in flight, because admission control derives the load
+        from how long those calls take. Its producer calls ``call.check`` periodically, because an API key can expire
+        during a stream.
 
         Raises:
             CallFailed: the call failed, or the caller is not authorized.

@@ -72,7 +72,8 @@ class CrossSiteRule:
     def check_call(self, metadata: Mapping[str, str]) -> None:
         """Check a gRPC call by its metadata: browsers can reach gRPC through a TLS proxy that accepts HTTP/1.
 
-        They send Sec-Fetch-Site to such a proxy, so an Origin alone need not be compared with a host.
+        They send Sec-Fetch-Site to such a proxy. So a call with only an Origin is rejected unless that origin is
+        allowed, and no host is compared with it.
 
         Raises:
             OriginNotAllowed: the call comes from a page whose origin is not allowed.

@@ -59,7 +59,7 @@ class ClientGone(errors.PaymentsError):
 
 
 class RefundFailed(errors.PaymentsError):
-    """The processor rejected a refund over ``/v1``, where this is an error: the legacy service had no such outcome."""
+    """A refund over ``/v1`` failed. That is an error there, because the legacy service had no such outcome."""
 
 
 class NoSuchPath(errors.PaymentsError):
@@ -158,7 +158,7 @@ def failure_of(error: Exception, call_id: str) -> Failure:
     """Return the failure to report for ``error``, which ended the call with this ID (empty for a call without one).
 
     An error that is not in the table is a bug in the service. It is logged with its stack trace, and the caller sees
-    only the call ID, to report it by.
+    only the call ID, with which to report it.
     """
     rule = next((_RULES[kind] for kind in type(error).__mro__ if kind in _RULES), None)
     if rule is None:

@@ -22,7 +22,7 @@ _OPTIONAL_WHITESPACE = b" \t"
 """Whitespace that may surround the value of a header and is not part of it (RFC 9110, section 5.5)."""
 
 _MAX_CHUNK_OVERHEAD = 16
-"""The most bytes to receive for each byte of a body: a one-byte chunk has five bytes of framing, maybe an extension."""
+"""The most bytes to receive for each byte of a body. A one-byte chunk has five of framing, and may have extensions."""
 
 
 class HeadTooLarge(Exception):
@@ -37,7 +37,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().__init__(**uvicorn)
         self._limits = settings
         self._count_rejected = count_rejected
-        # For the request that is being read: all bytes received since it began, and those of its head and of its body.
+        # For the request that is being read: all bytes since it began, the bytes of its head and body, and its headers.
         self._received_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
         self._head_is_too_large = False
         self._head_is_complete = False

@@ -1,7 +1,7 @@
 """Route each HTTP request to its endpoint by verb and path.
 
-The paths of RPCs follow the rules of grpc-gateway, and have its errors. All other paths follow those of FastAPI, which
-callers of ``/v1`` rely on.
+The paths of RPCs follow the rules of grpc-gateway, and return errors in its format. All other paths follow FastAPI,
+which callers of ``/v1`` rely on.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping

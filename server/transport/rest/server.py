@@ -52,7 +52,7 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     def listen(self, host: str, port: int) -> int:
-        """Listen on a port of every address of ``host``, where 0 means any free port, and return the port.
+        """Listen on one port of every address of ``host``, and return the port. Port 0 means any free port.
 
         Raises:
             OSError: an address cannot be bound.

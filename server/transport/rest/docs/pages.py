@@ -22,7 +22,7 @@ from server.transport.rest.responses import JSON
 from server.transport.rest.router import Endpoint, HttpHandler
 
 COMPRESSED_TYPES = frozenset({"text/html", "text/css", "text/javascript", "image/png"})
-"""The media types that are compressed here, only once, because large files take long. The middleware skips them."""
+"""Media types that are compressed here, once per file, because large files take long. The middleware skips them."""
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _DISTRIBUTION = "drf-spectacular-sidecar"

@@ -25,8 +25,8 @@ def read_json(body: bytes) -> object:
     """Parse a JSON body. Numbers with a fraction or an exponent are returned as ``NumberText``.
 
     Raises:
-        InvalidRequest: it is not JSON (RFC 8259) in UTF-8, has a duplicate key or half a surrogate pair, or is nested
-            too deeply.
+        InvalidRequest: it is not JSON (RFC 8259) in UTF-8, has a duplicate key, half a surrogate pair or a number that
+            is too long, or is nested too deeply.
     """
     try:
         value: object = _DECODER.decode(body.decode())
