@@ -231,7 +231,7 @@ lock: $(UV) ## upgrade the lock files to the newest allowed versions of all pack
 	echo openapi-python-client | $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate -o tests/clients/openapi/python/requirements.txt -
 	$(UV) lock --quiet --upgrade
 
-audit: $(READY) ## check all locked packages for known vulnerabilities, in a database on the network
+audit: $(READY) ## look up all locked packages in an online database of known vulnerabilities
 	$(BIN)/python -m tools.dev.audit
 
 sbom: $(READY) ## write a CycloneDX list of the packages in the image to SBOM=payments.cdx.json

@@ -1,5 +1,6 @@
--- Grants the service only the privileges that its statements need (server/storage/payments/queries.py). Run it as the
--- database administrator, in the payments database, after each `payments migrate`, when the tables are up to date:
+-- Grants the service only the privileges that its statements need (server/storage), and the archiver those for the archive.
+-- Run it as the database administrator, in the payments database, after each `payments migrate`, when the tables are up to
+-- date:
 --
 --   mysql --user=root --password ecommerce < deploy/sql/grants.sql
 --
@@ -10,8 +11,9 @@
 -- choose the id of a payment, or change an event. Of a refund, it can change only the status.
 GRANT SELECT ON schema_migrations TO payments_service;
 
--- A refund updates only the last two columns. The other columns are here for MariaDB, which requires UPDATE on every column
--- that an INSERT ... ON DUPLICATE KEY UPDATE names, and a batch of charges is such a statement.
+-- A refund updates only the last two columns, and the outcome of a pending charge only the status. The other columns are here
+-- for MariaDB, which requires UPDATE on every column that an INSERT ... ON DUPLICATE KEY UPDATE names, and a batch of charges
+-- is such a statement.
 GRANT
     SELECT,
     INSERT (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id),

@@ -88,7 +88,8 @@ class ProcessorSettings(BaseModel):
         gt=0,
         le=31_536_000,
         allow_inf_nan=False,
-        description="how long the processor remembers idempotency keys; a request still unknown to it after that fails",
+        description="how long the processor remembers idempotency keys; a charge or refund that it still does not know "
+        "after that becomes FAILED",
     )
 
     @field_validator("processor_url")

@@ -19,7 +19,7 @@ _VERSION = 1
 
 
 class _InvalidToken(Exception):
-    """The text is not a token of this kind that is bound to the same context."""
+    """The text is not a token of this kind, or is bound to another context."""
 
 
 class _TokenKind:

@@ -1,7 +1,7 @@
 """Traces: spans of calls, use cases and SQL statements, exported over OTLP (opentelemetry.io) to TRACING_ENDPOINT.
 
 Tracing is switched on once, at startup: ``app`` wires parts that create spans in place of those that do not, so that
-calls pay for no check when tracing is off. Names and attributes follow OpenTelemetry's semantic conventions. No span
+calls need no check when tracing is off. Names and attributes follow OpenTelemetry's semantic conventions. No span
 holds the contents of a request, or the text of an error, which may quote them. The log has that text, and the trace id
 on each line.
 """
@@ -116,7 +116,7 @@ class _RootSampler(Sampler):
     """Records a share of the spans that start a trace; a span with links is recorded if a linked span is."""
 
     def __init__(self, ratio: float) -> None:
-        self._calls = TraceIdRatioBased(ratio)
+        self._ratio_sampler = TraceIdRatioBased(ratio)
 
     def should_sample(  # noqa: PLR0913, PLR0917 - as the SDK calls it
         self,
@@ -128,13 +128,13 @@ class _RootSampler(Sampler):
         links: Sequence[trace.Link] | None = None,
         trace_state: trace.TraceState | None = None,
     ) -> SamplingResult:
-        sampler: Sampler = self._calls
+        sampler: Sampler = self._ratio_sampler
         if links:
             sampler = ALWAYS_ON if any(link.context.trace_flags.sampled for link in links) else ALWAYS_OFF
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
     def get_description(self) -> str:
-        return f"links, else {self._calls.get_description()}"
+        return f"links, else {self._ratio_sampler.get_description()}"
 
 
 def current_span() -> trace.Span:

@@ -14,7 +14,7 @@ LOCK_WAIT_TIMEOUT = 1205
 _DEADLOCK = 1213
 
 _LOCKED = frozenset({LOCK_WAIT_TIMEOUT, _DEADLOCK, 1614, 1689, 3572})
-"""A lock wait timeout, a deadlock (also in an XA transaction), a lock wait aborted for another lock, NOWAIT."""
+"""A lock wait timeout, a deadlock (also in an XA transaction), a wait aborted by a pending exclusive lock, NOWAIT."""
 
 _CONNECTION_LOST = frozenset({1927, 2006, 2013, 2055, 3169, 4031})
 

@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Logged:
+class _LoggedError:
     """When an error was last logged, and how often it has occurred since."""
 
     at_seconds: float
@@ -29,7 +29,7 @@ class OutageLog:
         """Create a log that is silent until ``open`` is called."""
         self._now_seconds = now_seconds
         self._is_open = False
-        self._errors: dict[tuple[str, int], _Logged] = {}
+        self._errors: dict[tuple[str, int], _LoggedError] = {}
 
     def open(self) -> None:
         """Start logging."""
@@ -46,5 +46,5 @@ class OutageLog:
             logged.repeated += 1
             return
         repeated = 0 if logged is None else logged.repeated
-        self._errors[name, code] = _Logged(now_seconds)
+        self._errors[name, code] = _LoggedError(now_seconds)
         _log.warning("database_unavailable", error=name, code=code, detail=str(error), repeated=repeated)

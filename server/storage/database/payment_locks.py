@@ -16,7 +16,11 @@ class PaymentLocks:
     """One lock for each payment. At most ``max_holders`` calls hold a lock at the same time."""
 
     def __init__(self, max_holders: int, timeout_seconds: float) -> None:
-        """Set the limits. A call waits at most ``timeout_seconds`` for its payment, then again for the total limit."""
+        """Set the limits.
+
+        A call waits at most ``timeout_seconds`` for the lock of its payment, and then at most as long again while
+        ``max_holders`` other calls hold locks.
+        """
         self._holders = asyncio.Semaphore(max_holders)
         self._timeout_seconds = timeout_seconds
         self._locks: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -26,7 +30,7 @@ class PaymentLocks:
 
         Raises:
             DeadlinePassed: the deadline passed first.
-            StoreUnavailable: other calls held this lock, or all ``max_holders``, for too long.
+            StoreUnavailable: other calls held this lock, or ``max_holders`` other locks, for too long.
         """
         lock = self._locks.get(payment_id)
         if lock is None:

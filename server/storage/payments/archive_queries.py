@@ -1,6 +1,6 @@
 """The SQL that reads archived payments and refunds, and the index that each statement uses.
 
-These statements run only if the live tables do not have the payment: if both have it, the live row counts.
+These statements run only if the live tables do not have the payment: if both have it, the live row takes precedence.
 """
 
 from server.storage.payments.queries import PAYMENT, REFUND, by_reference, details, details_of_many

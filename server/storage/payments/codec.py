@@ -168,7 +168,7 @@ def _payment(  # noqa: PLR0913, PLR0917 - the columns of the table
         _status(status),
         reference,
         None if created_at is None else _time(created_at),
-        # The legacy service only set the flag of a refunded row and stored no amount; all of it was refunded.
+        # The legacy service only set the flag of a refunded row and stored no amount, so the whole amount was refunded.
         money if is_refunded or money is None else _money(currency, refunded_amount),
         bool(is_refunded),
         bool(is_adopted),
