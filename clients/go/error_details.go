@@ -16,29 +16,29 @@ const errorDomain = "payments"
 // errorFromRPC returns the error for a failed attempt. The reason in its google.rpc.ErrorInfo (AIP-193) determines its
 // type. Without a known reason, the status code does. Details that cannot be parsed are ignored.
 func errorFromRPC(ctx context.Context, err error, trailer metadata.MD, requestID string) callFailure {
-	carried := statusFrom(err)
-	base := CallError{RequestID: requestID, causes: causes(ctx, err, carried.Code())}
+	rpcStatus := statusFrom(err)
+	base := CallError{RequestID: requestID, causes: causes(ctx, err, rpcStatus.Code())}
 	if ids := trailer.Get("x-request-id"); len(ids) > 0 {
 		base.CallID = ids[len(ids)-1]
 	}
-	return withStatus(base, carried)
+	return withStatus(base, rpcStatus)
 }
 
 // errorFromStatus returns the error for the status of one charge in a batch's response.
-func errorFromStatus(carried *status.Status, requestID string) callFailure {
-	base := CallError{RequestID: requestID, causes: []error{carried.Err()}}
-	for _, detail := range carried.Details() {
+func errorFromStatus(rpcStatus *status.Status, requestID string) callFailure {
+	base := CallError{RequestID: requestID, causes: []error{rpcStatus.Err()}}
+	for _, detail := range rpcStatus.Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == errorDomain {
 			base.CallID = info.GetMetadata()["call_id"]
 		}
 	}
-	return withStatus(base, carried)
+	return withStatus(base, rpcStatus)
 }
 
-func withStatus(base CallError, carried *status.Status) callFailure {
-	base.Message, base.Code, base.status = carried.Message(), carried.Code(), carried
+func withStatus(base CallError, rpcStatus *status.Status) callFailure {
+	base.Message, base.Code, base.status = rpcStatus.Message(), rpcStatus.Code(), rpcStatus
 	var violations []FieldViolation
-	for _, detail := range carried.Details() {
+	for _, detail := range rpcStatus.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
 			if detail.GetDomain() == errorDomain {
@@ -55,8 +55,8 @@ func withStatus(base CallError, carried *status.Status) callFailure {
 	return specificError(base, violations)
 }
 
-// statusFrom returns the status that err carries, without the text that gRPC wraps around it, which counts gRPC's own
-// retries.
+// statusFrom returns the status that err carries, without the text that gRPC wraps around it after its own retries
+// ("max retries exhausted: ...").
 func statusFrom(err error) *status.Status {
 	var carrier interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &carrier) {
@@ -65,8 +65,8 @@ func statusFrom(err error) *status.Status {
 	return status.FromContextError(err)
 }
 
-// causes returns the errors for errors.Is to find. CANCELLED may also come from the service, in which case the caller
-// did not cancel and it is not a context.Canceled.
+// causes returns the errors that errors.Is finds. A CANCELLED that comes from the service is not a context.Canceled,
+// because the caller did not cancel.
 func causes(ctx context.Context, err error, code codes.Code) []error {
 	switch {
 	case code == codes.DeadlineExceeded:

@@ -77,7 +77,7 @@ func (c *Client) isClosed() bool {
 	}
 }
 
-// attempts decides when to retry the attempts of one call, which share its deadline.
+// attempts decides when to make the next attempt of a call. All attempts share the call's deadline.
 type attempts struct {
 	deadline time.Time
 	// mayRetry reports whether another attempt may succeed after a failure.

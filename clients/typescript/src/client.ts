@@ -54,8 +54,9 @@ import {
 /**
  * A client for the payment service. Create it once and share it, because it owns the connections.
  *
- * Every call accepts `timeoutSeconds`, which overrides the client's own and limits the whole call including all
- * retries, and a `signal`, which cancels it. A call rejects with a {@link PaymentsError} or one of its subclasses if
+ * Every call accepts `timeoutSeconds`, which overrides the client's own and limits the whole call, including all
+ * retries, and a `signal`, which cancels it. {@link watchPayments}, which is endless, gives `timeoutSeconds` another
+ * meaning: see {@link WatchOptions}. A call rejects with a {@link PaymentsError} or one of its subclasses if
  * the service returns an error or does not respond, and with the signal's reason if the signal is aborted. It rejects
  * with a `TypeError` or `RangeError`, before anything is sent, for arguments that the contract cannot express: an
  * amount that is not a `Decimal` or has more than two decimals, an Invalid Date, or an id that is not an exact integer.

@@ -2,8 +2,8 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
 
 import { isLoopback } from "./addresses.js";
-// It sets gRPC's retry policy and spreads calls over all addresses of the target. Retrying charges and refunds is safe
-// because this client gives each of them a request_id.
+// The service config sets gRPC's retry policy and spreads calls over all addresses of the target. Retrying charges and
+// refunds is safe because this client gives each of them a request_id.
 import serviceConfig from "./generated/service_config.js";
 import { VERSION } from "./version.js";
 

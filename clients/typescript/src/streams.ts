@@ -13,7 +13,8 @@ const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1;
 /**
  * Yields the responses of the streams that `open` returns, one after another, endlessly.
  *
- * @throws PaymentsError if a stream ends with an error that is not resumable, or an OutcomeUnknown after `stop`.
+ * @throws PaymentsError if a stream ends with an error that is not resumable.
+ * @throws OutcomeUnknown if `stop` is aborted.
  */
 export async function* resumingResponses<Response>(
   open: () => ClientReadableStream<Response>,

@@ -37,10 +37,11 @@ _ItemT = TypeVar("_ItemT")
 class PaymentsClient:
     """A client for the payment service. It is thread-safe: create it once and share it.
 
-    Every method accepts ``timeout_seconds`` to override the client's own. The timeout limits the whole call, including
-    all retries. Every method raises :class:`~payments.PaymentsError` or one of its subclasses if the service returns an
-    error or does not respond. It raises ``TypeError`` or ``ValueError``, before anything is sent, for arguments that
-    the contract cannot express: an amount that is not a ``Decimal`` or has more than two decimals, or a naive time.
+    Every call accepts ``timeout_seconds``, which overrides the client's own and limits the whole call, including all
+    retries. :meth:`watch_payments`, which is endless, gives it another meaning. Every call raises
+    :class:`~payments.PaymentsError` or one of its subclasses if the service returns an error or does not respond. It
+    raises ``TypeError`` or ``ValueError``, before anything is sent, for arguments that the contract cannot express: an
+    amount that is not a ``Decimal`` or has more than two decimals, or a naive time.
     """
 
     def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
@@ -312,7 +313,7 @@ class PaymentsClient:
         Args:
             resume_token: The token of an earlier update, to stream all events after it. Empty for events from now on.
             timeout_seconds: How long the service may be continuously unreachable before the iterator raises the error.
-                None means forever.
+                None means forever; the client's own timeout does not apply.
 
         Raises:
             ResumeTokenExpired: Events after the token have been archived.

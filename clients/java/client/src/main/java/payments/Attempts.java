@@ -10,7 +10,7 @@ import java.util.function.DoubleSupplier;
 import java.util.function.Predicate;
 
 /**
- * Decides when to retry the attempts of one call, which share its deadline.
+ * Decides when to make the next attempt of a call. All attempts share the call's deadline.
  *
  * <p>The service config makes gRPC retry a call at most four times, which takes a second or two. A restart of the
  * service may take longer, so this class retries until the call's deadline.

@@ -226,7 +226,8 @@ public final class PaymentsClient implements AutoCloseable {
      * @return the updates, in order; sequential; must be closed
      * @throws InvalidRequestException if the token is invalid (thrown by the stream)
      * @throws ResumeTokenExpiredException if events after the token have been archived (thrown by the stream)
-     * @throws OutcomeUnknownException if the service was unreachable for too long (thrown by the stream)
+     * @throws OutcomeUnknownException if the service was unreachable for too long, or had an internal error (thrown by
+     *     the stream)
      */
     public Stream<PaymentUpdate> watchPayments(WatchPaymentsParams params) {
         return Watch.stream(connection, requireNonNull(params, "params"));

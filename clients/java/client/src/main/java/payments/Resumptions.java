@@ -62,7 +62,10 @@ final class Resumptions {
         attempts = null;
     }
 
-    /** {@return the deadline for the next response; once the stream has started, that of gRPC's current context} */
+    /**
+     * {@return the deadline for the next response: the timeout until the service has responded, then only the deadline
+     * of gRPC's current context}
+     */
     Deadline deadline() {
         return attempts == null ? Attempts.deadlineAfter(FOREVER) : attempts.deadline();
     }

@@ -6,7 +6,7 @@ import com.google.protobuf.Timestamp;
 import java.time.Duration;
 import java.time.Instant;
 
-/** Checks times and durations, and converts between instants and the contract's times. */
+/** Checks times and durations, and converts between instants and the contract's timestamps. */
 final class Times {
     private static final Instant MIN = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant MAX = Instant.parse("9999-12-31T23:59:59.999999999Z");
