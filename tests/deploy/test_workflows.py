@@ -106,19 +106,19 @@ def test_dependabot_updates_everything_that_is_pinned() -> None:
     for update in load("dependabot.yml")["updates"]:
         folders = update.get("directories") or [update["directory"]]
         updated.setdefault(update["package-ecosystem"], set()).update(folders)
-    modules = {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("go.mod") if not ignored(path)}
+    modules = {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("go.mod") if not is_ignored(path)}
     assert updated == {
         "github-actions": {"/"},
         "devcontainers": {"/"},
         "docker": {"/"},
         "docker-compose": {"/"},
         "uv": {"/"},
-        "pip": {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("requirements.txt") if not ignored(path)},
+        "pip": {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("requirements.txt") if not is_ignored(path)},
         "gomod": modules,
         "npm": {"/clients/typescript"},
         "maven": {"/clients/java"},
     }
 
 
-def ignored(path: Path) -> bool:
+def is_ignored(path: Path) -> bool:
     return bool({".venv", ".bin", ".cache", ".data", "node_modules"} & set(path.relative_to(ROOT).parts))

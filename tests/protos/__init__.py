@@ -14,7 +14,7 @@ from tools.dev.generate import INSTALLED_GOOGLE
 FOLDER = Path(__file__).parent
 
 
-def compiled(name: str, source: Path = FOLDER) -> FileDescriptor:
+def compile_proto(name: str, source: Path = FOLDER) -> FileDescriptor:
     """Compile and load a proto of the folder ``source``."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "set.binpb"

@@ -1,4 +1,4 @@
-"""The stores that the contract tests run against: those in memory and those on MySQL."""
+"""The stores that the contract tests run against: the in-memory stores and the MySQL stores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
@@ -58,7 +58,7 @@ class Stores(ABC):
 
 
 class MemoryStores(Stores):
-    """The stores in memory."""
+    """The in-memory stores."""
 
     def __init__(self) -> None:
         """Create empty stores."""

@@ -1,4 +1,4 @@
-"""The contract of ``EventStore``, for the store in memory and the one on MySQL."""
+"""The contract of ``EventStore``, for the in-memory store and the MySQL store."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The contract of ``SettlementStore`` and ``PendingStore``, for the stores in memory and those on MySQL."""
+"""The contract of ``SettlementStore`` and ``PendingStore``, for the in-memory and the MySQL stores."""
 
 import itertools
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The stores in memory and those on MySQL return the same results for any sequence of operations."""
+"""The in-memory stores and the MySQL stores return the same results for any sequence of operations."""
 
 import asyncio
 import itertools
@@ -273,7 +273,7 @@ class Runner:
 )
 @given(steps=STEPS)
 @pytest.mark.timeout(300)
-def test_the_stores_in_memory_and_on_mysql_return_the_same_results(
+def test_the_in_memory_and_mysql_stores_return_the_same_results(
     environment: dict[str, str], execute: Execute, steps: list[Any]
 ) -> None:
     caller, order_id = secrets.token_hex(8), secrets.randbelow(2**40)

@@ -1,6 +1,6 @@
 """In-memory implementations of the store ports.
 
-``tests/storage/**/test_*_contract.py`` run the same tests against these stores and against those on MySQL.
+``tests/storage/**/test_*_contract.py`` run the same tests against these stores and the MySQL stores.
 """
 
 import time
@@ -113,7 +113,7 @@ class Memory:
 
 
 class MemoryPaymentStore:
-    """A ``PaymentStore`` in memory."""
+    """An in-memory ``PaymentStore``."""
 
     def __init__(self, memory: Memory) -> None:
         """Use ``memory``. ``batches`` records the payments of each insert."""
@@ -229,7 +229,7 @@ class MemoryPaymentStore:
 
 
 class MemorySettlementStore:
-    """A ``SettlementStore`` and ``PendingStore`` in memory."""
+    """An in-memory ``SettlementStore`` and ``PendingStore``."""
 
     def __init__(
         self, memory: Memory, *, first_pause_seconds: float = 1.0, longest_pause_seconds: float = 60.0
@@ -299,7 +299,7 @@ class MemorySettlementStore:
 
 
 class MemoryEventStore:
-    """An ``EventStore`` in memory."""
+    """An in-memory ``EventStore``."""
 
     def __init__(self, memory: Memory) -> None:
         """Read the events of ``memory``."""

@@ -1,7 +1,7 @@
 """The field violations of invalid requests over gRPC and ``/v2``.
 
-Every field of every request is set to values of its type, and of other types in JSON, that may be invalid. The snapshot
-lists the fields that the violations name, and their descriptions.
+Every field of every request is set to values that may be invalid, of its own type and, in JSON, also of other types.
+The snapshot lists the fields that the violations name, and their descriptions.
 """
 
 import asyncio

@@ -31,7 +31,7 @@ ROWS = [
 
 
 @pytest.fixture
-def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> Iterator[GrpcDriver]:
+def adopted_api(database_server: DatabaseServer, empty_database: dict[str, str]) -> Iterator[GrpcDriver]:
     name = empty_database["MYSQL_DB"]
     database_server.execute(TABLE, database=name)
     for row in ROWS:
@@ -72,7 +72,7 @@ def time(text: str) -> Timestamp:
     return stamp
 
 
-def test_every_adopted_row_is_returned_unchanged(adopted: GrpcDriver) -> None:
+def test_every_adopted_row_is_returned_unchanged(adopted_api: GrpcDriver) -> None:
     statuses = {None: pb.PAYMENT_STATUS_PENDING, 0: pb.PAYMENT_STATUS_FAILED, 1: pb.PAYMENT_STATUS_SUCCEEDED}
     methods = {
         "UPI": pb.PAYMENT_METHOD_UPI,
@@ -80,7 +80,7 @@ def test_every_adopted_row_is_returned_unchanged(adopted: GrpcDriver) -> None:
         "COD": pb.PAYMENT_METHOD_COD,
     }
     for payment_id, order_id, amount, method, status, reference, created_at, refunded in ROWS:
-        payment = get(adopted, payment_id)
+        payment = get(adopted_api, payment_id)
         assert payment.order_id == order_id
         assert payment.HasField("amount") == (amount is not None)
         assert amount is None or payment.amount == money(amount, "INR")
@@ -94,12 +94,14 @@ def test_every_adopted_row_is_returned_unchanged(adopted: GrpcDriver) -> None:
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 100])
-def test_payments_without_a_create_time_are_listed_once_each_as_the_oldest(adopted: GrpcDriver, page_size: int) -> None:
+def test_payments_without_a_create_time_are_listed_once_each_as_the_oldest(
+    adopted_api: GrpcDriver, page_size: int
+) -> None:
     for order_by, expected in (("create_time desc", [4, 3, 2, 1, 7, 6, 5]), ("create_time", [5, 6, 7, 1, 2, 3, 4])):
         request = pb.ListPaymentsRequest(order_by=order_by, page_size=page_size)
         seen: list[int] = []
         while True:
-            page = adopted.list_payments(request)
+            page = adopted_api.list_payments(request)
             seen += [payment.payment_id for payment in page.payments]
             request.page_token = page.next_page_token
             if not page.next_page_token:
@@ -107,35 +109,35 @@ def test_payments_without_a_create_time_are_listed_once_each_as_the_oldest(adopt
         assert seen == expected
 
 
-def test_a_payment_that_the_legacy_service_refunded_is_refunded_in_full(adopted: GrpcDriver) -> None:
-    response = adopted.refund(refund(2))
+def test_a_payment_that_the_legacy_service_refunded_is_refunded_in_full(adopted_api: GrpcDriver) -> None:
+    response = adopted_api.refund(refund(2))
     assert not response.HasField("refund")
     assert response.payment.refund_state == pb.REFUND_STATE_FULL
     assert response.payment.refunded_amount == money("561.00", "INR")
     with pytest.raises(CallFailed) as failed:
-        adopted.refund(refund(2, "1.00"))
+        adopted_api.refund(refund(2, "1.00"))
     assert failed.value.reason == "REFUND_EXCEEDS_PAYMENT"
 
 
-def test_a_pending_payment_cannot_be_refunded_yet(adopted: GrpcDriver) -> None:
+def test_a_pending_payment_cannot_be_refunded_yet(adopted_api: GrpcDriver) -> None:
     with pytest.raises(CallFailed) as failed:
-        adopted.refund(refund(7))
+        adopted_api.refund(refund(7))
     assert (failed.value.code, failed.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_PENDING")
 
 
-def test_an_adopted_payment_can_be_refunded_in_parts(adopted: GrpcDriver) -> None:
-    assert adopted.refund(refund(6, "4.00")).payment.refund_state == pb.REFUND_STATE_PARTIAL
-    assert adopted.refund(refund(6)).payment.refund_state == pb.REFUND_STATE_FULL
+def test_an_adopted_payment_can_be_refunded_in_parts(adopted_api: GrpcDriver) -> None:
+    assert adopted_api.refund(refund(6, "4.00")).payment.refund_state == pb.REFUND_STATE_PARTIAL
+    assert adopted_api.refund(refund(6)).payment.refund_state == pb.REFUND_STATE_FULL
 
 
-def test_unknown_methods_are_listed_as_other(adopted: GrpcDriver) -> None:
+def test_unknown_methods_are_listed_as_other(adopted_api: GrpcDriver) -> None:
     other = pb.PaymentFilter(methods=[pb.PAYMENT_METHOD_OTHER])
-    listed = adopted.list_payments(pb.ListPaymentsRequest(filter=other))
+    listed = adopted_api.list_payments(pb.ListPaymentsRequest(filter=other))
     assert [payment.payment_id for payment in listed.payments] == [4, 3, 7]
 
 
-def test_new_payment_ids_follow_the_adopted_ones(adopted: GrpcDriver) -> None:
-    assert adopted.charge(charge()).payment.payment_id == 8
+def test_new_payment_ids_follow_the_adopted_ones(adopted_api: GrpcDriver) -> None:
+    assert adopted_api.charge(charge()).payment.payment_id == 8
 
 
 def test_any_adopted_status_except_zero_is_a_success(

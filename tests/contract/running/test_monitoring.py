@@ -28,7 +28,7 @@ OTHER_PATHS = ("/v1/payments", "/v2/payments", "/docs", "/openapi.json", "/", "/
 
 
 @pytest.fixture
-def monitored(start_service: StartService) -> RunningService:
+def monitored_service(start_service: StartService) -> RunningService:
     return start_service(**MONITORING)
 
 
@@ -68,17 +68,17 @@ def test_probes_and_scrapes_need_neither_tls_nor_a_certificate(mutual_tls_servic
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-def test_head_has_the_headers_of_get_and_no_body(monitored: RunningService, path: str) -> None:
-    with httpx.Client(base_url=monitored.monitoring_url) as http:
+def test_head_has_the_headers_of_get_and_no_body(monitored_service: RunningService, path: str) -> None:
+    with httpx.Client(base_url=monitored_service.monitoring_url) as http:
         head, get = http.head(path), http.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"] == get.headers["content-type"]
 
 
 def test_it_accepts_no_calls(
-    monitored: RunningService, database_server: DatabaseServer, migrated_database: dict[str, str]
+    monitored_service: RunningService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    with httpx.Client(base_url=monitored.monitoring_url) as http:
+    with httpx.Client(base_url=monitored_service.monitoring_url) as http:
         assert http.post("/v1/payments/charge", json={"order_id": 1, "amount": 1}).status_code == 404
         assert http.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "1"}}).status_code == 404
         for path in OTHER_PATHS:
@@ -87,18 +87,18 @@ def test_it_accepts_no_calls(
         for path in ("/healthz", "/readyz", "/metrics"):
             response = http.post(path)
             assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
-    with grpc.insecure_channel(monitored.monitoring_url.removeprefix("http://")) as channel:
+    with grpc.insecure_channel(monitored_service.monitoring_url.removeprefix("http://")) as channel:
         with pytest.raises(grpc.RpcError) as failed:
             GrpcDriver(channel).stub.Charge(charge(), timeout=5)
         assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
     assert count_payments(database_server, migrated_database) == 0
-    assert not [event for event in monitored.events if event["event"] == "call"]
+    assert not [event for event in monitored_service.events if event["event"] == "call"]
 
 
-def test_metrics_have_no_labels_of_callers_or_payments(monitored: RunningService) -> None:
-    with grpc.insecure_channel(monitored.target) as channel:
+def test_metrics_have_no_labels_of_callers_or_payments(monitored_service: RunningService) -> None:
+    with grpc.insecure_channel(monitored_service.target) as channel:
         GrpcDriver(channel).charge(charge())
-    text = httpx.get(f"{monitored.monitoring_url}/metrics").text
+    text = httpx.get(f"{monitored_service.monitoring_url}/metrics").text
     labels = {
         label for family in text_string_to_metric_families(text) for sample in family.samples for label in sample.labels
     }
@@ -107,36 +107,42 @@ def test_metrics_have_no_labels_of_callers_or_payments(monitored: RunningService
     }
 
 
-def test_the_log_names_the_port(monitored: RunningService) -> None:
-    listening = monitored.wait_for("listening", transport="monitoring")
-    assert (listening["host"], listening["port"]) == ("127.0.0.1", monitored.monitoring_port)
+def test_the_log_names_the_port(monitored_service: RunningService) -> None:
+    listening = monitored_service.wait_for("listening", transport="monitoring")
+    assert (listening["host"], listening["port"]) == ("127.0.0.1", monitored_service.monitoring_port)
 
 
 def test_a_draining_service_is_alive_but_not_ready(
-    monitored: RunningService, lock_payments_table: Callable[[], AbstractContextManager[None]]
+    monitored_service: RunningService, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    with grpc.insecure_channel(monitored.target) as channel, ThreadPoolExecutor(1) as threads, lock_payments_table():
+    with (
+        grpc.insecure_channel(monitored_service.target) as channel,
+        ThreadPoolExecutor(1) as threads,
+        lock_payments_table(),
+    ):
         blocked_charge = threads.submit(GrpcDriver(channel).charge, charge())
-        wait_until(lambda: samples(httpx.get(f"{monitored.monitoring_url}/metrics"))["payments_calls_in_progress"] == 1)
-        monitored.send(signal.SIGTERM)
-        monitored.wait_for("draining")
-        wait_until(lambda: httpx.get(f"{monitored.monitoring_url}/readyz").status_code == 503)
-        assert httpx.get(f"{monitored.monitoring_url}/healthz").status_code == 200
-        assert httpx.get(f"{monitored.monitoring_url}/metrics").status_code == 200
+        wait_until(
+            lambda: samples(httpx.get(f"{monitored_service.monitoring_url}/metrics"))["payments_calls_in_progress"] == 1
+        )
+        monitored_service.send(signal.SIGTERM)
+        monitored_service.wait_for("draining")
+        wait_until(lambda: httpx.get(f"{monitored_service.monitoring_url}/readyz").status_code == 503)
+        assert httpx.get(f"{monitored_service.monitoring_url}/healthz").status_code == 200
+        assert httpx.get(f"{monitored_service.monitoring_url}/metrics").status_code == 200
     assert blocked_charge.result().payment.payment_id
-    assert monitored.wait() == 0
+    assert monitored_service.wait() == 0
 
 
-def test_its_port_closes_after_the_ports_for_calls(monitored: RunningService) -> None:
-    monitored.send(signal.SIGTERM)
-    monitored.wait_for("draining")
+def test_its_port_closes_after_the_ports_for_calls(monitored_service: RunningService) -> None:
+    monitored_service.send(signal.SIGTERM)
+    monitored_service.wait_for("draining")
     seen: set[int] = set()
-    while (status := ready_status(monitored)) is not None:
+    while (status := ready_status(monitored_service)) is not None:
         seen.add(status)
-    for port in (monitored.port, monitored.rest_port):
+    for port in (monitored_service.port, monitored_service.rest_port):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 5)
-    assert monitored.wait() == 0
+    assert monitored_service.wait() == 0
     assert seen <= {503}
 
 

@@ -42,7 +42,9 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture(params=list(Engine))
-def traced(request: pytest.FixtureRequest, start_service: StartService, receiver: OtlpReceiver) -> RunningService:
+def traced_service(
+    request: pytest.FixtureRequest, start_service: StartService, receiver: OtlpReceiver
+) -> RunningService:
     return start_service(
         TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="1", GRPC_ENGINE=request.param, **EXPORT_SOON
     )
@@ -71,9 +73,9 @@ def calls_of(running: RunningService) -> list[dict[str, Any]]:
 
 
 def test_a_grpc_call_has_nested_spans_for_its_use_case_and_its_sql(
-    traced: RunningService, receiver: OtlpReceiver
+    traced_service: RunningService, receiver: OtlpReceiver
 ) -> None:
-    call_with(traced, SAMPLED, charge())
+    call_with(traced_service, SAMPLED, charge())
     server = receiver.named("payments.v1.PaymentService/Charge")
     use_case = receiver.named("Payments.charge")
     sql = receiver.named("INSERT_PAYMENT")
@@ -101,9 +103,9 @@ class TraceInterceptor(grpc.UnaryUnaryClientInterceptor):
 
 
 def test_calls_of_the_python_client_join_the_trace_of_its_program(
-    traced: RunningService, receiver: OtlpReceiver
+    traced_service: RunningService, receiver: OtlpReceiver
 ) -> None:
-    with PaymentsClient(traced.target, interceptors=[TraceInterceptor()]) as client:
+    with PaymentsClient(traced_service.target, interceptors=[TraceInterceptor()]) as client:
         client.charge(order_id=342, amount=Decimal("561.00"))
     server = receiver.named("payments.v1.PaymentService/Charge")
     assert (server.trace_id, server.parent_id) == (TRACE, PARENT)
@@ -148,13 +150,17 @@ def test_a_rest_request_has_a_span_named_after_its_route(
 
 
 def test_a_statement_shared_by_many_calls_is_its_own_trace_with_links_both_ways(
-    traced: RunningService, receiver: OtlpReceiver, lock_payments_table: Callable[[], AbstractContextManager[None]]
+    traced_service: RunningService,
+    receiver: OtlpReceiver,
+    lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
-    with grpc.insecure_channel(traced.target) as channel, ThreadPoolExecutor(40) as threads:
+    with grpc.insecure_channel(traced_service.target) as channel, ThreadPoolExecutor(40) as threads:
         calls = GrpcDriver(channel)
         with lock_payments_table():
             charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
-            wait_until(lambda: "payments_calls_in_progress 40.0" in httpx.get(f"{traced.rest_url}/metrics").text)
+            wait_until(
+                lambda: "payments_calls_in_progress 40.0" in httpx.get(f"{traced_service.rest_url}/metrics").text
+            )
         assert all(call.result().payment.payment_id for call in charges)
     use_cases = {span.span_id: span for span in receiver.wait_for(lambda span: span.name == "Payments.charge", 40)}
     wait_until(lambda: sorted(spans_with_insert(receiver)) == sorted(use_cases))
@@ -186,22 +192,24 @@ def test_a_batch_is_sampled_if_any_of_its_calls_is(
     assert all(len(group.links) > 1 for group in groups)
 
 
-def test_the_log_has_the_trace_id_and_the_request_id(traced: RunningService, receiver: OtlpReceiver) -> None:
-    call_with(traced, SAMPLED, charge())
-    traced.wait_for("call", request_id="ticket-7", trace_id=TRACE)
-    httpx.get(f"{traced.rest_url}/v2/payments")
-    event = traced.wait_for("call", rpc="ListPayments")
+def test_the_log_has_the_trace_id_and_the_request_id(traced_service: RunningService, receiver: OtlpReceiver) -> None:
+    call_with(traced_service, SAMPLED, charge())
+    traced_service.wait_for("call", request_id="ticket-7", trace_id=TRACE)
+    httpx.get(f"{traced_service.rest_url}/v2/payments")
+    event = traced_service.wait_for("call", rpc="ListPayments")
     assert receiver.named("GET /v2/payments").trace_id == event["trace_id"]
     with pytest.raises(grpc.RpcError):
-        call_with(traced, NOT_SAMPLED, charge(order_id=0))
-    assert traced.wait_for("call", code="INVALID_ARGUMENT")["trace_id"] == TRACE
+        call_with(traced_service, NOT_SAMPLED, charge(order_id=0))
+    assert traced_service.wait_for("call", code="INVALID_ARGUMENT")["trace_id"] == TRACE
 
 
 def test_an_error_of_the_caller_is_not_an_error_of_the_span(
-    traced: RunningService, receiver: OtlpReceiver, lock_payments_table: Callable[[], AbstractContextManager[None]]
+    traced_service: RunningService,
+    receiver: OtlpReceiver,
+    lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
     name = "payments.v1.PaymentService/Charge"
-    with grpc.insecure_channel(traced.target) as channel:
+    with grpc.insecure_channel(traced_service.target) as channel:
         calls = GrpcDriver(channel)
         with pytest.raises(CallFailed):
             calls.charge(charge(order_id=0))
@@ -232,7 +240,7 @@ def test_a_statement_that_times_out_is_an_error_of_its_span_and_its_calls_span(
 
 
 def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
-    traced: RunningService,
+    traced_service: RunningService,
     receiver: OtlpReceiver,
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
@@ -244,7 +252,7 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
             (migrated_database["MYSQL_DB"],),
         )
 
-    with grpc.insecure_channel(traced.target) as channel, ThreadPoolExecutor(1) as threads:
+    with grpc.insecure_channel(traced_service.target) as channel, ThreadPoolExecutor(1) as threads:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge()).payment
         with lock_payment_rows():
@@ -258,13 +266,13 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
     assert not receiver.named("payments.v1.PaymentService/Refund").is_error
 
 
-def test_health_metrics_and_documents_are_not_traced(traced: RunningService, receiver: OtlpReceiver) -> None:
-    with grpc.insecure_channel(traced.target) as channel:
+def test_health_metrics_and_documents_are_not_traced(traced_service: RunningService, receiver: OtlpReceiver) -> None:
+    with grpc.insecure_channel(traced_service.target) as channel:
         health_stub(channel).Check(HealthCheckRequest())
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/nothing", "/v2/payments/x/y"):
-        httpx.get(f"{traced.rest_url}{path}", headers={"traceparent": SAMPLED})
+        httpx.get(f"{traced_service.rest_url}{path}", headers={"traceparent": SAMPLED})
     time.sleep(2.5)  # long enough for the service to reload the API keys
-    httpx.get(f"{traced.rest_url}/v2/payments/1")
+    httpx.get(f"{traced_service.rest_url}/v2/payments/1")
     receiver.named("GET /v2/payments/{payment_id}")
     assert {span.name for span in receiver.spans} == {
         "GET /v2/payments/{payment_id}",

@@ -96,7 +96,7 @@ def make_account(database_server: DatabaseServer) -> Iterator[Callable[..., str]
 
 
 @pytest.fixture(params=REJECTED_LOGINS)
-def rejected(
+def rejected_login(
     request: pytest.FixtureRequest, empty_database: dict[str, str], make_account: Callable[..., str]
 ) -> RejectedLogin:
     account, settings, server_error, advice = REJECTED_LOGINS[request.param]
@@ -107,16 +107,16 @@ def rejected(
     return RejectedLogin({**empty_database, **credentials, **settings}, server_error, advice)
 
 
-def test_the_service_reports_a_rejected_account_in_one_line_and_exits(rejected: RejectedLogin) -> None:
-    service = RunningService({**rejected.environment, **PROBABILITIES})
+def test_the_service_reports_a_rejected_account_in_one_line_and_exits(rejected_login: RejectedLogin) -> None:
+    service = RunningService({**rejected_login.environment, **PROBABILITIES})
 
     service.spawn()
 
     assert service.wait() == 1
     (line,) = service.output
-    assert line.startswith(rejected.prefix)
-    assert rejected.server_error in line
-    assert rejected.advice in line
+    assert line.startswith(rejected_login.prefix)
+    assert rejected_login.server_error in line
+    assert rejected_login.advice in line
     assert "docs/operations/database-accounts.md" in line
     assert "hunter2" not in line
 
@@ -146,15 +146,15 @@ def test_every_command_reports_a_rejected_account_in_one_line_and_exits(
     arguments: list[str], empty_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
 ) -> None:
     environment = {**empty_database, "MYSQL_USER": make_account(empty_database), "MYSQL_PASSWORD": "hunter2"}
-    rejected = RejectedLogin(environment, "Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
+    rejected_login = RejectedLogin(environment, "Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
 
     result = run(environment, arguments, tmp_path)
 
     line, *other_lines = result.stderr.splitlines()
     assert result.returncode == 1
-    assert line.startswith(rejected.prefix)
-    assert rejected.server_error in line
-    assert rejected.advice in line
+    assert line.startswith(rejected_login.prefix)
+    assert rejected_login.server_error in line
+    assert rejected_login.advice in line
     assert other_lines in ([], ["no backup was made"])
     assert "hunter2" not in result.stdout + result.stderr
 

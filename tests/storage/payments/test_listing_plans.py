@@ -58,7 +58,7 @@ def test_a_page_is_read_from_its_index_without_a_sort(
         assert "ALL" not in plan[0]
 
 
-def numbered(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) -> NumberedPageQuery:  # noqa: ANN401
+def numbered_query(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) -> NumberedPageQuery:  # noqa: ANN401
     return NumberedPageQuery(order=order, size=200, skip=skip, **conditions)
 
 
@@ -75,7 +75,7 @@ def numbered(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) ->
 def test_a_numbered_page_skips_index_entries_only(
     database_server: DatabaseServer, large_database: str, conditions: dict[str, Any], index: str, skip: int
 ) -> None:
-    page = listing.numbered_page(numbered(skip, **conditions), ROWS)
+    page = listing.numbered_page(numbered_query(skip, **conditions), ROWS)
     plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
     (ids,) = (row for row in plan if row[1] == "DERIVED")
     assert index in ids
@@ -88,7 +88,7 @@ def test_a_numbered_page_skips_index_entries_only(
 def test_a_numbered_page_is_the_same_when_read_from_either_end(
     database_server: DatabaseServer, large_database: str, order: Order, skip: int
 ) -> None:
-    page = listing.numbered_page(numbered(skip, order), ROWS)
+    page = listing.numbered_page(numbered_query(skip, order), ROWS)
     direction = "DESC" if order is Order.NEWEST_FIRST else "ASC"
     expected = database_server.execute(
         f"SELECT payment_id FROM payments ORDER BY created_at {direction}, payment_id {direction} LIMIT 200 OFFSET %s",
@@ -114,7 +114,7 @@ def test_the_spellings_of_a_method_are_found_by_a_loose_index_scan(
 def test_a_page_with_several_spellings_of_a_method_is_read_from_the_index(
     database_server: DatabaseServer, large_database: str
 ) -> None:
-    page = listing.numbered_page(numbered(0, method="upi"), ROWS, ["UPI", "Upi"])
+    page = listing.numbered_page(numbered_query(0, method="upi"), ROWS, ["UPI", "Upi"])
     plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
     (ids,) = (row for row in plan if row[1] == "DERIVED")
     assert "payments_by_method" in ids
@@ -125,7 +125,7 @@ def test_a_method_and_a_status_are_counted_with_one_index(database_server: Datab
     both = PaymentFilter(methods=frozenset({PaymentMethod.UPI}), statuses=frozenset({Status.FAILED}))
     for query in (
         listing.count(both),
-        listing.numbered_count(numbered(0, method="UPI", status=Status.FAILED)),
+        listing.numbered_count(numbered_query(0, method="UPI", status=Status.FAILED)),
     ):
         (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
         assert "payments_by_method" in plan

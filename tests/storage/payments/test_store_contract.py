@@ -1,4 +1,4 @@
-"""The contract of ``PaymentStore``, for the store in memory and the one on MySQL."""
+"""The contract of ``PaymentStore``, for the in-memory store and the MySQL store."""
 
 import asyncio
 from collections.abc import Awaitable

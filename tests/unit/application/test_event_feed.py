@@ -1,4 +1,4 @@
-"""The event feed over an event stream in memory: the events of a consumer, reads of the store, and the stream's end."""
+"""The event feed with an in-memory event stream: the events of a consumer, reads of the store, and the stream's end."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -28,7 +28,7 @@ def event(sequence: int) -> PaymentEvent:
 
 
 class RecordingEventStore(MemoryEventStore):
-    """An event stream in memory that records its reads."""
+    """An in-memory event stream that records its reads."""
 
     def __init__(self) -> None:
         """Start without events."""

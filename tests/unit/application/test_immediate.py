@@ -1,4 +1,4 @@
-"""The immediate flow: the processor decides before the write, and after it the flow only counts."""
+"""The immediate flow: the processor decides before anything is stored, and afterwards the flow only counts."""
 
 from dataclasses import replace
 

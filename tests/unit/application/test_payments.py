@@ -1,4 +1,4 @@
-"""The use cases over ports in memory: their calls to processor and store, and their results."""
+"""The use cases with in-memory ports: their calls to processor and store, and their results."""
 
 import itertools
 from datetime import datetime

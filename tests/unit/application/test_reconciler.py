@@ -1,4 +1,4 @@
-"""The reconciler over ports in memory: its claims, its requests to the processor, and how it survives errors."""
+"""The reconciler with in-memory ports: its claims, its requests to the processor, and how it survives errors."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The relay over an outbox in memory: the rows that it moves, its announcements, and whether there are more rows."""
+"""The relay with an in-memory outbox: the rows that it moves, its announcements, and whether there are more rows."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class FakeOutbox:
-    """An ``Outbox`` in memory: each row is one CHARGED event."""
+    """An in-memory ``Outbox``: each row is one CHARGED event."""
 
     def __init__(self, *sizes_bytes: int) -> None:
         """Start with rows of these sizes, stored 12.5 s ago."""

@@ -1,4 +1,4 @@
-"""The two-phase flow over ports in memory: the requests to a remote processor, and what happens with their outcomes."""
+"""The two-phase flow with in-memory ports: the requests to a remote processor, and what happens with their outcomes."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -50,7 +50,7 @@ def without_time(line: str) -> str:
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 @pytest.mark.parametrize("call", [CALL, {**CALL, "caller": ""}, NOT_UNICODE])
-def test_a_call_is_logged_as_any_event_is(log_format: str, call: dict[str, Any]) -> None:
+def test_a_call_is_logged_like_any_other_event(log_format: str, call: dict[str, Any]) -> None:
     body = "log_call(**{call!r}); logger.info('call', **{call!r})"
     fast, usual = map(without_time, log_lines(body, log_format, call=call))
     assert fast == usual

@@ -11,7 +11,7 @@ from server.domain.errors import CertificateInvalid, InvalidValue
 from server.transport.pipeline.auth import NO_CREDENTIALS, ROLES, Authorizer, Credentials, InvalidRoleTable
 from server.transport.pipeline.certificates import ClientCertificate
 from server.transport.service.servicer import SERVICE
-from tests.protos import compiled
+from tests.protos import compile_proto
 from tests.support.certificates import Authority
 
 
@@ -35,7 +35,7 @@ def authorizer(roles: dict[str, Role], *, requires_certificate: bool = False) ->
 
 
 def library() -> ServiceDescriptor:
-    return compiled("library.proto").services_by_name["Library"]
+    return compile_proto("library.proto").services_by_name["Library"]
 
 
 def test_a_role_table_that_does_not_match_the_rpcs_prevents_startup() -> None:

@@ -25,7 +25,7 @@ from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app
 from server.transport.rest.gateway.rules import InvalidHttpRule, PathTemplate, http_rules
 from server.transport.rest.server import HttpServer
-from tests.protos import FOLDER, compiled
+from tests.protos import FOLDER, compile_proto
 
 
 class LibraryServicer:
@@ -73,7 +73,7 @@ class LibraryServicer:
 @pytest.fixture(scope="module")
 def library() -> ServiceDescriptor:
     """Return the test service."""
-    return compiled("library.proto").services_by_name["Library"]
+    return compile_proto("library.proto").services_by_name["Library"]
 
 
 @pytest.fixture(scope="module")
@@ -347,7 +347,7 @@ def test_an_invalid_rule_prevents_startup(tmp_path: Path, rule: str, description
     proto += f"service S {{ rpc R(Book) returns (Book) {{ option (google.api.http) = {{{rule}}}; }} }}\n"
     proto += "enum Genre" + (FOLDER / "library.proto").read_text().split("enum Genre", 1)[1]
     (tmp_path / "broken.proto").write_text(proto)
-    service = compiled("broken.proto", tmp_path).services_by_name["S"]
+    service = compile_proto("broken.proto", tmp_path).services_by_name["S"]
     if description is None:
         assert http_rules([service]) == []
         return

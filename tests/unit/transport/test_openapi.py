@@ -38,7 +38,7 @@ def parts(value: object) -> Iterator[Schema]:
         yield from parts(part)
 
 
-def resolved(document: Schema, part: Schema) -> Schema:
+def resolve(document: Schema, part: Schema) -> Schema:
     """Follow the reference in ``part``, or return ``part`` itself if it has none."""
     if "$ref" not in part:
         return part
@@ -57,13 +57,13 @@ def operations(document: Schema) -> Iterator[tuple[str, str, Schema]]:
 
 def parameters(document: Schema, verb: str, path: str) -> dict[str, Schema]:
     """Return the parameters of an operation by name."""
-    listed = (resolved(document, parameter) for parameter in document["paths"][path][verb]["parameters"])
+    listed = (resolve(document, parameter) for parameter in document["paths"][path][verb]["parameters"])
     return {parameter["name"]: parameter for parameter in listed}
 
 
 def body(document: Schema, path: str) -> Schema:
     schema: Schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    return resolved(document, schema)
+    return resolve(document, schema)
 
 
 def test_the_document_is_valid(document: Schema) -> None:
@@ -78,7 +78,7 @@ def test_the_document_is_valid(document: Schema) -> None:
 def test_every_reference_resolves_and_every_component_is_used(document: Schema) -> None:
     used = {part["$ref"] for part in parts(document) if "$ref" in part}
     for reference in used:
-        assert resolved(document, {"$ref": reference}), reference
+        assert resolve(document, {"$ref": reference}), reference
     defined = {f"#/components/{kind}/{name}" for kind, names in document["components"].items() for name in names}
     schemes = {f"#/components/securitySchemes/{name}" for scheme in document["security"] for name in scheme}
     assert defined == used | schemes
@@ -105,7 +105,7 @@ def test_the_security_schemes_are_described_and_operator_paths_need_none(documen
 def test_every_post_says_that_pages_from_foreign_origins_are_rejected(document: Schema) -> None:
     for verb, path, operation in operations(document):
         if verb == "post":
-            described = resolved(document, operation["responses"]["403"])
+            described = resolve(document, operation["responses"]["403"])
             assert "web page of an origin that is not allowed" in described["description"], path
 
 
@@ -289,7 +289,7 @@ def test_every_response_has_a_call_id_and_v2_errors_are_statuses(document: Schem
     for verb, path, operation in operations(document):
         assert "X-Request-Id" in parameters(document, verb, path)
         for status, response in operation["responses"].items():
-            described = resolved(document, response)
+            described = resolve(document, response)
             assert "X-Request-Id" in described["headers"]
             assert ("Retry-After" in described["headers"]) is (status in {"429", "503"})
             assert ("WWW-Authenticate" in described["headers"]) is (status == "401")

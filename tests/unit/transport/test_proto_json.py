@@ -20,9 +20,9 @@ from server.domain.errors import InvalidRequest
 from server.transport.rest.gateway.json_text import read_json
 from server.transport.rest.gateway.proto_json import message_of_json
 from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path, read_query
-from tests.protos import compiled
+from tests.protos import compile_proto
 
-KINDS = compiled("kinds.proto")
+KINDS = compile_proto("kinds.proto")
 THING = KINDS.message_types_by_name["Thing"]
 
 INT32 = ("int32Value", "sint32Value", "sfixed32Value", "wrappedInt32", "optionalValue")
@@ -135,7 +135,7 @@ MASKS: tuple[tuple[str, list[str]], ...] = (
 NOT_MASKS = ("order_id", "a,", ",a", "a,,b", "a b", "A", "a.", ".a", "a..b", "*", "é")
 
 
-def accepted() -> Iterator[tuple[str, str, object]]:
+def accepted_values() -> Iterator[tuple[str, str, object]]:
     """Yield fields, JSON values that they accept, and the resulting values of the fields."""
     for name in SIGNED + UNSIGNED:
         yield from ((name, text, value) for text, value in INTEGERS)
@@ -170,7 +170,7 @@ def accepted() -> Iterator[tuple[str, str, object]]:
     yield from (("strings", "[]", []), ("strings", '["a", ""]', ["a", ""]))
 
 
-def rejected() -> Iterator[tuple[str, str]]:
+def rejected_values() -> Iterator[tuple[str, str]]:
     """Yield fields, and JSON values that they reject."""
     for name in SIGNED + UNSIGNED:
         yield from ((name, text) for text in NOT_INTEGERS)
@@ -206,7 +206,7 @@ def rejected() -> Iterator[tuple[str, str]]:
     yield from (("list", text) for text in ("{}", '"x"', "1"))
 
 
-ACCEPTED, REJECTED = list(accepted()), list(rejected())
+ACCEPTED, REJECTED = list(accepted_values()), list(rejected_values())
 
 
 def thing() -> Any:
