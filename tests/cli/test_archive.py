@@ -40,10 +40,10 @@ def calls(service: RunningService) -> Iterator[GrpcDriver]:
 
 
 @pytest.fixture
-def grow_old(table: Table) -> Callable[[], None]:
+def backdate_rows(table: Table) -> Callable[[], None]:
     """Make all stored rows 500 days old, once the event stream has caught up."""
 
-    def grow_old() -> None:
+    def backdate_rows() -> None:
         for _ in range(600):
             if table("SELECT COUNT(*) FROM payment_outbox") == [(0,)]:
                 break
@@ -52,7 +52,7 @@ def grow_old(table: Table) -> Callable[[], None]:
         table(f"UPDATE refunds SET created_at = {OLD}")
         table(f"UPDATE payment_events SET occurred_at = {OLD}")
 
-    return grow_old
+    return backdate_rows
 
 
 @pytest.fixture
@@ -75,14 +75,14 @@ def failure(call: Callable[[], object]) -> tuple[str, str]:
 
 
 def test_a_repeated_charge_or_refund_of_an_archived_payment_returns_its_first_outcome(
-    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
+    calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     charges = [charge(request_id=new_request_id()) for _ in range(5)]
     charge_responses = [calls.charge(request) for request in charges]
     ids = [response.payment.payment_id for response in charge_responses]
     refunds = [refund(payment_id, "1.00", request_id=new_request_id()) for payment_id in ids]
     refund_responses = [calls.refund(request) for request in refunds]
-    grow_old()
+    backdate_rows()
     before = [calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) for payment_id in ids]
 
     assert run_archive() == "archived: 5 payments, 5 refunds, 10 events\n"
@@ -108,7 +108,7 @@ def test_a_repeated_charge_or_refund_of_an_archived_payment_returns_its_first_ou
 
 
 def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived(
-    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
+    calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     payment_id = calls.charge(charge()).payment.payment_id
     key = new_request_id()
@@ -116,7 +116,7 @@ def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived
     declined = calls.charge(charge(method=pb.PAYMENT_METHOD_CARD)).payment.payment_id
     whole = calls.charge(charge()).payment.payment_id
     last = calls.refund(refund(whole)).refund.refund_id
-    grow_old()
+    backdate_rows()
     before = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
     run_archive()
 
@@ -136,7 +136,7 @@ def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived
     assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
     assert calls.refund(refund(payment_id)).payment.refund_state == pb.REFUND_STATE_FULL
     assert calls.refund(refund(payment_id, "1.00", request_id=key)).refund == before.refunds[0]
-    grow_old()
+    backdate_rows()
     assert run_archive().startswith("archived: 1 payments, 2 refunds,")
     details = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
     assert details.payment.refund_state == pb.REFUND_STATE_FULL
@@ -145,12 +145,12 @@ def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived
 
 
 def test_young_pending_and_recently_changed_payments_are_not_archived(
-    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
+    calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     ids = [calls.charge(charge()).payment.payment_id for _ in range(7)]
     for payment_id in ids[2:5]:
         calls.refund(refund(payment_id, "1.00"))
-    grow_old()
+    backdate_rows()
     table("UPDATE payments SET created_at = UTC_TIMESTAMP(6) WHERE payment_id = %s", ids[0])
     table("UPDATE payments SET status = NULL WHERE payment_id = %s", ids[1])
     table("UPDATE refunds SET status = NULL WHERE payment_id = %s", ids[2])
@@ -169,12 +169,12 @@ def test_young_pending_and_recently_changed_payments_are_not_archived(
 
 
 def test_pagination_continues_and_returns_each_remaining_payment_once(
-    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
+    calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     order_id = new_order_id()
     for _ in range(20):
         calls.charge(charge(order_id))
-    grow_old()
+    backdate_rows()
     young = [calls.charge(charge(order_id)).payment.payment_id for _ in range(6)]
     table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
     request = pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id), page_size=4)
@@ -192,7 +192,7 @@ def test_pagination_continues_and_returns_each_remaining_payment_once(
 
 
 def test_a_stream_resumes_from_a_remaining_event_but_not_from_an_archived_one(
-    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str]
+    calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str]
 ) -> None:
     def watch(token: str) -> Iterator[pb.WatchPaymentsResponse]:
         return calls.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60)
@@ -202,7 +202,7 @@ def test_a_stream_resumes_from_a_remaining_event_but_not_from_an_archived_one(
     stream = watch(start)
     assert [next(stream).event.payment.payment_id for _ in range(2)] == [0, old]
     after_old = next(watch("")).resume_token
-    grow_old()
+    backdate_rows()
     young = calls.charge(charge()).payment.payment_id
 
     run_archive()
@@ -216,11 +216,11 @@ def test_a_stream_resumes_from_a_remaining_event_but_not_from_an_archived_one(
 
 
 def test_the_history_of_a_payment_is_complete_wherever_its_events_are(
-    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], payments: Payments
+    calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str], payments: Payments
 ) -> None:
     first, second = (calls.charge(charge()).payment.payment_id for _ in range(2))
     calls.refund(refund(first, "1.00", request_id="a-refund"))
-    grow_old()
+    backdate_rows()
     before = [payments("history", str(payment_id), "--json").stdout for payment_id in (first, second)]
     run_archive()
 
@@ -239,7 +239,7 @@ def test_the_history_of_a_payment_is_complete_wherever_its_events_are(
 def test_charges_and_refunds_repeated_while_they_are_archived_are_replayed(
     service: RunningService,
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     run_archive: Callable[..., str],
     table: Table,
 ) -> None:
@@ -248,7 +248,7 @@ def test_charges_and_refunds_repeated_while_they_are_archived_are_replayed(
         payment_ids = [response.payment.payment_id for response in threads.map(calls.charge, charges)]
         refunds = [refund(payment_id, "1.00", request_id=new_request_id()) for payment_id in payment_ids[:100]]
         refund_ids = [response.refund.refund_id for response in threads.map(calls.refund, refunds)]
-    grow_old()
+    backdate_rows()
     table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
     stopping = threading.Event()
     errors: list[object] = []
@@ -288,14 +288,14 @@ def test_charges_and_refunds_repeated_while_they_are_archived_are_replayed(
 
 def test_the_archive_waits_for_a_charge_that_read_the_archive_before_the_copy(
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     table: Table,
 ) -> None:
     """The only race that could make a duplicate: the statement has read the archive, and has not inserted yet."""
     calls.charge(charge(request_id="the-same"))
-    grow_old()
+    backdate_rows()
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     with (
         database_server.connection(migrated_database["MYSQL_DB"]) as connection,
@@ -325,14 +325,14 @@ def test_the_archive_waits_for_a_charge_that_read_the_archive_before_the_copy(
 
 def test_a_payment_that_is_refunded_between_copy_and_move_stays(
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     monkeypatch: pytest.MonkeyPatch,
     table: Table,
 ) -> None:
     ids = [calls.charge(charge()).payment.payment_id for _ in range(2)]
-    grow_old()
+    backdate_rows()
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     wait_for_charges = archive_tool._Archiver._wait_for_charges
 
@@ -352,7 +352,7 @@ def test_a_payment_that_is_refunded_between_copy_and_move_stays(
 
 def test_a_stopped_run_is_completed_by_the_next(
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     run_archive: Callable[..., str],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
@@ -361,7 +361,7 @@ def test_a_stopped_run_is_completed_by_the_next(
 ) -> None:
     charges = [charge(request_id=new_request_id()) for _ in range(30)]
     payment_ids = [calls.charge(request).payment.payment_id for request in charges]
-    grow_old()
+    backdate_rows()
     table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     move = archive_tool._Archiver._move
@@ -384,15 +384,15 @@ def test_a_stopped_run_is_completed_by_the_next(
     assert [calls.charge(request).payment.payment_id for request in charges] == payment_ids
 
 
-def test_the_archive_yields_to_another_archive_run_and_waits_for_a_backup(
+def test_the_archive_fails_during_another_run_and_waits_for_a_backup(
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls.charge(charge())
-    grow_old()
+    backdate_rows()
     name = migrated_database["MYSQL_DB"]
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
     with database_server.connection(name) as connection, connection.cursor() as cursor:
@@ -420,7 +420,7 @@ def test_the_archive_yields_to_another_archive_run_and_waits_for_a_backup(
 
 def test_no_payment_is_moved_while_the_stream_is_behind(
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -428,7 +428,7 @@ def test_no_payment_is_moved_while_the_stream_is_behind(
     table: Table,
 ) -> None:
     calls.charge(charge())
-    grow_old()
+    backdate_rows()
     service.kill()
     table("INSERT INTO payment_outbox (changes) VALUES ('[]')")
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
@@ -442,13 +442,13 @@ def test_no_payment_is_moved_while_the_stream_is_behind(
 
 def test_a_payment_is_never_deleted_if_another_archived_payment_has_its_key(
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     table: Table,
 ) -> None:
     payment = calls.charge(charge()).payment
-    grow_old()
+    backdate_rows()
     table(
         "INSERT INTO payments_archive (payment_id, order_id, method, reference, refunded, currency, refunded_amount, "
         "archived_at) VALUES (999999, 1, 'UPI', %s, 0, 'INR', 0, UTC_TIMESTAMP(6))",
@@ -464,13 +464,13 @@ def test_a_payment_is_never_deleted_if_another_archived_payment_has_its_key(
 
 def test_a_payment_that_stays_locked_is_not_moved_and_is_reported(
     calls: GrpcDriver,
-    grow_old: Callable[[], None],
+    backdate_rows: Callable[[], None],
     run_archive: Callable[..., str],
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
 ) -> None:
     ids = [calls.charge(charge()).payment.payment_id for _ in range(2)]
-    grow_old()
+    backdate_rows()
     with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute("SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE", (ids[0],))
@@ -483,13 +483,17 @@ def test_a_payment_that_stays_locked_is_not_moved_and_is_reported(
 
 
 def test_an_import_does_not_insert_an_archived_payment_again(
-    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], payments: Payments, table: Table
+    calls: GrpcDriver,
+    backdate_rows: Callable[[], None],
+    run_archive: Callable[..., str],
+    payments: Payments,
+    table: Table,
 ) -> None:
     calls.charge(charge())
     calls.charge(charge())
     assert payments("export", "all.csv").returncode == 0
     ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments WHERE payment_id = 2")
-    grow_old()
+    backdate_rows()
     table("UPDATE payments SET created_at = %s WHERE payment_id = 2", created_at)
     run_archive()
 

@@ -266,7 +266,7 @@ def damage(backup_file: Path, how: str) -> None:
                 number for number, line in enumerate(lines) if line.startswith(b"(") and line.endswith(b"),\n")
             )
             backup_file.write_bytes(gzip.compress(b"".join(lines[:place] + lines[place + 1 :])))
-        case "an amount changed":
+        case "a method changed":
             backup_file.write_bytes(gzip.compress(text.replace(b"'UPI'", b"'COD'", 1)))
         case "the last line missing":
             backup_file.write_bytes(gzip.compress(b"".join(text.splitlines(keepends=True)[:-1])))
@@ -282,13 +282,13 @@ def damage(backup_file: Path, how: str) -> None:
         "truncated",
         "a bit flipped",
         "a row missing",
-        "an amount changed",
+        "a method changed",
         "the last line missing",
         "data after the end",
         "not a backup",
     ],
 )
-def test_an_incomplete_file_is_rejected_before_anything_is_changed(
+def test_a_damaged_file_is_rejected_before_anything_is_changed(
     payments: Payments, backup_file: Path, empty_database: dict[str, str], database_server: DatabaseServer, how: str
 ) -> None:
     database_server.execute(f"DROP DATABASE {empty_database['MYSQL_DB']}")
@@ -408,7 +408,7 @@ def test_without_the_client_programs_the_message_says_how_to_install_them(paymen
 
 
 def test_a_backup_with_a_position_allows_point_in_time_recovery(tmp_path: Path) -> None:
-    """As described in ``docs/operations/backup.md``."""
+    """Follow the steps in ``docs/operations/backup.md``."""
     options = ("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=1")
     with PrivateDatabase(tmp_path / "logged", options=options) as private:
         environment = private.environment() | {"MYSQL_USER": "root", "MYSQL_PASSWORD": ""}
@@ -453,7 +453,7 @@ def test_after_a_restore_with_raised_counters_no_old_token_skips_an_event(
     make_database: Callable[[], dict[str, str]],
     database_server: DatabaseServer,
 ) -> None:
-    """As described in ``docs/operations/backup.md``."""
+    """Follow the steps in ``docs/operations/backup.md``."""
 
     def charge(api: GrpcDriver) -> int:
         return api.charge(charge_request()).payment.payment_id

@@ -410,7 +410,7 @@ def test_standard_input_can_be_imported(migrated_database: dict[str, str], table
         ((), 2, "FILE"),
     ],
 )
-def test_incorrect_usage_is_rejected(
+def test_invalid_arguments_and_missing_files_fail_with_a_message(
     payments: Payments, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))

@@ -1,4 +1,4 @@
-"""The accounts in ``deploy/sql`` have the least privileges. All other tests show that these are enough."""
+"""The accounts in ``deploy/sql`` have no more privileges than they need. All other tests show that these are enough."""
 
 import os
 from collections.abc import Callable

@@ -18,7 +18,7 @@ def command(
         int, typer.Option(min=1, help="Spread the payments over this many months up to now.")
     ] = DEFAULT_MONTHS,
     if_empty: Annotated[
-        bool, typer.Option("--if-empty", help="Do nothing if the database already has payments.")
+        bool, typer.Option("--if-empty", help="Do nothing if the database already has payments, live or archived.")
     ] = False,
 ) -> None:
     """Add plausible payments and refunds for trying out the service."""

@@ -48,7 +48,10 @@ def _connection_options(  # noqa: PLR0913 - the options of a command
         ),
     ] = "127.0.0.1:50051",
     tls: Annotated[
-        bool, typer.Option("--tls", help="Use TLS, and trust this machine's certificate authorities.")
+        bool,
+        typer.Option(
+            "--tls", help="Use TLS, and trust the public certificate authorities. For a private one, use --ca-file."
+        ),
     ] = False,
     ca_file: Annotated[
         Path | None,
@@ -92,7 +95,7 @@ def calls_service(command: Callable[..., None]) -> Callable[..., None]:
     _, *own = inspect.signature(command).parameters.values()
 
     @functools.wraps(command)
-    def run(**values: Any) -> None:  # noqa: ANN401 - of the options that Typer has checked
+    def run(**values: Any) -> None:  # noqa: ANN401 - the values of the options, which Typer has checked
         connection = _Connection(**{name: values.pop(name) for name in declared})
         with _client(connection) as client:
             command(client, **values)
@@ -124,7 +127,7 @@ def _client(connection: _Connection) -> Iterator[PaymentsClient]:
             _print_unknown_outcome(error, connection)
             raise typer.Exit(EXIT_OUTCOME_UNKNOWN) from None
         except PaymentsError as error:
-            sys.exit(_line(error))
+            sys.exit(_error_line(error))
         except ValueError as error:  # from the client, for an argument that a request cannot carry
             raise typer.BadParameter(str(error)) from None
 
@@ -154,9 +157,12 @@ def _read(option: str, file: Path | None) -> bytes | None:
 
 
 def _print_unknown_outcome(error: OutcomeUnknown, connection: _Connection) -> None:
-    print(_line(error), file=sys.stderr)
+    print(_error_line(error), file=sys.stderr)
     if not connection.is_encrypted and _speaks_tls(connection.target):
-        print(f"{connection.target} uses TLS: add --tls, or --ca-file with the authority's file.", file=sys.stderr)
+        print(
+            f"{connection.target} uses TLS: add --tls, or --ca-file with the certificates of its authority.",
+            file=sys.stderr,
+        )
     elif error.request_id is not None:
         print(
             "The call may have succeeded. To find out, repeat the command with --request-id "
@@ -180,5 +186,5 @@ def _speaks_tls(target: str) -> bool:
         return False
 
 
-def _line(error: PaymentsError) -> str:
+def _error_line(error: PaymentsError) -> str:
     return f"{error.reason or error.code.name}: {error.message}"

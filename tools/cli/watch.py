@@ -19,13 +19,13 @@ def command(
     client: PaymentsClient,
     *,
     resume_token: Annotated[
-        str, typer.Option(help="Token of an earlier watch, to see everything that has happened since.")
+        str, typer.Option(help="Resume token that an earlier watch printed, to start after it.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show every change to a payment as it happens, until Ctrl-C.
 
-    At the end, prints the token with which to resume. With --json, each line has its own token.
+    On exit, prints the token to resume from. With --json, each line has its own token.
     """
     token = resume_token
     try:

@@ -21,8 +21,8 @@ def require_empty_tables(cursor: Cursor) -> None:
     """Check that the database has no payments, live or archived.
 
     A tool calls this in the transaction that inserts its first rows, before the INSERT. A charge may still commit
-    between the check and the INSERT. If it has a key in common with the file, the INSERT fails, and the transaction
-    starts again with this check. Otherwise, the charge might as well have been made after the load.
+    between the check and the INSERT. If it has a key of one of the new rows, the INSERT fails; an import then starts
+    the transaction again with this check. Otherwise, the charge might as well have been made after the load.
 
     Raises:
         TablesNotEmpty: the database has payments.

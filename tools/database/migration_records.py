@@ -89,7 +89,7 @@ def check_records(migrations: Sequence[Migration], records: dict[int, Record]) -
     """Check that the applied migrations match the files, without gaps.
 
     Raises:
-        MigrationError: they do not.
+        MigrationError: they do not match.
     """
     applied = {version: record for version, record in records.items() if record.applied_at is not None}
     for migration in migrations:

@@ -12,7 +12,7 @@ is therefore one statement:
 3. A run that finds a row without ``applied_at`` compares fingerprints. If the schema is unchanged, it runs the
    migration. If the schema has changed, the migration was applied, and the run only records that.
 
-A statement that changes rows instead of the schema is in the same transaction as its record.
+A statement that changes rows instead of the schema runs in the same transaction as the UPDATE that sets ``applied_at``.
 """
 
 import hashlib

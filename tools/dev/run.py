@@ -1,8 +1,8 @@
 """``make run``: run the service, and everything that it needs, in this terminal.
 
-If the settings name no database, the private database of the project is started, and stopped at the end. The schema is
-brought up to date, and 400 sample payments are added if there are none. Then ``python -m server`` runs until Ctrl-C or
-SIGTERM, and its exit code becomes the exit code of this program.
+If the settings name no database, this program starts the project's private database, and stops it at the end unless it
+was already running. It brings the schema up to date, and adds 400 sample payments if there are none. Then it runs
+``python -m server`` until Ctrl-C or SIGTERM, and exits with the same exit code.
 """
 
 import os
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _approve_upi_charges() -> None:
-    """Let the simulated processor approve every UPI charge, so that the README's examples produce the printed output.
+    """Let the simulated processor approve every UPI charge, so that the README's examples print what it shows.
 
     A success probability that is set for UPI, or for all methods, takes precedence.
     """

@@ -20,7 +20,7 @@ _MAX_ORDER_ID = 2**62
 
 
 class SmokeTestFailed(Exception):
-    """The service did not behave as expected; the message says how."""
+    """The service did not behave as expected; the message says what went wrong."""
 
 
 def smoke_test(grpc_address: str, rest_url: str) -> Payment:

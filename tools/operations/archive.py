@@ -34,7 +34,7 @@ _BATCHES_PER_ROUND = 20
 """Batches between two waits for charges in flight. New charges are briefly blocked during each wait."""
 
 _BARRIER_WAIT_SECONDS = 1
-"""The database's minimum. New charges are blocked while the barrier waits for its lock."""
+"""MySQL's minimum. New charges are blocked while the barrier waits for its lock."""
 
 _BARRIER_RETRY_SECONDS = 15.0
 _BARRIER_ATTEMPTS = 40

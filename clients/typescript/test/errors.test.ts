@@ -36,7 +36,7 @@ async function errorOf(t: TestContext, fault: Fault, requestId?: string): Promis
   });
   const client = clientOf(t, { target: service.target, channelOptions: { "grpc.enable_retries": 0 } });
   const params = { orderId: 1, amount: new Decimal(1), requestId };
-  return client.charge(params, { timeoutSeconds: 0.3 }).then(
+  return client.charge(params, { timeoutSeconds: 1 }).then(
     () => assert.fail("the charge did not fail"),
     (error: unknown) => {
       assert.ok(error instanceof PaymentsError);

@@ -1,1 +1,1 @@
-"""Tests of ``tools`` without a database."""
+"""Tests of ``tools``, the proto checks and the Python client, without a database."""

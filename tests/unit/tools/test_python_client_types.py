@@ -608,7 +608,7 @@ def test_overload_is_retried() -> None:
     assert Attempts(10, jitter=lambda: 0.0).delay_seconds(error) == 0.2
 
 
-def test_a_deadline_during_a_retry_raises_the_error_before_it() -> None:
+def test_if_the_deadline_passes_during_a_retry_the_previous_error_is_raised() -> None:
     attempts = Attempts(10)
     error = unavailable()
     attempts.delay_seconds(error)
@@ -626,7 +626,7 @@ def test_a_deadline_during_a_retry_raises_the_error_before_it() -> None:
         (grpc.StatusCode.DEADLINE_EXCEEDED, None, True),
         (grpc.StatusCode.INTERNAL, None, True),
         (grpc.StatusCode.UNKNOWN, None, True),
-        # A bug in the service, which has logged it.
+        # An INTERNAL error with a call_id comes from the service itself, not from the connection.
         (grpc.StatusCode.INTERNAL, "c", False),
         (grpc.StatusCode.INVALID_ARGUMENT, None, False),
         (grpc.StatusCode.FAILED_PRECONDITION, None, False),
@@ -648,7 +648,7 @@ def test_a_stream_is_resumed_after_transient_errors_and_lost_connections(
     assert raised.value is error
 
 
-def test_a_stream_fails_if_the_service_is_unavailable_for_too_long_without_a_break() -> None:
+def test_a_stream_fails_if_the_service_is_continuously_unavailable_for_too_long() -> None:
     clock = Clock()
     resumptions = Resumptions(10, clock=clock, jitter=lambda: 1.0)
     assert resumptions.delay_seconds(unavailable()) == 0.1

@@ -31,10 +31,10 @@ _DUMP_OPTIONS = (
     "--skip-triggers",
     # Loading the copy by hand into a database with tables must fail, not drop them.
     "--skip-add-drop-table",
-    # Without these options, a restore would need more privileges.
+    # Without these two options, a restore would need more privileges.
     "--skip-add-locks",
     "--skip-disable-keys",
-    "--no-autocommit",
+    "--no-autocommit",  # one transaction for each table, so that a restore is faster
 )
 _MYSQL_DUMP_OPTIONS = (
     "--column-statistics=0",  # MariaDB does not have this table
@@ -73,7 +73,10 @@ def _origin(connection: DatabaseConnection, database: str) -> Origin:
     tables = {str(table) for (table,) in execute(connection, "SHOW TABLES")}
     missing = ", ".join(sorted(_NEEDED_TABLES - tables))
     if missing:
-        raise BackupError(f"{database} has no tables {missing} that this account may read: nothing to back up")
+        raise BackupError(
+            f"{database} has no tables named {missing}, or this account may not read them: nothing to back up. Check "
+            "MYSQL_DB and the privileges of the account"
+        )
     ((version, begun_at),) = execute(connection, "SELECT VERSION(), CAST(UTC_TIMESTAMP(6) AS CHAR)")
     return Origin(database, version, applied_version(connection), begun_at)
 

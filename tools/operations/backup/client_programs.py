@@ -1,4 +1,4 @@
-"""Find, log in and run the database's own client programs, which dump and load a database.
+"""Find and run the database's own client programs, and pass them the login, which dump and load a database.
 
 MariaDB and MySQL each have a pair of them, and either pair works with either server.
 """
@@ -79,8 +79,8 @@ def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterato
     elif settings.mysql_host is not None:
         lines += [f"host={_quote(settings.mysql_host)}", f"port={settings.mysql_port}", "protocol=tcp"]
     # The service uses a trusted network without TLS to reach its database. The programs use TLS if the server offers
-    # it, and otherwise do without, like the service. By default, MariaDB's would refuse (from 11.4 on), and MySQL's
-    # could not log in.
+    # it, and otherwise do without, like the service. By default, MariaDB's programs (11.4 and later) would
+    # refuse to connect, and MySQL's could not log in.
     lines.append("loose-skip-ssl-verify-server-cert" if program.is_mariadb else "loose-get-server-public-key")
     with tempfile.TemporaryDirectory(prefix="payments-login-") as folder:
         path = Path(folder) / "login.cnf"

@@ -27,8 +27,8 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
     database.
 
     Raises:
-        BackupError: the file is not a complete backup, or the database has tables, is in use, or is another product.
-            Nothing was changed. Or the restore stopped halfway, in which case the message says so.
+        BackupError: the file is not a complete backup, or the database has tables, is in use, or is of the other
+            product; nothing was changed. If the restore stopped halfway instead, the message says so.
         ClientProgramError: the database's client program is missing.
     """
     backup = read_backup(path)

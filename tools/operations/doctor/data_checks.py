@@ -102,7 +102,7 @@ def stream(connection: DatabaseConnection) -> Iterator[CheckResult]:
 
 
 def pending(connection: DatabaseConnection) -> Iterator[CheckResult]:
-    """Look for payments and refunds that have been pending for a long time."""
+    """Count the pending payments and refunds, and warn if one has been pending for a long time."""
     values: dict[str, float | str]
     ((count, age_seconds),) = execute(connection, _PENDING_PAYMENTS)
     if count:

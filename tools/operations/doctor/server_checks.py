@@ -73,9 +73,9 @@ def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
         advice = "Lower MYSQL_POOL_MAX, or raise max_connections (or max_user_connections) in the database."
         return CheckResult(Level.PROBLEM, "pool", text, advice)
     # A replica needs one more connection than its pool has, for health checks. One is left for tools and people.
-    replica = pool_max + 1
-    text = f"a replica needs up to {replica} connections, and the database allows {connection_limit}"
-    return CheckResult(Level.OK, "pool", f"{text}: enough for {(connection_limit - 1) // replica} replicas")
+    per_replica = pool_max + 1
+    text = f"a replica needs up to {per_replica} connections, and the database allows {connection_limit}"
+    return CheckResult(Level.OK, "pool", f"{text}: enough for {(connection_limit - 1) // per_replica} replicas")
 
 
 def durability(connection: DatabaseConnection) -> CheckResult:

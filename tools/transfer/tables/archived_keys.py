@@ -73,7 +73,7 @@ def archived_refunds(cursor: Cursor, rows: Sequence[Row]) -> ArchivedKeys:
 
 
 def archived_payment_ids(cursor: Cursor, payment_ids: Sequence[int]) -> set[int]:
-    """Return those of the ids that are in the archive of payments."""
+    """Return the ids that belong to archived payments."""
     return {key for (key,) in _select(cursor, _PAYMENTS, payment_ids)}
 
 

@@ -23,7 +23,7 @@ DEFAULTS: Row = dict.fromkeys(PAYMENT_COLUMNS) | {"refunded": 0, "refunded_amoun
 
 @dataclass(slots=True)
 class BatchPayment:
-    """A payment that is stored or inserted by this batch, with the values that it will have."""
+    """A stored payment, or one that this batch inserts, with its values after the batch."""
 
     row: Row
     is_new: bool
@@ -44,7 +44,7 @@ class BatchPayment:
 
     @property
     def has_caller(self) -> bool:
-        """Whether it was made by this service or imported from an export of it, so that no import changes it."""
+        """Whether this service made it, or it was imported from this service's export; no import changes it then."""
         return self.row["caller"] is not None
 
     @property

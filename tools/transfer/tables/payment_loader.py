@@ -183,7 +183,7 @@ def _add_events(cursor: Cursor, rows: Iterable[Row]) -> None:
 def _insert_sql(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Return the statement that inserts rows, with values encoded by the driver's encoders, a column at a time.
 
-    A cursor would look up the encoder of each value in five calls, which costs more than everything else about a row.
+    A cursor makes five function calls to encode each value, which costs more than all other work on a row.
     """
     literals = (_literals([row[column] for row in rows]) for column in columns)
     values = "),(".join(map(",".join, zip(*literals, strict=True)))

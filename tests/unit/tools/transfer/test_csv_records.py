@@ -21,7 +21,7 @@ def records(data: bytes) -> list[tuple[int, list[str]]]:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_detected_from_the_header(delimiter: str) -> None:
-    data = f"payment_id{delimiter}order_id\n1{delimiter}2,;\n".replace("2,;", "2").encode()
+    data = f"payment_id{delimiter}order_id\n1{delimiter}2\n".encode()
 
     assert records(data) == [(2, ["1", "2"])]
 
@@ -89,7 +89,7 @@ def test_a_broken_line_among_quoted_lines_is_reported() -> None:
     assert [(record.line, type(record)) for record in result] == [(2, Record), (3, BrokenRecord), (4, Record)]
 
 
-def test_read_blocks_do_not_affect_records() -> None:
+def test_records_that_span_read_buffers_are_read_correctly() -> None:
     lines = [f"{i},{'x' * (i % 97)}" for i in range(1, 20_000)]
 
     result = records(("payment_id,method\n" + "\n".join(lines)).encode())
@@ -106,6 +106,6 @@ def test_read_blocks_do_not_affect_records() -> None:
         (b"1,355,UPI\n", "has no known column"),
     ],
 )
-def test_other_files_are_rejected_with_a_reason(data: bytes, reason: str) -> None:
+def test_empty_utf_16_and_headerless_files_are_rejected_with_a_reason(data: bytes, reason: str) -> None:
     with pytest.raises(CsvError, match=reason):
         read(data)
