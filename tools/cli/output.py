@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from payments import Payment, PaymentDetails, PaymentUpdate, Refund, RefundResult
+from payments import Payment, PaymentDetails, PaymentEvent, PaymentUpdate, Refund, RefundResult
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -56,6 +56,21 @@ def print_refunds(refunds: Iterable[Refund]) -> None:
         )
     if table.row_count:
         _print(table)
+
+
+def print_event(event: PaymentEvent) -> None:
+    """Print an event on one line, because the next one may be hours away."""
+    payment, refund = event.payment, event.refund
+    columns = (
+        _text(format_time(event.event_time)),
+        _text(f"{event.type:<15}"),
+        _text(f"payment {payment.payment_id}"),
+        _text(f"order {payment.order_id}"),
+        _amount(payment.amount if refund is None else refund.amount, payment.currency),
+        _text(event.caller),
+        _text(event.request_id),
+    )
+    print("  ".join(column.plain for column in columns))
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

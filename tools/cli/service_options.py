@@ -108,6 +108,7 @@ def calls_service(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def _client(connection: _Connection) -> Iterator[PaymentsClient]:
+    """Yield a client. If a call fails, print its error in a line or two and exit."""
     try:
         client = PaymentsClient(
             connection.target,
@@ -128,7 +129,7 @@ def _client(connection: _Connection) -> Iterator[PaymentsClient]:
             raise typer.Exit(EXIT_OUTCOME_UNKNOWN) from None
         except PaymentsError as error:
             sys.exit(_error_line(error))
-        except ValueError as error:  # from the client, for an argument that a request cannot carry
+        except ValueError as error:  # the client cannot encode an argument
             raise typer.BadParameter(str(error)) from None
 
 
