@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.support.databases import DatabaseServer
+from tests.support.ports import free_port
 from tests.support.programs import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -72,11 +72,6 @@ def make_run(environment: dict[str, str], ports: Ports) -> Iterator[None]:
             running.stdout.read()
 
 
-def free_ports() -> Ports:
-    with socket.create_server(("127.0.0.1", 0)) as grpc, socket.create_server(("127.0.0.1", 0)) as rest:
-        return Ports(grpc.getsockname()[1], rest.getsockname()[1])
-
-
 def comparable(output: str) -> list[str]:
     """Return the lines of an output without blank ones, trailing spaces, and values that differ from run to run."""
     for pattern, value in DIFFERS_BY_RUN.items():
@@ -91,7 +86,7 @@ def matches(printed: list[str], shown: list[str]) -> bool:
 
 
 def test_the_session_replays_as_printed(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
-    ports = free_ports()
+    ports = Ports(free_port(), free_port())
     database = database_server.environment(empty_database["MYSQL_DB"])
     client = {**os.environ, "PAYMENTS_TARGET": f"127.0.0.1:{ports.grpc}", "COLUMNS": "130"}
     steps = session()

@@ -1,17 +1,17 @@
 """Services with TLS, their certificate files, and their clients."""
 
+import functools
 import ssl
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
-import pytest
 from payments.v1 import payments_pb2 as pb
 
+from tests.support import waiting
 from tests.support.certificates import Authority, Issued
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.running_service import RunningService
@@ -66,12 +66,7 @@ class Files:
         return {"TLS_CLIENT_CA_FILE": str(path)}
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(150):
-        if condition():
-            return
-        time.sleep(0.1)
-    pytest.fail("the condition did not become true within 15 s")
+wait_until = functools.partial(waiting.wait_until, within_seconds=15)
 
 
 def loads(service: RunningService) -> int:
