@@ -323,11 +323,17 @@ def test_the_idempotency_key_sets_the_request_id(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["", "lib", "/lib/{id", "/lib/{}", "/lib/**/x", "/lib/{id=**}/x", "/lib/x:", "/lib/{a={b}}", "/lib//{9}"],
+    ["", "lib", "/lib/{id", "/lib/{}", "/lib/**/x", "/lib/{id=**}/x", "/lib/x:", "/lib/{a={b}}", "/lib//{9}", "/:x"],
 )
 def test_a_template_that_violates_the_grammar_is_rejected(template: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         PathTemplate.parse(template)
+
+
+def test_the_root_matches_only_itself() -> None:
+    root = PathTemplate.parse("/")
+    assert root.match("/") == {}
+    assert (root.match(""), root.match("/lib"), root.match("//")) == (None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ WHOLE_BODY = "*"
 _SEGMENT = r"(?:\*\*?|[^/{}*:]+)"
 _FIELD_PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 _VARIABLE = rf"\{{({_FIELD_PATH})(?:=({_SEGMENT}(?:/{_SEGMENT})*))?\}}"
-_TEMPLATE = re.compile(rf"(?P<path>/|(?:/(?:{_SEGMENT}|{_VARIABLE}))+)(?P<verb>:[^/{{}}*:]+)?")
+_TEMPLATE = re.compile(rf"(?P<path>(?:/(?:{_SEGMENT}|{_VARIABLE}))+)(?P<verb>:[^/{{}}*:]+)?|/")
+"""``/`` alone is beyond the grammar of http.proto, but grpc-gateway accepts it too."""
 _PART = re.compile(rf"{_VARIABLE}|{_SEGMENT}")
 _ENCODED_SLASH = re.compile("%(?=2[Ff])")
 
@@ -56,7 +57,7 @@ class PathTemplate:
         template = _TEMPLATE.fullmatch(text)
         if template is None:
             raise ValueError("a path must start with a slash, and have names, *, ** or {variables} between its slashes")
-        path, verb = template["path"], template["verb"] or ""
+        path, verb = template["path"] or "", template["verb"] or ""
         parts = [(part[1], part[2] or ("*" if part[1] else part[0])) for part in _PART.finditer(path)]
         segments = [segment for _, pattern in parts for segment in pattern.split("/")]
         if "**" in segments[:-1]:
