@@ -170,7 +170,7 @@ def test_every_command_reports_missing_privileges_with_advice(
     assert result.returncode == 1
     line, *other_lines = result.stderr.splitlines()
     if arguments[0] == "backup":
-        assert "that this account may read" in line
+        assert "this account may not read them" in line
     else:
         assert f"denied to user '{name}'" in line
         assert "deploy/sql/grants.sql" in line
