@@ -23,8 +23,8 @@ from typing import Any
 
 import grpc
 from google.type.money_pb2 import Money
-from payments.v1 import payments_pb2 as pb
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client.v1 import payments_pb2 as pb
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from bench.load import BenchError
 from bench.machine import database_version, description

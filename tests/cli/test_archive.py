@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pymysql
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.storage.payments import queries
 from tests.cli.conftest import Payments, Table

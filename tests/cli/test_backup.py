@@ -16,8 +16,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from payments import PaymentMethod, PaymentsClient
-from payments.v1 import payments_pb2 as pb
+from payments_client import PaymentMethod, PaymentsClient
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.cli.conftest import Payments, Table
 from tests.conftest import PROBABILITIES

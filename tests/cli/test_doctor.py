@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from payments import PaymentMethod, PaymentsClient
+from payments_client import PaymentMethod, PaymentsClient
 
 from server.config.settings import Settings
 from tests.cli.conftest import Payments, Table

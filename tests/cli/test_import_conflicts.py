@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.cli.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tests.support.databases import settings_of

@@ -50,7 +50,7 @@ def openapi_python_client(folder: Path) -> Command:
         "--config",
         "generator.yaml",
     ]
-    run(PYTHON, *generator, "--path", ROOT / DOCUMENT, "--output-path", "payments_client", folder=folder)
+    run(PYTHON, *generator, "--path", ROOT / DOCUMENT, "--output-path", "payments_rest", folder=folder)
     mypy = Path(sys.executable).with_name("mypy")
     run(mypy, "--strict", "--cache-dir", MYPY_CACHE, "--python-executable", PYTHON, "charge.py", folder=folder)
     return [PYTHON, "charge.py"]

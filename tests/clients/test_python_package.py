@@ -19,7 +19,7 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from payments import AsyncPaymentsClient, OutcomeUnknown, Payment, PaymentMethod, PaymentsClient, RequestIdReused
+from payments_client import AsyncPaymentsClient, OutcomeUnknown, Payment, PaymentMethod, PaymentsClient, RequestIdReused
 
 
 def charge(client: PaymentsClient, order_id: int) -> Decimal | None:

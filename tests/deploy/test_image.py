@@ -244,7 +244,7 @@ def test_the_image_has_the_packages_of_the_package_list_and_the_project_itself(i
 def test_installed_modules_are_compiled_because_the_service_cannot_write_files(image: Path) -> None:
     (packages,) = image.glob("lib/python*/site-packages")
 
-    for name in ("server", "payments", "starlette"):
+    for name in ("server", "payments_client", "starlette"):
         sources = {path.stem for path in (packages / name).glob("*.py")}
         compiled = {path.name.partition(".")[0] for path in (packages / name / "__pycache__").glob("*.pyc")}
         assert sources

@@ -18,7 +18,7 @@ import httpx
 import promql_parser
 import pytest
 import yaml
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 from prometheus_client.parser import text_string_to_metric_families
 from promql_parser import AggregateExpr, BinaryExpr, Expr, Matcher, MatchOp, VectorSelector
 

@@ -13,10 +13,10 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2
 from google.type.money_pb2 import Money
-from payments import AsyncPaymentsClient, PaymentMethod, PaymentsError, models
-from payments.errors import error_from_rpc
-from payments.v1 import payments_pb2 as pb
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client import AsyncPaymentsClient, PaymentMethod, PaymentsError, models
+from payments_client.errors import error_from_rpc
+from payments_client.v1 import payments_pb2 as pb
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.faults.record import (
     Call,

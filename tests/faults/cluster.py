@@ -20,8 +20,8 @@ from typing import Any, Self
 import grpc
 import pymysql
 from grpc_health.v1 import health_pb2
-from payments.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.conftest import PROBABILITIES
 from tests.faults.record import (

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from payments import PaymentsClient
+from payments_client import PaymentsClient
 
 
 def main(target: str, folder: Path, *, ignores_token: bool) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pymysql
 import pytest
 from grpc_health.v1 import health_pb2
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain.callers import NewApiKey, Role
 from server.storage import api_keys

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from payments import PaymentMethod, PaymentsClient
+from payments_client import PaymentMethod, PaymentsClient
 
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.requests import new_order_id

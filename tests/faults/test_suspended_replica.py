@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import grpc
 import pymysql
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver

@@ -16,9 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-import payments
+import payments_client
 import pytest
-from payments import AsyncPaymentsClient, PaymentMethod
+from payments_client import AsyncPaymentsClient, PaymentMethod
 
 from tests.conftest import PROBABILITIES
 from tests.support.databases import settings_of
@@ -107,7 +107,7 @@ def running_clients(system: System) -> Iterator[None]:
                     result = await client.refund(payment_id=payment.payment_id, amount=Decimal(3))
                     assert result.refund is not None
                     system.acknowledged.refund_ids.add(result.refund.refund_id)
-            except payments.OutcomeUnknown:
+            except payments_client.OutcomeUnknown:
                 pass  # an unacknowledged write may or may not have an event
             await asyncio.sleep(0.01)
 

@@ -13,7 +13,7 @@ from google.protobuf.json_format import SerializeToJsonError
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain import tokens
 from server.domain.errors import InvalidRequest, InvalidValue, PaymentsError

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import httpx
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.processors.faulty_processor import API_KEY, FakeRefund, Fault, FaultyProcessor
 from tests.support.databases import DatabaseServer, settings_of

@@ -7,8 +7,8 @@ from google.type.money_pb2 import Money
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from payments.v1 import payments_pb2 as pb
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client.v1 import payments_pb2 as pb
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from server.transport.grpc.health import LIVENESS, OVERALL
 from tests.support.running_service import RunningService

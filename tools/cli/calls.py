@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from payments import PaymentMethod, PaymentsClient, PaymentStatus, RefundState
+from payments_client import PaymentMethod, PaymentsClient, PaymentStatus, RefundState
 
 from tools.cli import options
 from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, Since, Until

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from payments import Payment, PaymentDetails, PaymentEvent, PaymentUpdate, Refund, RefundResult
+from payments_client import Payment, PaymentDetails, PaymentEvent, PaymentUpdate, Refund, RefundResult
 from rich import box
 from rich.console import Console
 from rich.table import Table

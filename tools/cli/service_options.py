@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import grpc
 import typer
-from payments import InvalidRequest, OutcomeUnknown, PaymentsClient, PaymentsError
+from payments_client import InvalidRequest, OutcomeUnknown, PaymentsClient, PaymentsError
 
 EXIT_OUTCOME_UNKNOWN = 4
 """The exit code of a command whose call may have succeeded."""

@@ -4,7 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
-from payments import PaymentsClient
+from payments_client import PaymentsClient
 
 from tools.cli.options import AsJson
 from tools.cli.output import print_event, print_json

@@ -40,7 +40,7 @@ GENERATED_PATTERNS = (
     "clients/python/src/**/*_pb2.pyi",
     "clients/python/src/**/*_pb2_grpc.py",
     "clients/python/src/**/*_pb2_grpc.pyi",
-    "clients/python/src/payments/service_config.json",
+    "clients/python/src/payments_client/service_config.json",
     "clients/go/**/*.pb.go",
     "clients/go/service_config.json",
     "clients/java/client/src/generated/java/**/*.java",
@@ -69,6 +69,7 @@ def generate(folder: Path) -> None:
     _copy_google_protos(folder / "proto" / "google")
     for template in TEMPLATES:
         buf("generate", f"--template={template}", f"--output={folder / CLIENTS}")
+    _move_python_stubs(folder / CLIENTS / "python" / "src")
     _copy_service_config(folder / CLIENTS)
     descriptor_set = folder / "protos.binpb"
     buf("build", "proto", "--exclude-imports", "--as-file-descriptor-set", f"--output={descriptor_set}")
@@ -78,10 +79,24 @@ def generate(folder: Path) -> None:
     document.write_text(openapi_document(folder / PROTO_DOCUMENT, protos), "utf-8")
 
 
+def _move_python_stubs(source: Path) -> None:
+    """Move the stubs from ``payments.v1``, a name that callers may use themselves, into ``payments_client``.
+
+    The generators can only name a module after its proto. The proto keeps its name, because the stubs register it: a
+    program can have only one file with these messages, and may have stubs of its own besides the client.
+    """
+    stubs = source / "payments_client" / "v1"
+    shutil.move(source / "payments" / "v1", stubs)
+    for path in stubs.iterdir():
+        text = path.read_text("utf-8").replace("from payments.v1 import", "from payments_client.v1 import")
+        text = text.replace("'payments.v1.payments_pb2'", "'payments_client.v1.payments_pb2'")
+        path.write_text(text, "utf-8")
+
+
 def _copy_service_config(clients: Path) -> None:
     config = SERVICE_CONFIG.read_text("utf-8")
     for copy, text in {
-        "python/src/payments/service_config.json": config,
+        "python/src/payments_client/service_config.json": config,
         "go/service_config.json": config,
         "java/client/src/main/resources/payments/service_config.json": config,
         "typescript/src/generated/service_config.ts": (

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
-from payments import Payment, PaymentsClient, PaymentsError
+from payments_client import Payment, PaymentsClient, PaymentsError
 
 from tools.operations.health_probe import health
 

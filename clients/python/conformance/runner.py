@@ -17,8 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import payments
-from payments import InvalidRequest, PaymentMethod, PaymentsClient, PaymentsError, PaymentStatus, RefundState
+import payments_client
+from payments_client import InvalidRequest, PaymentMethod, PaymentsClient, PaymentsError, PaymentStatus, RefundState
 
 Json = Any
 
@@ -37,7 +37,7 @@ _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "refund_states": lambda names: [RefundState(name) for name in names],
     "min_create_time": datetime.fromisoformat,
     "max_create_time": datetime.fromisoformat,
-    "charges": lambda charges: [payments.NewCharge(**from_json(charge)) for charge in charges],
+    "charges": lambda charges: [payments_client.NewCharge(**from_json(charge)) for charge in charges],
 }
 """Converters for the arguments that have no JSON type. Other arguments are passed unchanged."""
 
@@ -93,7 +93,7 @@ class Case:
         Raises:
             Mismatch: the events did not arrive in time.
         """
-        events: list[payments.PaymentEvent] = []
+        events: list[payments_client.PaymentEvent] = []
         deadline_seconds = time.monotonic() + _WATCH_TIMEOUT_SECONDS
         for update in self._client.watch_payments(resume_token=resume_token, timeout_seconds=_WATCH_TIMEOUT_SECONDS):
             if update.event is not None and payment_id in {None, update.event.payment.payment_id}:
@@ -162,7 +162,7 @@ class Case:
             raise Mismatch(f"{where} is {actual!r}, expected: {expected!r}")
 
 
-def as_result(outcome: payments.Payment | PaymentsError) -> Json:
+def as_result(outcome: payments_client.Payment | PaymentsError) -> Json:
     """Convert the outcome of one charge of a batch to the format of ``cases.json``."""
     if isinstance(outcome, PaymentsError):
         return {"payment": None, "error": error_as_json(outcome)}

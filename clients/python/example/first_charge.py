@@ -1,7 +1,7 @@
 import os
 from decimal import Decimal
 
-from payments import PaymentMethod, PaymentsClient
+from payments_client import PaymentMethod, PaymentsClient
 
 with PaymentsClient(os.environ.get("PAYMENTS_TARGET", "127.0.0.1:50051")) as client:
     payment = client.charge(order_id=342, amount=Decimal("561.00"), method=PaymentMethod.UPI)

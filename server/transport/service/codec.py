@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import status_pb2
 from google.type import money_pb2
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain import listing, tokens
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue

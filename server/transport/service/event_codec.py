@@ -1,6 +1,6 @@
 """Convert the messages of the event stream to domain types, and back."""
 
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain import tokens
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue

@@ -13,8 +13,8 @@ from typing import Any
 
 import grpc
 import pytest
-from payments.v1 import payments_pb2 as pb
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client.v1 import payments_pb2 as pb
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.support import programs
 from tests.support.certificates import Authority

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import grpc
-import payments
+import payments_client
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from google.type.money_pb2 import Money
-from payments import AsyncPaymentsClient, PaymentMethod, PaymentsClient, PaymentStatus, RefundState
-from payments.v1 import payments_pb2 as pb
-from payments.v1.payments_pb2_grpc import PaymentServiceServicer, add_PaymentServiceServicer_to_server
+from payments_client import AsyncPaymentsClient, PaymentMethod, PaymentsClient, PaymentStatus, RefundState
+from payments_client.v1 import payments_pb2 as pb
+from payments_client.v1.payments_pb2_grpc import PaymentServiceServicer, add_PaymentServiceServicer_to_server
 
 from tests.support.running_service import RunningService
 
@@ -186,7 +186,7 @@ def test_two_charges_without_a_request_id_are_two_payments(client: Client, order
 def test_the_same_request_id_with_other_arguments_is_an_error(client: Client, order_id: int) -> None:
     request_id = f"order-{order_id}"
     client.charge(order_id=order_id, amount=Decimal(5), method=PaymentMethod.UPI, request_id=request_id)
-    with pytest.raises(payments.RequestIdReused) as raised:
+    with pytest.raises(payments_client.RequestIdReused) as raised:
         client.charge(order_id=order_id, amount=Decimal(6), method=PaymentMethod.UPI, request_id=request_id)
     assert raised.value.code is grpc.StatusCode.ALREADY_EXISTS
     assert raised.value.reason == "REQUEST_ID_REUSED"
@@ -194,7 +194,7 @@ def test_the_same_request_id_with_other_arguments_is_an_error(client: Client, or
 
 
 def test_an_invalid_charge_names_every_invalid_field(client: Client) -> None:
-    with pytest.raises(payments.InvalidRequest) as raised:
+    with pytest.raises(payments_client.InvalidRequest) as raised:
         client.charge(order_id=0, amount=Decimal("10.50"), currency="JPY", request_id="")
     fields = [violation.field for violation in raised.value.violations]
     assert sorted(each.partition(".")[0] for each in fields) == ["amount", "order_id", "request_id"]
@@ -217,26 +217,26 @@ def test_a_batch_returns_a_payment_or_an_error_for_each_charge(client: Client, o
     request_id = f"batch-{order_id}"
     charged_payment, rejected, reused = client.batch_charge(
         [
-            payments.NewCharge(
+            payments_client.NewCharge(
                 order_id=order_id, amount=Decimal("5.00"), method=PaymentMethod.UPI, request_id=f"batch-{order_id}"
             ),
-            payments.NewCharge(order_id=0, amount=Decimal("-1.00")),
-            payments.NewCharge(order_id=order_id, amount=Decimal("6.00"), request_id=request_id),
+            payments_client.NewCharge(order_id=0, amount=Decimal("-1.00")),
+            payments_client.NewCharge(order_id=order_id, amount=Decimal("6.00"), request_id=request_id),
         ]
     )
-    assert isinstance(charged_payment, payments.Payment)
+    assert isinstance(charged_payment, payments_client.Payment)
     assert (charged_payment.amount, charged_payment.status) == (Decimal("5.00"), "SUCCEEDED")
-    assert isinstance(rejected, payments.InvalidRequest)
+    assert isinstance(rejected, payments_client.InvalidRequest)
     assert [violation.field for violation in rejected.violations] == ["order_id", "amount"]
     assert rejected.request_id
     assert rejected.call_id
-    assert isinstance(reused, payments.RequestIdReused)
+    assert isinstance(reused, payments_client.RequestIdReused)
     assert (reused.reason, reused.request_id) == ("REQUEST_ID_REUSED", request_id)
     assert [payment.payment_id for payment in client.list_payments(order_id=order_id)] == [charged_payment.payment_id]
 
 
 def test_an_empty_batch_is_invalid(client: Client) -> None:
-    with pytest.raises(payments.InvalidRequest):
+    with pytest.raises(payments_client.InvalidRequest):
         client.batch_charge([])
 
 
@@ -249,7 +249,7 @@ def test_a_payment_can_be_refunded_in_parts_and_then_in_full(client: Client, ord
     assert partial.refund is not None
     assert (partial.refund.payment_id, partial.refund.reason) == (payment_id, "damaged")
     assert (str(partial.refund.amount), partial.refund.currency) == ("2.50", "INR")
-    assert partial.refund.status is payments.RefundStatus.SUCCEEDED
+    assert partial.refund.status is payments_client.RefundStatus.SUCCEEDED
     assert partial.refund.create_time.tzinfo is UTC
     assert (str(partial.payment.refunded_amount), partial.payment.refund_state) == ("2.50", RefundState.PARTIAL)
     rest = client.refund(payment_id=payment_id)
@@ -257,7 +257,7 @@ def test_a_payment_can_be_refunded_in_parts_and_then_in_full(client: Client, ord
     assert rest.refund.amount == Decimal("7.50")
     assert (rest.payment.refunded_amount, rest.payment.refund_state) == (Decimal(10), RefundState.FULL)
     details = client.get_payment(payment_id=payment_id)
-    assert details == payments.PaymentDetails(payment=rest.payment, refunds=(partial.refund, rest.refund))
+    assert details == payments_client.PaymentDetails(payment=rest.payment, refunds=(partial.refund, rest.refund))
 
 
 def test_the_same_request_id_refunds_once(client: Client, order_id: int) -> None:
@@ -271,13 +271,13 @@ def test_the_same_request_id_refunds_once(client: Client, order_id: int) -> None
 
 def test_a_refund_above_the_remaining_amount_is_an_error(client: Client, order_id: int) -> None:
     payment_id = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI).payment_id
-    with pytest.raises(payments.RefundExceedsPayment):
+    with pytest.raises(payments_client.RefundExceedsPayment):
         client.refund(payment_id=payment_id, amount=Decimal("10.01"))
 
 
 def test_a_failed_payment_cannot_be_refunded(client: Client, order_id: int) -> None:
     payment_id = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.CARD).payment_id
-    with pytest.raises(payments.PaymentFailed):
+    with pytest.raises(payments_client.PaymentFailed):
         client.refund(payment_id=payment_id)
 
 
@@ -289,11 +289,11 @@ def test_an_unknown_payment_is_not_found(client: Client) -> None:
         lambda: list(client.list_refunds(payment_id=2**62)),
         lambda: client.list_refunds_page(payment_id=2**62),
     ):
-        with pytest.raises(payments.PaymentNotFound):
+        with pytest.raises(payments_client.PaymentNotFound):
             find()
 
 
-def refund_in_parts(client: Client, order_id: int, count: int) -> tuple[int, list[payments.Refund]]:
+def refund_in_parts(client: Client, order_id: int, count: int) -> tuple[int, list[payments_client.Refund]]:
     """Create a payment, refund it ``count`` times, and return its id and the refunds."""
     payment_id = client.charge(order_id=order_id, amount=Decimal(10_000), method=PaymentMethod.UPI).payment_id
     results = [client.refund(payment_id=payment_id, amount=Decimal(number)) for number in range(1, count + 1)]
@@ -311,9 +311,9 @@ def test_a_page_of_refunds_has_a_token_for_the_next_page(client: Client, order_i
     first = client.list_refunds_page(payment_id=payment_id, page_size=2)
     assert list(first.refunds) == refunds[:2]
     second = client.list_refunds_page(payment_id=payment_id, page_size=2, page_token=first.next_page_token)
-    assert second == payments.RefundPage(refunds=(refunds[2],), next_page_token="")
+    assert second == payments_client.RefundPage(refunds=(refunds[2],), next_page_token="")
     assert list(client.list_refunds(payment_id=payment_id, page_token=first.next_page_token)) == refunds[2:]
-    with pytest.raises(payments.InvalidRequest) as raised:
+    with pytest.raises(payments_client.InvalidRequest) as raised:
         client.list_refunds_page(payment_id=payment_id + 1, page_token=first.next_page_token)
     assert [violation.field for violation in raised.value.violations] == ["page_token"]
 
@@ -331,7 +331,9 @@ def test_a_payment_with_many_refunds_has_the_first_ones_and_a_token_for_the_rest
 
 def test_a_payment_is_found_by_its_reference(client: Client, order_id: int) -> None:
     payment = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI)
-    assert client.get_payment(reference=payment.reference) == payments.PaymentDetails(payment=payment, refunds=())
+    assert client.get_payment(reference=payment.reference) == payments_client.PaymentDetails(
+        payment=payment, refunds=()
+    )
 
 
 def test_a_list_covers_all_pages_newest_first_or_oldest_first(client: Client, order_id: int) -> None:
@@ -350,7 +352,7 @@ def test_a_page_has_a_token_for_the_next_page_and_a_total_on_request(client: Cli
     assert (len(first.payments), first.total_size) == (2, 3)
     second = client.list_payments_page(order_id=order_id, page_size=2, page_token=first.next_page_token)
     assert (len(second.payments), second.next_page_token, second.total_size) == (1, "", None)
-    with pytest.raises(payments.InvalidRequest) as raised:
+    with pytest.raises(payments_client.InvalidRequest) as raised:
         client.list_payments_page(order_id=order_id + 1, page_token=first.next_page_token)
     assert [violation.field for violation in raised.value.violations] == ["page_token"]
 
@@ -363,7 +365,7 @@ def test_a_list_contains_the_payments_that_match_every_condition(client: Client,
     assert upi.create_time is not None
     assert cod.create_time is not None
 
-    def list_with(**conditions: Any) -> list[payments.Payment]:  # noqa: ANN401 - the conditions are typed where they are defined
+    def list_with(**conditions: Any) -> list[payments_client.Payment]:  # noqa: ANN401 - the conditions are typed where they are defined
         return list(client.list_payments(order_id=order_id, order_by="create_time asc", **conditions))
 
     assert list_with() == [upi, card, cod]
@@ -388,7 +390,7 @@ def test_conditions_of_invalid_types_are_rejected_when_the_list_is_requested(cli
 
 def test_conditions_that_the_service_rejects_fail_during_iteration(client: Client) -> None:
     iterator = client.list_payments(order_by="amount")
-    with pytest.raises(payments.InvalidRequest) as raised:
+    with pytest.raises(payments_client.InvalidRequest) as raised:
         next(iterator)
     assert [violation.field for violation in raised.value.violations] == ["order_by"]
 
@@ -397,7 +399,7 @@ def test_both_clients_return_equal_payments(service: RunningService, order_id: i
     with PaymentsClient(service.target) as blocking:
         charged = blocking.charge(order_id=order_id, amount=Decimal("561.00"), method=PaymentMethod.UPI)
 
-    async def find() -> list[payments.Payment]:
+    async def find() -> list[payments_client.Payment]:
         async with AsyncPaymentsClient(service.target) as client:
             return [payment async for payment in client.list_payments(order_id=order_id)]
 
@@ -429,7 +431,7 @@ def test_many_threads_share_one_client(service: RunningService, order_id: int) -
 # Watching
 
 
-def next_event(updates: Iterator[payments.PaymentUpdate]) -> payments.PaymentEvent:
+def next_event(updates: Iterator[payments_client.PaymentUpdate]) -> payments_client.PaymentEvent:
     """Return the next event, and skip heartbeats."""
     return next(update.event for update in updates if update.event is not None)
 
@@ -446,8 +448,8 @@ def test_a_watch_returns_the_events_of_a_payment_in_order(client: Client, order_
         2,
     )
     charged_event, refund_event = list(seen)
-    assert charged_event == payments.PaymentEvent(
-        type=payments.PaymentEventType.CHARGED,
+    assert charged_event == payments_client.PaymentEvent(
+        type=payments_client.PaymentEventType.CHARGED,
         event_time=payment.create_time,
         payment=payment,
         refund=None,
@@ -455,8 +457,8 @@ def test_a_watch_returns_the_events_of_a_payment_in_order(client: Client, order_
         request_id=f"c{order_id}",
     )
     assert refunded.refund is not None
-    assert refund_event == payments.PaymentEvent(
-        type=payments.PaymentEventType.REFUNDED,
+    assert refund_event == payments_client.PaymentEvent(
+        type=payments_client.PaymentEventType.REFUNDED,
         event_time=refunded.refund.create_time,
         payment=refunded.payment,
         refund=refunded.refund,
@@ -472,7 +474,7 @@ def test_a_watch_returns_the_events_of_a_payment_in_order(client: Client, order_
 
 def test_an_altered_resume_token_is_rejected(client: Client) -> None:
     token = next(client.watch_payments()).resume_token
-    with pytest.raises(payments.InvalidRequest) as raised:
+    with pytest.raises(payments_client.InvalidRequest) as raised:
         next(client.watch_payments(resume_token=token[:-1] + ("A" if token[-1] != "A" else "B")))
     assert [violation.field for violation in raised.value.violations] == ["resume_token"]
 
@@ -692,7 +694,7 @@ def serving(fake: FakeService, credentials: grpc.ServerCredentials | None = None
         server.stop(None).wait()
 
 
-def charge(client: Client, *, timeout_seconds: float | None = None) -> payments.Payment:
+def charge(client: Client, *, timeout_seconds: float | None = None) -> payments_client.Payment:
     """Make a charge with fixed arguments."""
     return client.charge(order_id=1, amount=Decimal(1), timeout_seconds=timeout_seconds)
 
@@ -711,7 +713,7 @@ def test_a_charge_is_retried_with_the_same_request_id_until_it_succeeds(
 
 
 def test_a_batch_is_retried_with_the_same_request_ids_until_it_succeeds(connect: ClientFactory) -> None:
-    charges = [payments.NewCharge(order_id=1, amount=Decimal(1)) for _ in range(3)]
+    charges = [payments_client.NewCharge(order_id=1, amount=Decimal(1)) for _ in range(3)]
     with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE, "", 0.05)] * 8))) as fake:
         assert len(connect(fake.target).batch_charge(charges)) == 3
     assert len(fake.requests) == 9
@@ -736,7 +738,7 @@ def test_retries_wait_for_the_retry_delay_of_the_service(connect: ClientFactory)
 def test_a_permanent_error_is_not_retried(connect: ClientFactory, code: grpc.StatusCode) -> None:
     with serving(FakeService(failures=iter([failure(code)]))) as fake:
         client = connect(fake.target)
-        with pytest.raises(payments.PaymentsError) as raised:
+        with pytest.raises(payments_client.PaymentsError) as raised:
             charge(client)
     assert raised.value.code is code
     assert len(fake.requests) == 1
@@ -746,7 +748,7 @@ def test_the_deadline_covers_all_attempts(connect: ClientFactory) -> None:
     with serving(FakeService(failures=itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE)))) as fake:
         client = connect(fake.target, timeout_seconds=2)
         started_seconds = time.monotonic()
-        with pytest.raises(payments.Unavailable, match="failed on demand") as raised:
+        with pytest.raises(payments_client.Unavailable, match="failed on demand") as raised:
             charge(client)
     assert time.monotonic() - started_seconds < 2.5
     assert len(fake.requests) > 5
@@ -759,10 +761,10 @@ def test_a_call_can_have_its_own_deadline(connect: ClientFactory) -> None:
     with serving(FakeService(seconds_per_call=1)) as fake:
         client = connect(fake.target)
         started_seconds = time.monotonic()
-        with pytest.raises(payments.DeadlineExceeded) as raised:
+        with pytest.raises(payments_client.DeadlineExceeded) as raised:
             charge(client, timeout_seconds=0.2)
         assert time.monotonic() - started_seconds < 0.9
-        assert isinstance(raised.value, payments.OutcomeUnknown)
+        assert isinstance(raised.value, payments_client.OutcomeUnknown)
         (request,) = fake.requests
         assert isinstance(request, pb.ChargeRequest)
         assert raised.value.request_id == request.request_id
@@ -772,7 +774,7 @@ def test_a_stopped_service_is_unavailable(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         pass
     client = connect(fake.target, timeout_seconds=2)
-    with pytest.raises(payments.Unavailable, match="Connection refused") as raised:
+    with pytest.raises(payments_client.Unavailable, match="Connection refused") as raised:
         charge(client)
     assert (raised.value.reason, raised.value.call_id) == ("", None)
     assert raised.value.request_id
@@ -781,14 +783,14 @@ def test_a_stopped_service_is_unavailable(connect: ClientFactory) -> None:
 def test_a_pending_payment_cannot_be_refunded_yet(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         client = connect(fake.target)
-        with pytest.raises(payments.PaymentPending, match="payment 7 is pending"):
+        with pytest.raises(payments_client.PaymentPending, match="payment 7 is pending"):
             client.refund(payment_id=7)
 
 
 def test_an_error_without_a_reason_leaves_the_outcome_unknown(connect: ClientFactory) -> None:
     with serving(FakeService()) as fake:
         client = connect(fake.target)
-        with pytest.raises(payments.OutcomeUnknown, match="cannot get 7"):
+        with pytest.raises(payments_client.OutcomeUnknown, match="cannot get 7"):
             client.get_payment(payment_id=7)
 
 
@@ -846,9 +848,9 @@ def test_refunds_of_an_unknown_payment_raise_payment_not_found(connect: ClientFa
     with serving(FakeService(failures=iter([missing, missing]))) as fake:
         client = connect(fake.target)
         iterator = client.list_refunds(payment_id=7)
-        with pytest.raises(payments.PaymentNotFound):
+        with pytest.raises(payments_client.PaymentNotFound):
             next(iterator)
-        with pytest.raises(payments.PaymentNotFound):
+        with pytest.raises(payments_client.PaymentNotFound):
             client.list_refunds_page(payment_id=7)
     assert len(fake.requests) == 2
 
@@ -882,7 +884,7 @@ def test_a_permanent_error_ends_a_watch(connect: ClientFactory) -> None:
     failures = iter([failure(grpc.StatusCode.FAILED_PRECONDITION, "RESUME_TOKEN_EXPIRED")])
     with (
         serving(FakeService(failures=failures, events_per_stream=0)) as fake,
-        pytest.raises(payments.ResumeTokenExpired),
+        pytest.raises(payments_client.ResumeTokenExpired),
     ):
         next(connect(fake.target).watch_payments(resume_token="7"))
     assert len(fake.requests) == 1
@@ -890,7 +892,10 @@ def test_a_permanent_error_ends_a_watch(connect: ClientFactory) -> None:
 
 def test_a_watch_gives_up_when_the_service_is_unavailable_longer_than_its_timeout(connect: ClientFactory) -> None:
     failures = itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE))
-    with serving(FakeService(failures=failures, events_per_stream=0)) as fake, pytest.raises(payments.Unavailable):
+    with (
+        serving(FakeService(failures=failures, events_per_stream=0)) as fake,
+        pytest.raises(payments_client.Unavailable),
+    ):
         next(connect(fake.target).watch_payments(timeout_seconds=1))
     assert len(fake.requests) > 1
 
@@ -976,7 +981,7 @@ def test_a_connection_can_be_encrypted(connect: ClientFactory) -> None:
     with serving(FakeService(), grpc.ssl_server_credentials([(key_pem, certificate)])) as fake:
         assert charge(connect(fake.target, credentials=grpc.ssl_channel_credentials(certificate))).payment_id == 7
         client = connect(fake.target, credentials=grpc.ssl_channel_credentials(), timeout_seconds=2)
-        with pytest.raises(payments.Unavailable):
+        with pytest.raises(payments_client.Unavailable):
             charge(client)
 
 

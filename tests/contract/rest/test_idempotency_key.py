@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.transport.rest.gateway.idempotency import fill_request_ids
 from server.transport.service.codec import MAX_BATCH

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from payments import PaymentMethod, PaymentsClient, RefundState
+from payments_client import PaymentMethod, PaymentsClient, RefundState
 
 from bench.peers.legacy.table import TABLE
 from tests.conftest import PROBABILITIES

@@ -7,7 +7,7 @@ import grpc
 import pymysql
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from bench.peers.legacy.table import TABLE
 from tests.conftest import PROBABILITIES

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from google.rpc import code_pb2
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support.drivers.calls import CallFailed, Driver, fill_from_details
 from tests.support.drivers.requests import FAILING, charge, new_order_id, new_request_id

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import grpc
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import SUCCEEDING, amount_of, charge, new_order_id, new_request_id, refund

@@ -1,7 +1,7 @@
 """The contract of GetPayment."""
 
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support.drivers.calls import CallFailed, Driver
 from tests.support.drivers.requests import charge, refund

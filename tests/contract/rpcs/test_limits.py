@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import grpc
 import httpx
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from server.domain.callers import Role

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain import tokens
 from server.transport.service import codec

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from google.type.money_pb2 import Money
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support.drivers.calls import CallFailed, Driver
 from tests.support.drivers.requests import FAILING, amount_of, charge, money, new_request_id, refund

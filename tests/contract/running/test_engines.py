@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 
 import grpc
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from tests.support.drivers import http2_peer

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed, health_stub

@@ -14,8 +14,8 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
-from payments import PaymentsClient
-from payments.v1 import payments_pb2 as pb
+from payments_client import PaymentsClient
+from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from tests.support import waiting

@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from payments import PaymentsClient
-from payments.v1 import payments_pb2 as pb
+from payments_client import PaymentsClient
+from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from server.domain.callers import NewApiKey, Role

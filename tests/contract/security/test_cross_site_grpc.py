@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import grpc
 import httpx
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed

@@ -8,7 +8,7 @@ import grpc
 import httpx
 import pytest
 from google.type import money_pb2
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain.callers import NewApiKey, Role
 from tests.support.databases import DatabaseServer

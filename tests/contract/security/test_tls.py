@@ -16,8 +16,8 @@ import httpx
 import pytest
 from cryptography import x509
 from grpc_health.v1.health_pb2 import HealthCheckRequest
-from payments import PaymentsClient, PaymentsError
-from payments.v1 import payments_pb2 as pb
+from payments_client import PaymentsClient, PaymentsError
+from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from server.domain.callers import Role

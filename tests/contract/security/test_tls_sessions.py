@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from grpc.experimental.session_cache import ssl_session_cache_lru
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support.certificates import Authority, Issued
 from tests.support.drivers.calls import GrpcDriver, call_failed

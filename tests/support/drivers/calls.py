@@ -6,8 +6,8 @@ from typing import Any, Protocol, TypeVar, cast
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
-from payments.v1 import payments_pb2 as pb
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client.v1 import payments_pb2 as pb
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

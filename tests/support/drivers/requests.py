@@ -5,7 +5,7 @@ import secrets
 from decimal import Decimal
 
 from google.type.money_pb2 import Money
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 SUCCEEDING = pb.PAYMENT_METHOD_UPI
 """A method for which the servers of the tests approve every charge."""

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support.drivers.calls import TIMEOUT_SECONDS, CallFailed, fill_from_details
 from tests.support.drivers.requests import SUCCEEDING, amount_of, money

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import httpx
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from tests.support import waiting
 from tests.support.certificates import Authority, Issued

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import grpc
-import payments
+import payments_client
 import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
@@ -19,10 +19,10 @@ from google.rpc import error_details_pb2, status_pb2
 from google.type.money_pb2 import Money
 from hypothesis import given
 from hypothesis import strategies as st
-from payments import _channel, _messages
-from payments._retries import Attempts, Resumptions
-from payments.errors import error_from_rpc
-from payments.v1 import payments_pb2 as pb
+from payments_client import _channel, _messages
+from payments_client._retries import Attempts, Resumptions
+from payments_client.errors import error_from_rpc
+from payments_client.v1 import payments_pb2 as pb
 
 ROOT = Path(__file__).parents[3]
 
@@ -147,14 +147,14 @@ def test_a_time_that_is_not_a_datetime_is_rejected(time: object) -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "prefix"),
     [
-        (payments.PaymentMethod, pb.PaymentMethod, "PAYMENT_METHOD_"),
-        (payments.PaymentStatus, pb.PaymentStatus, "PAYMENT_STATUS_"),
-        (payments.RefundState, pb.RefundState, "REFUND_STATE_"),
-        (payments.RefundStatus, pb.RefundStatus, "REFUND_STATUS_"),
+        (payments_client.PaymentMethod, pb.PaymentMethod, "PAYMENT_METHOD_"),
+        (payments_client.PaymentStatus, pb.PaymentStatus, "PAYMENT_STATUS_"),
+        (payments_client.RefundState, pb.RefundState, "REFUND_STATE_"),
+        (payments_client.RefundStatus, pb.RefundStatus, "REFUND_STATUS_"),
     ],
 )
 def test_the_enums_have_every_value_of_the_contract(
-    ours: type[payments.PaymentMethod], theirs: type[pb.PaymentMethod], prefix: str
+    ours: type[payments_client.PaymentMethod], theirs: type[pb.PaymentMethod], prefix: str
 ) -> None:
     expected = {name.removeprefix(prefix) for name in theirs.keys()}  # noqa: SIM118 - a protobuf enum is not a mapping
     assert {str(member) for member in ours} == expected - {"UNSPECIFIED"} | {"UNKNOWN"}
@@ -178,17 +178,17 @@ def test_every_value_of_the_contract_is_read_as_the_member_with_its_name() -> No
 def test_values_from_a_newer_service_are_unknown_and_not_an_error() -> None:
     payment = pb.Payment.FromString(bytes([4 << 3, 99, 6 << 3, 98, 10 << 3, 97]))
     read = _messages.payment(payment)
-    assert read.method is payments.PaymentMethod.UNKNOWN
-    assert read.status is payments.PaymentStatus.UNKNOWN
-    assert read.refund_state is payments.RefundState.UNKNOWN
-    assert _messages.refund(pb.Refund.FromString(bytes([4 << 3, 99]))).status is payments.RefundStatus.UNKNOWN
+    assert read.method is payments_client.PaymentMethod.UNKNOWN
+    assert read.status is payments_client.PaymentStatus.UNKNOWN
+    assert read.refund_state is payments_client.RefundState.UNKNOWN
+    assert _messages.refund(pb.Refund.FromString(bytes([4 << 3, 99]))).status is payments_client.RefundStatus.UNKNOWN
 
 
 def test_unknown_cannot_be_requested() -> None:
     with pytest.raises(ValueError, match="cannot be sent"):
-        charge_request(method=payments.PaymentMethod.UNKNOWN)
+        charge_request(method=payments_client.PaymentMethod.UNKNOWN)
     with pytest.raises(ValueError, match="cannot be sent"):
-        list_request(statuses=[payments.PaymentStatus.UNKNOWN])
+        list_request(statuses=[payments_client.PaymentStatus.UNKNOWN])
 
 
 def test_a_nonexistent_method_is_rejected() -> None:
@@ -201,7 +201,7 @@ def test_a_nonexistent_method_is_rejected() -> None:
 
 def test_a_charge_has_all_given_values() -> None:
     request = charge_request(
-        Decimal("561.50"), order_id=342, currency="INR", method=payments.PaymentMethod.UPI, request_id="mine"
+        Decimal("561.50"), order_id=342, currency="INR", method=payments_client.PaymentMethod.UPI, request_id="mine"
     )
     assert request == pb.ChargeRequest(
         order_id=342,
@@ -259,11 +259,11 @@ def test_a_payment_is_requested_by_exactly_one_key() -> None:
 
 
 def test_every_condition_of_a_list_reaches_the_filter() -> None:
-    conditions: payments.PaymentConditions = {
+    conditions: payments_client.PaymentConditions = {
         "order_id": 0,
-        "methods": [payments.PaymentMethod.UPI, payments.PaymentMethod.OTHER],
-        "statuses": iter([payments.PaymentStatus.FAILED]),
-        "refund_states": {payments.RefundState.PARTIAL},
+        "methods": [payments_client.PaymentMethod.UPI, payments_client.PaymentMethod.OTHER],
+        "statuses": iter([payments_client.PaymentStatus.FAILED]),
+        "refund_states": {payments_client.RefundState.PARTIAL},
         "reference": "E-1",
         "min_amount": Decimal("-1.00"),
         "max_amount": Decimal("1.25"),
@@ -295,7 +295,7 @@ def test_every_condition_of_a_list_reaches_the_filter() -> None:
 
 
 def test_conditions_of_none_are_ignored() -> None:
-    nothing = dict.fromkeys(payments.PaymentConditions.__annotations__)
+    nothing = dict.fromkeys(payments_client.PaymentConditions.__annotations__)
     assert list_request(**nothing) == list_request() == pb.ListPaymentsRequest(filter=pb.PaymentFilter())
 
 
@@ -320,18 +320,18 @@ def test_all_fields_of_a_payment_are_read() -> None:
         refunded_amount=Money(currency_code="INR", units=1, nanos=500_000_000),
         refund_state=pb.REFUND_STATE_PARTIAL,
     )
-    assert _messages.payment(message) == payments.Payment(
+    assert _messages.payment(message) == payments_client.Payment(
         payment_id=2**53 + 1,
         order_id=342,
         amount=Decimal("561.00"),
         currency="INR",
-        method=payments.PaymentMethod.OTHER,
+        method=payments_client.PaymentMethod.OTHER,
         other_method="cheque",
-        status=payments.PaymentStatus.SUCCEEDED,
+        status=payments_client.PaymentStatus.SUCCEEDED,
         reference="ECI20250910-1A2B",
         create_time=datetime(2025, 9, 10, 0, 0, 0, 1, tzinfo=UTC),
         refunded_amount=Decimal("1.50"),
-        refund_state=payments.RefundState.PARTIAL,
+        refund_state=payments_client.RefundState.PARTIAL,
     )
 
 
@@ -354,12 +354,12 @@ def test_all_fields_of_a_refund_are_read() -> None:
         reason="damaged",
         create_time=Timestamp(seconds=1_757_462_400),
     )
-    expected = payments.Refund(
+    expected = payments_client.Refund(
         refund_id=3,
         payment_id=7,
         amount=Decimal("1.00"),
         currency="INR",
-        status=payments.RefundStatus.SUCCEEDED,
+        status=payments_client.RefundStatus.SUCCEEDED,
         reason="damaged",
         create_time=datetime(2025, 9, 10, tzinfo=UTC),
     )
@@ -372,7 +372,7 @@ def test_all_fields_of_a_refund_are_read() -> None:
     )
     assert (details.refunds, details.next_refunds_page_token) == ((expected,), "t")
     page = _messages.refund_page(pb.ListRefundsResponse(refunds=[message], next_page_token="t"))
-    assert page == payments.RefundPage(refunds=(expected,), next_page_token="t")
+    assert page == payments_client.RefundPage(refunds=(expected,), next_page_token="t")
 
 
 def test_the_refund_is_none_if_an_earlier_system_made_it() -> None:
@@ -412,31 +412,31 @@ def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
 @pytest.mark.parametrize(
     ("code", "reason", "kind"),
     [
-        (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", payments.InvalidRequest),
-        (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND", payments.PaymentNotFound),
-        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_FAILED", payments.PaymentFailed),
-        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING", payments.PaymentPending),
-        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_ARCHIVED", payments.PaymentArchived),
-        (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT", payments.RefundExceedsPayment),
-        (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", payments.RequestIdReused),
-        (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", payments.Unavailable),
-        (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", payments.Unavailable),
-        (grpc.StatusCode.UNAVAILABLE, "READER_TOO_SLOW", payments.Unavailable),
-        (grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE", payments.Unavailable),
-        (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", payments.Unauthenticated),
-        (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", payments.Unauthenticated),
-        (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_INVALID", payments.Unauthenticated),
-        (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", payments.PermissionDenied),
-        (grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED", payments.PermissionDenied),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", payments.Overloaded),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", payments.Overloaded),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG", payments.DeadlineExceeded),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", payments.DeadlineExceeded),
-        (grpc.StatusCode.INTERNAL, "INTERNAL", payments.InternalError),
+        (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", payments_client.InvalidRequest),
+        (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND", payments_client.PaymentNotFound),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_FAILED", payments_client.PaymentFailed),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING", payments_client.PaymentPending),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_ARCHIVED", payments_client.PaymentArchived),
+        (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT", payments_client.RefundExceedsPayment),
+        (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", payments_client.RequestIdReused),
+        (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", payments_client.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", payments_client.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "READER_TOO_SLOW", payments_client.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE", payments_client.Unavailable),
+        (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", payments_client.Unauthenticated),
+        (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", payments_client.Unauthenticated),
+        (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_INVALID", payments_client.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", payments_client.PermissionDenied),
+        (grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED", payments_client.PermissionDenied),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", payments_client.Overloaded),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", payments_client.Overloaded),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG", payments_client.DeadlineExceeded),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", payments_client.DeadlineExceeded),
+        (grpc.StatusCode.INTERNAL, "INTERNAL", payments_client.InternalError),
     ],
 )
 def test_each_reason_of_the_contract_has_an_exception(
-    code: grpc.StatusCode, reason: str, kind: type[payments.PaymentsError]
+    code: grpc.StatusCode, reason: str, kind: type[payments_client.PaymentsError]
 ) -> None:
     cause = rpc_error(code, info(reason))
     error = error_from_rpc(cause, "mine")
@@ -454,26 +454,26 @@ def test_every_reason_in_the_contract_has_an_exception() -> None:
     for reason in reasons:
         # This code has no exception of its own, so only the reason can decide.
         error = error_from_rpc(rpc_error(grpc.StatusCode.DATA_LOSS, info(reason)), None)
-        assert type(error) is not payments.PaymentsError, reason
+        assert type(error) is not payments_client.PaymentsError, reason
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (grpc.StatusCode.INVALID_ARGUMENT, payments.InvalidRequest),
-        (grpc.StatusCode.UNAVAILABLE, payments.Unavailable),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, payments.PaymentsError),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, payments.DeadlineExceeded),
-        (grpc.StatusCode.INTERNAL, payments.InternalError),
-        (grpc.StatusCode.CANCELLED, payments.OutcomeUnknown),
-        (grpc.StatusCode.UNKNOWN, payments.OutcomeUnknown),
-        (grpc.StatusCode.NOT_FOUND, payments.PaymentsError),
-        (grpc.StatusCode.UNAUTHENTICATED, payments.Unauthenticated),
-        (grpc.StatusCode.PERMISSION_DENIED, payments.PermissionDenied),
+        (grpc.StatusCode.INVALID_ARGUMENT, payments_client.InvalidRequest),
+        (grpc.StatusCode.UNAVAILABLE, payments_client.Unavailable),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, payments_client.PaymentsError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, payments_client.DeadlineExceeded),
+        (grpc.StatusCode.INTERNAL, payments_client.InternalError),
+        (grpc.StatusCode.CANCELLED, payments_client.OutcomeUnknown),
+        (grpc.StatusCode.UNKNOWN, payments_client.OutcomeUnknown),
+        (grpc.StatusCode.NOT_FOUND, payments_client.PaymentsError),
+        (grpc.StatusCode.UNAUTHENTICATED, payments_client.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, payments_client.PermissionDenied),
     ],
 )
 def test_the_exception_for_an_error_from_grpc_itself_depends_on_its_code(
-    code: grpc.StatusCode, kind: type[payments.PaymentsError]
+    code: grpc.StatusCode, kind: type[payments_client.PaymentsError]
 ) -> None:
     error = error_from_rpc(grpc.aio.AioRpcError(code, None, None, None), None)
     assert type(error) is kind
@@ -482,20 +482,20 @@ def test_the_exception_for_an_error_from_grpc_itself_depends_on_its_code(
 
 def test_the_exception_for_an_unknown_reason_depends_on_the_code_and_has_the_reason() -> None:
     error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, info("MOON_IN_THE_WAY")), None)
-    assert type(error) is payments.Unavailable
+    assert type(error) is payments_client.Unavailable
     assert error.reason == "MOON_IN_THE_WAY"
 
 
 def test_a_reason_from_another_domain_is_ignored() -> None:
     error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, info("PAYMENT_FAILED", "proxy.example")), None)
-    assert type(error) is payments.Unavailable
+    assert type(error) is payments_client.Unavailable
     assert error.reason == ""
 
 
 @pytest.mark.parametrize("trailer", [b"\xff\xff\xff", b"\x1a\x7f"])
 def test_malformed_details_do_not_hide_the_error(trailer: bytes) -> None:
     error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, trailer=trailer), None)
-    assert type(error) is payments.Unavailable
+    assert type(error) is payments_client.Unavailable
     assert error.message == "why"
 
 
@@ -512,10 +512,10 @@ def test_an_invalid_request_error_names_each_invalid_field() -> None:
     bad_request.field_violations.add(field="order_id", description="must be 1 or more")
     bad_request.field_violations.add(field="amount.nanos", description="must be a multiple of 10,000,000")
     error = error_from_rpc(rpc_error(grpc.StatusCode.INVALID_ARGUMENT, info("INVALID_REQUEST"), bad_request), None)
-    assert isinstance(error, payments.InvalidRequest)
+    assert isinstance(error, payments_client.InvalidRequest)
     assert error.violations == (
-        payments.FieldViolation("order_id", "must be 1 or more"),
-        payments.FieldViolation("amount.nanos", "must be a multiple of 10,000,000"),
+        payments_client.FieldViolation("order_id", "must be 1 or more"),
+        payments_client.FieldViolation("amount.nanos", "must be a multiple of 10,000,000"),
     )
 
 
@@ -531,7 +531,7 @@ def test_pickling_preserves_an_error() -> None:
     bad_request.field_violations.add(field="order_id", description="must be 1 or more")
     error = error_from_rpc(rpc_error(grpc.StatusCode.INVALID_ARGUMENT, info("INVALID_REQUEST"), bad_request), "mine")
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    assert type(copy) is payments.InvalidRequest
+    assert type(copy) is payments_client.InvalidRequest
     assert str(copy) == "why"
     assert vars(copy) == vars(error)
 
@@ -551,9 +551,11 @@ class Clock:
         return self.now_seconds
 
 
-def unavailable(retry_after_seconds: float | None = None) -> payments.PaymentsError:
+def unavailable(retry_after_seconds: float | None = None) -> payments_client.PaymentsError:
     """Return a transient error."""
-    return payments.Unavailable("down", code=grpc.StatusCode.UNAVAILABLE, retry_after_seconds=retry_after_seconds)
+    return payments_client.Unavailable(
+        "down", code=grpc.StatusCode.UNAVAILABLE, retry_after_seconds=retry_after_seconds
+    )
 
 
 def test_the_backoff_doubles_from_a_tenth_of_a_second_to_one_second() -> None:
@@ -581,7 +583,7 @@ def test_there_is_no_retry_after_the_deadline() -> None:
     clock.now_seconds += 9.85
     assert attempts.delay_seconds(unavailable()) == 0.1
     error = unavailable()
-    with pytest.raises(payments.Unavailable) as raised:
+    with pytest.raises(payments_client.Unavailable) as raised:
         attempts.delay_seconds(error)
     assert raised.value is error
     clock.now_seconds += 1
@@ -589,7 +591,7 @@ def test_there_is_no_retry_after_the_deadline() -> None:
 
 
 def test_there_is_no_retry_if_the_requested_delay_exceeds_the_deadline() -> None:
-    with pytest.raises(payments.Unavailable):
+    with pytest.raises(payments_client.Unavailable):
         Attempts(10, clock=Clock()).delay_seconds(unavailable(10.0))
 
 
@@ -597,14 +599,14 @@ def test_there_is_no_retry_if_the_requested_delay_exceeds_the_deadline() -> None
     "code", [code for code in grpc.StatusCode if code not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}]
 )
 def test_a_permanent_error_is_raised_immediately(code: grpc.StatusCode) -> None:
-    error = payments.PaymentsError("no", code=code, retry_after_seconds=0.1)
-    with pytest.raises(payments.PaymentsError) as raised:
+    error = payments_client.PaymentsError("no", code=code, retry_after_seconds=0.1)
+    with pytest.raises(payments_client.PaymentsError) as raised:
         Attempts(10).delay_seconds(error)
     assert raised.value is error
 
 
 def test_overload_is_retried() -> None:
-    error = payments.Overloaded("busy", code=grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after_seconds=0.2)
+    error = payments_client.Overloaded("busy", code=grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after_seconds=0.2)
     assert Attempts(10, jitter=lambda: 0.0).delay_seconds(error) == 0.2
 
 
@@ -612,8 +614,8 @@ def test_if_the_deadline_passes_during_a_retry_the_previous_error_is_raised() ->
     attempts = Attempts(10)
     error = unavailable()
     attempts.delay_seconds(error)
-    with pytest.raises(payments.Unavailable) as raised:
-        attempts.delay_seconds(payments.DeadlineExceeded("late", code=grpc.StatusCode.DEADLINE_EXCEEDED))
+    with pytest.raises(payments_client.Unavailable) as raised:
+        attempts.delay_seconds(payments_client.DeadlineExceeded("late", code=grpc.StatusCode.DEADLINE_EXCEEDED))
     assert raised.value is error
     assert raised.value.__notes__ == ["The deadline passed during the next attempt."]
 
@@ -638,12 +640,12 @@ def test_if_the_deadline_passes_during_a_retry_the_previous_error_is_raised() ->
 def test_a_stream_is_resumed_after_transient_errors_and_lost_connections(
     code: grpc.StatusCode, call_id: str | None, *, is_resumed: bool
 ) -> None:
-    error = payments.PaymentsError("cut", code=code, call_id=call_id)
+    error = payments_client.PaymentsError("cut", code=code, call_id=call_id)
     resumptions = Resumptions(None, jitter=lambda: 1.0)
     if is_resumed:
         assert [resumptions.delay_seconds(error) for _ in range(2)] == [0.1, 0.2]
         return
-    with pytest.raises(payments.PaymentsError) as raised:
+    with pytest.raises(payments_client.PaymentsError) as raised:
         resumptions.delay_seconds(error)
     assert raised.value is error
 
@@ -656,7 +658,7 @@ def test_a_stream_fails_if_the_service_is_continuously_unavailable_for_too_long(
     resumptions.record_response()
     assert resumptions.delay_seconds(unavailable()) == 0.1
     clock.now_seconds += 9.9
-    with pytest.raises(payments.Unavailable):
+    with pytest.raises(payments_client.Unavailable):
         resumptions.delay_seconds(unavailable())
 
 
@@ -708,27 +710,27 @@ def test_the_callers_channel_options_replace_the_clients_own() -> None:
 
 
 def test_all_names_in_all_exist_and_the_package_is_typed() -> None:
-    assert all(hasattr(payments, name) for name in payments.__all__)
-    assert payments.__file__ is not None
-    assert Path(payments.__file__).with_name("py.typed").exists()
+    assert all(hasattr(payments_client, name) for name in payments_client.__all__)
+    assert payments_client.__file__ is not None
+    assert Path(payments_client.__file__).with_name("py.typed").exists()
 
 
 def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
-    for name, call in vars(payments.PaymentsClient).items():
+    for name, call in vars(payments_client.PaymentsClient).items():
         if not name.startswith("_"):
-            asynchronous = getattr(payments.AsyncPaymentsClient, name)
+            asynchronous = getattr(payments_client.AsyncPaymentsClient, name)
             assert call.__kwdefaults__ == asynchronous.__kwdefaults__, name
             assert list(call.__annotations__)[:-1] == list(asynchronous.__annotations__)[:-1], name
 
 
 def test_an_async_client_needs_a_running_event_loop() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
-        payments.AsyncPaymentsClient()
+        payments_client.AsyncPaymentsClient()
 
 
 def test_a_batch_response_of_another_length_leaves_the_outcome_unknown() -> None:
     request = pb.BatchChargeRequest(charges=[pb.ChargeRequest(order_id=1), pb.ChargeRequest(order_id=2)])
     for count in (0, 1, 3):
         response = pb.BatchChargeResponse(results=[pb.BatchChargeResult(payment=pb.Payment())] * count)
-        with pytest.raises(payments.OutcomeUnknown):
+        with pytest.raises(payments_client.OutcomeUnknown):
             _messages.batch_charge_outcomes(request, response)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, cast
 
 import pytest
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain.callers import Role
 from server.transport.pipeline.auth import ROLES

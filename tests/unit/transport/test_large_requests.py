@@ -13,8 +13,8 @@ import grpc
 import httpx
 import pytest
 from google.type.money_pb2 import Money as MoneyMessage
-from payments.v1 import payments_pb2 as pb
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client.v1 import payments_pb2 as pb
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.struct_pb2 import ListValue
 from hypothesis import given
 from hypothesis import strategies as st
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.transport.grpc.wire_fields import has_more_fields_than
 

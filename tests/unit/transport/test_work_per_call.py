@@ -13,7 +13,7 @@ from types import FrameType
 import orjson
 import pytest
 from google.type.money_pb2 import Money as MoneyMessage
-from payments.v1 import payments_pb2 as pb
+from payments_client.v1 import payments_pb2 as pb
 
 from server.domain.callers import ApiKey, Caller, NewApiKey, Role, key_id_of
 from server.domain.identifiers import reference_maker

@@ -1,18 +1,18 @@
 """Charge an order, get the payment and list it, with the client that openapi-python-client generates.
 
-Print the responses as JSON. The generated client is the package ``payments_client``.
+Print the responses as JSON. The generated client is the package ``payments_rest``.
 """
 
 import json
 import sys
 
-from payments_client import Client
-from payments_client.api.payment_service import (
+from payments_rest import Client
+from payments_rest.api.payment_service import (
     payment_service_charge,
     payment_service_get_payment,
     payment_service_list_payments,
 )
-from payments_client.models import (
+from payments_rest.models import (
     ChargeRequest,
     ChargeResponse,
     GetPaymentResponse,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from payments import Payment, PaymentEvent, PaymentEventType, PaymentMethod, PaymentStatus, RefundState
+from payments_client import Payment, PaymentEvent, PaymentEventType, PaymentMethod, PaymentStatus, RefundState
 
 from tools.cli.output import print_event
 

@@ -8,11 +8,11 @@ from typing import Self, TypeVar, Unpack
 
 import grpc
 
-from payments import _messages
-from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, call_metadata, channel_options
-from payments._retries import Attempts, Resumptions
-from payments.errors import PaymentsError, error_from_rpc
-from payments.models import (
+from payments_client import _messages
+from payments_client._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, call_metadata, channel_options
+from payments_client._retries import Attempts, Resumptions
+from payments_client.errors import PaymentsError, error_from_rpc
+from payments_client.models import (
     NewCharge,
     Payment,
     PaymentConditions,
@@ -24,8 +24,8 @@ from payments.models import (
     RefundPage,
     RefundResult,
 )
-from payments.v1 import payments_pb2
-from payments.v1.payments_pb2_grpc import PaymentServiceStub
+from payments_client.v1 import payments_pb2
+from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")

@@ -35,7 +35,7 @@ Conventions for all RPCs:
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from payments.v1 import payments_pb2 as _payments_pb2
+from payments_client.v1 import payments_pb2 as _payments_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys

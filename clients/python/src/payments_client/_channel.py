@@ -2,20 +2,22 @@
 
 import ipaddress
 from collections.abc import Sequence
-from importlib import metadata, resources
+from importlib import resources
 
 import grpc
+
+from payments_client._version import __version__
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
-_SERVICE_CONFIG = resources.files("payments").joinpath("service_config.json").read_text("utf-8")
+_SERVICE_CONFIG = resources.files("payments_client").joinpath("service_config.json").read_text("utf-8")
 """Sets gRPC's retry policy and spreads calls over all addresses of the target.
 
 Retrying charges and refunds is safe because this client gives each of them a request_id.
 """
 
-_USER_AGENT = f"payments-client-python/{metadata.version('payments-client')}"
+_USER_AGENT = f"payments-client-python/{__version__}"
 
 _DEFAULT_OPTIONS: dict[str, object] = {
     "grpc.service_config": _SERVICE_CONFIG,

@@ -10,8 +10,8 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
-from payments.errors import InternalError, PaymentsError, error_from_status
-from payments.models import (
+from payments_client.errors import InternalError, PaymentsError, error_from_status
+from payments_client.models import (
     NewCharge,
     Payment,
     PaymentConditions,
@@ -28,7 +28,7 @@ from payments.models import (
     RefundState,
     RefundStatus,
 )
-from payments.v1 import payments_pb2
+from payments_client.v1 import payments_pb2
 
 _NANO_DIGITS = 9
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import grpc
 
-from payments.errors import Overloaded, PaymentsError, Unavailable
+from payments_client.errors import Overloaded, PaymentsError, Unavailable
 
 _RETRYABLE_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 """A server that is shutting down may return CANCELLED. A call that the client itself canceled is not retried."""

@@ -33,7 +33,7 @@ DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apayments/v1/pa
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payments.v1.payments_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payments_client.v1.payments_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013payments.v1B\rPaymentsProtoP\001Z(payments.internal/payments/v1;paymentsv1\242\002\003PAY\252\002\013Payments.V1\312\002\013Payments\\V1\352\002\014Payments::V1'

@@ -1,8 +1,9 @@
-"""A small typed client for the payment service, built on the generated stubs in :mod:`payments.v1`."""
+"""A small typed client for the payment service, built on the generated stubs in :mod:`payments_client.v1`."""
 
-from payments._async_client import AsyncPaymentsClient
-from payments._client import PaymentsClient
-from payments.errors import (
+from payments_client._async_client import AsyncPaymentsClient
+from payments_client._client import PaymentsClient
+from payments_client._version import __version__
+from payments_client.errors import (
     DeadlineExceeded,
     FieldViolation,
     InternalError,
@@ -21,7 +22,7 @@ from payments.errors import (
     Unauthenticated,
     Unavailable,
 )
-from payments.models import (
+from payments_client.models import (
     NewCharge,
     Payment,
     PaymentConditions,
@@ -74,4 +75,5 @@ __all__ = [
     "ResumeTokenExpired",
     "Unauthenticated",
     "Unavailable",
+    "__version__",
 ]
