@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from server.app.errors import StartupError
 from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor
+from server.application.history import PaymentHistory
 from server.application.immediate import ImmediateFlow
 from server.application.payments import Payments
 from server.application.ports import InstantProcessor, PaymentStore
@@ -116,18 +117,20 @@ def build(
         new_reference=reference_maker(settings.reference_prefix),
         now=now,
     )
-    if is_traced:
-        payments = traced(payments)
 
     def wake_event_feed() -> None:
         event_feed.wake()
 
     relay = Relay(MysqlOutbox(database), wake_event_feed)
-    event_feed = _event_feed(settings, database, relay)
+    events = MysqlEventStore(database)
+    event_feed = _event_feed(settings, events, relay)
+    history = PaymentHistory(events, relay.catch_up)
+    if is_traced:
+        payments, history = traced(payments), traced(history)
     calls = _calls(settings, keys)
     currencies = Currencies(settings.default_currency, settings.currencies)
     worker_thread = WorkerThread()
-    servicer = PaymentServicer(payments, event_feed, currencies, worker_thread)
+    servicer = PaymentServicer(payments, history, event_feed, currencies, worker_thread)
     server, health_service = _grpc(settings, servicer, calls, worker_thread)
     monitor = HealthMonitor(database.ping, health_service)
     trace = traced_endpoint if is_traced else untraced_endpoint
@@ -181,9 +184,9 @@ def _store(settings: Settings, database: Database) -> MysqlPaymentStore:
     )
 
 
-def _event_feed(settings: Settings, database: Database, relay: Relay) -> EventFeed:
+def _event_feed(settings: Settings, events: MysqlEventStore, relay: Relay) -> EventFeed:
     return EventFeed(
-        MysqlEventStore(database),
+        events,
         relay.catch_up,
         interval_seconds=settings.event_relay_interval_seconds,
         heartbeat_seconds=settings.event_heartbeat_interval_seconds,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from server.domain.deadline import Deadline
-from server.domain.events import OutboxRow, PaymentEvent
+from server.domain.events import EventsPage, EventsQuery, OutboxRow, PaymentEvent
 from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery
 from server.domain.money import Money
 from server.domain.payment import (
@@ -120,6 +120,17 @@ class EventStore(Protocol):
 
     async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
         """Return up to ``at_most`` events that follow this sequence, in order and without gaps."""
+
+
+class HistoryStore(Protocol):
+    """Reads the events of one payment."""
+
+    async def events_of_payment(self, query: EventsQuery, deadline: Deadline) -> EventsPage:
+        """Return a page of a payment's events, also if the events or the payment are archived.
+
+        Raises:
+            PaymentNotFound: there is no such payment.
+        """
 
 
 class Outbox(Protocol):

@@ -69,3 +69,20 @@ class PaymentEvent:
     refund: Refund | None
     caller: str
     request_id: str
+
+
+@value()
+class EventsQuery:
+    """A page of events to read: at most ``size`` after the sequence ``after``, or the first ones if it is None."""
+
+    payment_id: int
+    size: int
+    after: int | None
+
+
+@value()
+class EventsPage:
+    """A page of a payment's events, oldest first. ``has_more`` is whether there are later events."""
+
+    events: tuple[PaymentEvent, ...]
+    has_more: bool

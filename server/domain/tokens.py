@@ -122,13 +122,32 @@ def decode_refunds_token(token: str, payment_id: int) -> int:
     Raises:
         InvalidValue: it is not an unaltered token for this payment's refunds.
     """
+    return _decode_for_payment(_REFUNDS, "next_page_token, or next_refunds_page_token,", token, payment_id)
+
+
+_EVENTS = _TokenKind("q", checksum_bytes=9, purpose=b"events")
+
+
+def encode_events_token(sequence: int, payment_id: int) -> str:
+    """Return the token that continues the list of a payment's events after ``sequence``: 24 characters."""
+    return _EVENTS.encode(sequence, bound_to=b"%d" % payment_id)
+
+
+def decode_events_token(token: str, payment_id: int) -> int:
+    """Return the sequence in ``token``.
+
+    Raises:
+        InvalidValue: it is not an unaltered token for this payment's events.
+    """
+    return _decode_for_payment(_EVENTS, "next_page_token", token, payment_id)
+
+
+def _decode_for_payment(kind: _TokenKind, name: str, token: str, payment_id: int) -> int:
     try:
-        (refund_id,) = _REFUNDS.decode(token, bound_to=b"%d" % payment_id)
+        (value,) = kind.decode(token, bound_to=b"%d" % payment_id)
     except _InvalidToken:
-        raise InvalidValue(
-            "must be an unaltered next_page_token, or next_refunds_page_token, for the same payment_id"
-        ) from None
-    return refund_id
+        raise InvalidValue(f"must be an unaltered {name} for the same payment_id") from None
+    return value
 
 
 _RESUME = _TokenKind("q", checksum_bytes=9, purpose=b"resume")

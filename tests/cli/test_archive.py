@@ -118,8 +118,12 @@ def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived
     last = calls.refund(refund(whole)).refund.refund_id
     backdate_rows()
     before = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
+    history = pb.ListPaymentEventsRequest(payment_id=payment_id)
+    events = calls.list_payment_events(history)
+    assert len(events.events) == 2
     run_archive()
 
+    assert calls.list_payment_events(history) == events
     assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
     assert calls.get_payment(pb.GetPaymentRequest(reference=before.payment.reference)) == before
     assert failure(lambda: calls.refund(refund(payment_id))) == ("FAILED_PRECONDITION", "PAYMENT_ARCHIVED")
@@ -134,7 +138,9 @@ def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived
     assert "moved back, with 1 refunds" in run_archive(str(payment_id), command="unarchive")
     assert "already live" in run_archive(str(payment_id), command="unarchive")
     assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
+    assert calls.list_payment_events(history) == events
     assert calls.refund(refund(payment_id)).payment.refund_state == pb.REFUND_STATE_FULL
+    assert len(calls.list_payment_events(history).events) == 3
     assert calls.refund(refund(payment_id, "1.00", request_id=key)).refund == before.refunds[0]
     backdate_rows()
     assert run_archive().startswith("archived: 1 payments, 2 refunds,")

@@ -66,6 +66,7 @@ def metrics(service: RunningService) -> Metrics:
         calls.refund(refund(payment.payment_id, "1.00"))
         calls.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
         calls.list_refunds(pb.ListRefundsRequest(payment_id=payment.payment_id))
+        calls.list_payment_events(pb.ListPaymentEventsRequest(payment_id=payment.payment_id))
         calls.list_payments(pb.ListPaymentsRequest())
         with pytest.raises(grpc.RpcError):
             next(calls.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token="none")))

@@ -51,6 +51,7 @@ PARSERS: dict[str, Callable[[Any], object]] = {
     "GetPayment": codec.get_request,
     "ListRefunds": codec.refunds_request,
     "ListPayments": lambda message: codec.list_request(message, CURRENCIES),
+    "ListPaymentEvents": event_codec.events_request,
     "WatchPayments": event_codec.watch_request,
 }
 

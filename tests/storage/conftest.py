@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from server.application.ports import EventStore, PaymentStore, PendingStore, SettlementStore
+from server.application.ports import EventStore, HistoryStore, PaymentStore, PendingStore, SettlementStore
 from server.application.relay import Relay
 from server.domain.deadline import Deadline
 from server.domain.payment import Payment
@@ -31,6 +31,7 @@ class Stores(ABC):
     settlements: SettlementStore
     pending: PendingStore
     events: EventStore
+    history: HistoryStore
 
     @abstractmethod
     async def relay(self) -> None:
@@ -67,7 +68,7 @@ class MemoryStores(Stores):
         self.settlements = self.pending = MemorySettlementStore(
             self.memory, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
         )
-        self.events = MemoryEventStore(self.memory)
+        self.events = self.history = MemoryEventStore(self.memory)
 
     async def relay(self) -> None:
         """Do nothing: events are added to the stream directly."""
@@ -108,7 +109,7 @@ class MysqlStores(Stores):
         self.settlements = self.pending = MysqlSettlementStore(
             database, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
         )
-        self.events = MysqlEventStore(database)
+        self.events = self.history = MysqlEventStore(database)
 
     async def relay(self) -> None:
         """Run the relay until the outbox is empty."""

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.domain.deadline import Deadline
-from server.domain.events import EventKind, PaymentEvent
+from server.domain.errors import PaymentNotFound
+from server.domain.events import EventKind, EventsPage, EventsQuery, PaymentEvent
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Refund, Status
@@ -109,6 +110,32 @@ async def test_events_are_read_a_page_at_a_time_without_gaps(stores: Stores) -> 
     assert [event.sequence for event in (*first, *rest)] == list(range(start + 1, start + 6))
     assert await stores.events.last_sequence() == start + 5
     assert await new_events(stores, start + 5) == []
+
+
+async def test_the_events_of_a_payment_are_read_in_pages_without_those_of_others(stores: Stores) -> None:
+    start = await end_of_stream(stores)
+    payment, _ = await charge(stores)
+    await charge(stores)
+    for amount in (1, 2, 3):
+        await refund(stores, payment, amount)
+    events = [event for event in await new_events(stores, start) if event.payment.payment_id == payment.payment_id]
+    payment_id = payment.payment_id
+    assert await stores.history.events_of_payment(EventsQuery(payment_id, 4, None), Deadline()) == EventsPage(
+        tuple(events), has_more=False
+    )
+    first = await stores.history.events_of_payment(EventsQuery(payment_id, 3, None), Deadline())
+    assert first == EventsPage(tuple(events[:3]), has_more=True)
+    rest = EventsQuery(payment_id, 3, first.events[-1].sequence)
+    assert await stores.history.events_of_payment(rest, Deadline()) == EventsPage((events[3],), has_more=False)
+
+
+async def test_a_payment_without_events_has_an_empty_page_and_an_unknown_one_has_none(stores: Stores) -> None:
+    payment, _ = await charge(stores)
+    stores.drop_events(await end_of_stream(stores))
+    query = EventsQuery(payment.payment_id, 9, None)
+    assert await stores.history.events_of_payment(query, Deadline()) == EventsPage((), has_more=False)
+    with pytest.raises(PaymentNotFound):
+        await stores.history.events_of_payment(replace(query, payment_id=1 << 60), Deadline())
 
 
 async def test_the_first_sequence_is_that_of_the_oldest_event_in_the_stream(stores: Stores) -> None:

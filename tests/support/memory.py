@@ -10,7 +10,14 @@ from datetime import datetime
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentArchived, PaymentNotFound, ReferenceTaken, RequestIdReused
-from server.domain.events import KIND_BY_CHARGE_STATUS, KIND_BY_REFUND_STATUS, EventKind, PaymentEvent
+from server.domain.events import (
+    KIND_BY_CHARGE_STATUS,
+    KIND_BY_REFUND_STATUS,
+    EventKind,
+    EventsPage,
+    EventsQuery,
+    PaymentEvent,
+)
 from server.domain.identifiers import RequestKey
 from server.domain.listing import NumberedPage, NumberedPageQuery, Order, Page, PageQuery, PaymentFilter, Position
 from server.domain.money import Money
@@ -299,7 +306,7 @@ class MemorySettlementStore:
 
 
 class MemoryEventStore:
-    """An in-memory ``EventStore``."""
+    """An in-memory ``EventStore`` and ``HistoryStore``."""
 
     def __init__(self, memory: Memory) -> None:
         """Read the events of ``memory``."""
@@ -317,6 +324,18 @@ class MemoryEventStore:
     async def events_after(self, sequence: int, at_most: int) -> list[PaymentEvent]:
         """Return the events after ``sequence``: see ``EventStore``."""
         return [event for event in self._memory.events if event.sequence > sequence][:at_most]
+
+    async def events_of_payment(self, query: EventsQuery, deadline: Deadline) -> EventsPage:
+        """Return a page of a payment's events: see ``HistoryStore``."""
+        deadline.check()
+        if query.payment_id not in self._memory.payments:
+            raise PaymentNotFound("payment not found")
+        events = [
+            event
+            for event in self._memory.events
+            if event.payment.payment_id == query.payment_id and event.sequence > (query.after or 0)
+        ]
+        return EventsPage(tuple(events[: query.size]), has_more=len(events) > query.size)
 
 
 def _key(key: RequestKey) -> tuple[str, str]:

@@ -88,6 +88,7 @@ _REST = (
     _Request("v2 get, no payment", "GET", "/v2/payments/999"),
     _Request("v2 get by reference, no payment", "GET", "/v2/payments/by-reference/none"),
     _Request("v2 refunds", "GET", "/v2/payments/2/refunds"),
+    _Request("v2 events", "GET", "/v2/payments/2/events"),
     _Request("v2 list", "GET", "/v2/payments?include_total_size=true&order_by=create_time%20asc"),
     _Request("v2 watch, head", "HEAD", "/v2/payments:watch"),
     _Request("v2 watch, wrong token", "GET", "/v2/payments:watch?resume_token=x"),

@@ -32,6 +32,7 @@ _VALID: dict[str, Any] = {
     "Refund": {"paymentId": "1", "amount": _AMOUNT},
     "GetPayment": {"paymentId": "1"},
     "ListRefunds": {"paymentId": "1"},
+    "ListPaymentEvents": {"paymentId": "1"},
     "ListPayments": {"filter": {"minAmount": _AMOUNT, "minCreateTime": "2025-02-07T05:28:54Z"}},
     "WatchPayments": {},
 }

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor
+from server.application.history import PaymentHistory
 from server.application.payments import Payments
 from server.domain.callers import Role
 from server.domain.errors import PaymentNotFound
@@ -58,7 +59,13 @@ def service_without_database() -> Iterator[WithoutDatabase]:
         ROLES, cast("Keys", None), anonymous_roles=frozenset(Role), certificate_roles={}, requires_certificate=False
     )
     payments = cast("Payments", _NoPayments())
-    servicer = PaymentServicer(payments, cast("EventFeed", _NoPayments()), _CURRENCIES, worker_thread)
+    servicer = PaymentServicer(
+        payments,
+        cast("PaymentHistory", _NoPayments()),
+        cast("EventFeed", _NoPayments()),
+        _CURRENCIES,
+        worker_thread,
+    )
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     settings = settings_of({"MYSQL_HOST": "none", "REST_DOCS": "true", "REST_METRICS": "true"})
     services = [(SERVICE, servicer)]

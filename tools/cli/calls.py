@@ -14,7 +14,7 @@ from payments_client import PaymentMethod, PaymentsClient, PaymentStatus, Refund
 
 from tools.cli import options
 from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, Since, Until
-from tools.cli.output import print_json, print_payments, print_refunds
+from tools.cli.output import print_event, print_json, print_payments, print_refunds
 from tools.cli.service_options import calls_service
 
 _MAX_PAGE_SIZE = 1000
@@ -105,8 +105,7 @@ def get(
     as_json: AsJson = False,
 ) -> None:
     """Show a payment and all its refunds."""
-    is_id = payment.isascii() and payment.isdecimal()
-    details = client.get_payment(payment_id=int(payment)) if is_id else client.get_payment(reference=payment)
+    details = client.get_payment(payment_id=int(payment)) if _is_id(payment) else client.get_payment(reference=payment)
     if token := details.next_refunds_page_token:
         remaining_refunds = client.list_refunds(
             payment_id=details.payment.payment_id, page_size=_MAX_PAGE_SIZE, page_token=token
@@ -117,6 +116,22 @@ def get(
     else:
         print_payments([details.payment])
         print_refunds(details.refunds)
+
+
+@calls_service
+def events(
+    client: PaymentsClient,
+    payment: Annotated[str, typer.Argument(help="ID or reference of the payment.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened to a payment, oldest first, with the time and caller of each change."""
+    payment_id = int(payment) if _is_id(payment) else client.get_payment(reference=payment).payment.payment_id
+    for event in client.list_payment_events(payment_id=payment_id, page_size=_MAX_PAGE_SIZE):
+        if as_json:
+            print_json(event)
+        else:
+            print_event(event)
 
 
 @calls_service
@@ -165,3 +180,8 @@ def list_payments(  # noqa: PLR0913 - the options of a command
             print_json(payment)
     else:
         print_payments(list(payments))
+
+
+def _is_id(payment: str) -> bool:
+    """Return whether the argument is a payment_id; otherwise it is a reference."""
+    return payment.isascii() and payment.isdecimal()

@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("charge", rich_help_panel=_CALLS)(calls.charge)
 app.command("refund", rich_help_panel=_CALLS)(calls.refund)
 app.command("get", rich_help_panel=_CALLS)(calls.get)
+app.command("events", rich_help_panel=_CALLS)(calls.events)
 app.command("list", rich_help_panel=_CALLS)(calls.list_payments)
 app.command("watch", rich_help_panel=_CALLS)(watch.command)
 app.command("serve", rich_help_panel=_OPERATE, help="Run the service until SIGTERM or Ctrl-C.")(serve)

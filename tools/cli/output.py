@@ -19,7 +19,9 @@ _FILE_WIDTH = 200
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "PENDING": "yellow"}
 
 
-def print_json(item: Payment | RefundResult | PaymentDetails | PaymentUpdate | Mapping[str, object]) -> None:
+def print_json(
+    item: Payment | RefundResult | PaymentDetails | PaymentEvent | PaymentUpdate | Mapping[str, object],
+) -> None:
     """Print an object on one line, with amounts as exact strings and times in UTC in RFC 3339 format."""
     values = item if isinstance(item, Mapping) else dataclasses.asdict(item)
     print(json.dumps(values, default=_json_value, ensure_ascii=False))

@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Protocol
 
 from server.domain.events import KIND_BY_CHARGE_STATUS, KIND_BY_REFUND_STATUS, EventKind, PaymentEvent
@@ -48,8 +49,8 @@ class _DetailQueries(Protocol):
 _Requests = Mapping[int | None, tuple[str, str]]
 """The caller and request_id of each refund by refund_id, and those of the charge by None."""
 
-_ALL_REFUNDS = 1 << 62
-"""More than any payment has."""
+_ALL = 1 << 62
+"""More refunds and more events than any payment has."""
 
 _SELECT_REQUESTS = """
     SELECT NULL, CONVERT(caller USING utf8mb4), CONVERT(request_id USING utf8mb4) FROM payments{suffix}
@@ -66,15 +67,18 @@ def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetail
     Raises:
         ToolError: there is no such payment.
     """
-    for detail_queries, event_texts, suffix in (
-        (queries, event_queries.EVENTS_OF_PAYMENT, ""),
-        (archive_queries, event_queries.EVENTS_OF_ARCHIVED_PAYMENT, "_archive"),
+    for detail_queries, select_events, suffix in (
+        (queries, event_queries.events_of_payment, ""),
+        (archive_queries, event_queries.events_of_archived_payment, "_archive"),
     ):
         details = _details(connection, detail_queries, payment)
         if details is not None:
             payment_id = details.payment.payment_id
             requests = _requests(connection, suffix, payment_id)
-            events = [it for text in event_texts for it in events_from_json(_values(connection, text, payment_id))]
+            query = select_events(payment_id, 0, _ALL)
+            events = sorted(
+                events_from_json(_values(connection, query.text, *query.values)), key=attrgetter("sequence")
+            )
             refunds = heapq.merge(
                 _refunds_without_events(details, events, requests), map(_entry, events), key=_time_or_earliest
             )
@@ -89,7 +93,7 @@ def _details(connection: DatabaseConnection, texts: _DetailQueries, payment: str
         text, key = texts.SELECT_DETAILS_BY_ID, (int(payment),)
     else:
         text, key = texts.SELECT_DETAILS_BY_REFERENCE, (payment, len(payment.encode()))
-    return details_from_json(_values(connection, text, *key, 0, _ALL_REFUNDS, *key), _ALL_REFUNDS)
+    return details_from_json(_values(connection, text, *key, 0, _ALL, *key), _ALL)
 
 
 def _requests(connection: DatabaseConnection, suffix: str, payment_id: int) -> _Requests:

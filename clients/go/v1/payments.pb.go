@@ -1570,6 +1570,127 @@ func (x *ListPaymentsResponse) GetTotalSize() int64 {
 	return 0
 }
 
+// The request for ListPaymentEvents.
+type ListPaymentEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The payment, 1 or more.
+	PaymentId int64 `protobuf:"varint,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// The maximum number of events to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+	// rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Empty for the first page, then the `next_page_token` of the previous page, with the same `payment_id`. `page_size`
+	// may change. A token that was altered or belongs to another payment is rejected.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPaymentEventsRequest) Reset() {
+	*x = ListPaymentEventsRequest{}
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPaymentEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPaymentEventsRequest) ProtoMessage() {}
+
+func (x *ListPaymentEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPaymentEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListPaymentEventsRequest) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListPaymentEventsRequest) GetPaymentId() int64 {
+	if x != nil {
+		return x.PaymentId
+	}
+	return 0
+}
+
+func (x *ListPaymentEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListPaymentEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// The response for ListPaymentEvents.
+type ListPaymentEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The events of this page, oldest first.
+	Events []*PaymentEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPaymentEventsResponse) Reset() {
+	*x = ListPaymentEventsResponse{}
+	mi := &file_payments_v1_payments_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPaymentEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPaymentEventsResponse) ProtoMessage() {}
+
+func (x *ListPaymentEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPaymentEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListPaymentEventsResponse) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListPaymentEventsResponse) GetEvents() []*PaymentEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListPaymentEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // The request for WatchPayments.
 type WatchPaymentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1582,7 +1703,7 @@ type WatchPaymentsRequest struct {
 
 func (x *WatchPaymentsRequest) Reset() {
 	*x = WatchPaymentsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	mi := &file_payments_v1_payments_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1715,7 @@ func (x *WatchPaymentsRequest) String() string {
 func (*WatchPaymentsRequest) ProtoMessage() {}
 
 func (x *WatchPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	mi := &file_payments_v1_payments_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1728,7 @@ func (x *WatchPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{16}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchPaymentsRequest) GetResumeToken() string {
@@ -1631,7 +1752,7 @@ type WatchPaymentsResponse struct {
 
 func (x *WatchPaymentsResponse) Reset() {
 	*x = WatchPaymentsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[17]
+	mi := &file_payments_v1_payments_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1764,7 @@ func (x *WatchPaymentsResponse) String() string {
 func (*WatchPaymentsResponse) ProtoMessage() {}
 
 func (x *WatchPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[17]
+	mi := &file_payments_v1_payments_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +1777,7 @@ func (x *WatchPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{17}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchPaymentsResponse) GetEvent() *PaymentEvent {
@@ -1695,7 +1816,7 @@ type PaymentEvent struct {
 
 func (x *PaymentEvent) Reset() {
 	*x = PaymentEvent{}
-	mi := &file_payments_v1_payments_proto_msgTypes[18]
+	mi := &file_payments_v1_payments_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1707,7 +1828,7 @@ func (x *PaymentEvent) String() string {
 func (*PaymentEvent) ProtoMessage() {}
 
 func (x *PaymentEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[18]
+	mi := &file_payments_v1_payments_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1720,7 +1841,7 @@ func (x *PaymentEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentEvent.ProtoReflect.Descriptor instead.
 func (*PaymentEvent) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{18}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PaymentEvent) GetType() PaymentEventType {
@@ -1867,7 +1988,16 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\"\n" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x03H\x00R\ttotalSize\x88\x01\x01B\r\n" +
-	"\v_total_size\"?\n" +
+	"\v_total_size\"\x87\x01\n" +
+	"\x18ListPaymentEventsRequest\x12#\n" +
+	"\n" +
+	"payment_id\x18\x01 \x01(\x03B\x04\xe2A\x01\x02R\tpaymentId\x12!\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\x04\xe2A\x01\x01R\bpageSize\x12#\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\x04\xe2A\x01\x01R\tpageToken\"v\n" +
+	"\x19ListPaymentEventsResponse\x121\n" +
+	"\x06events\x18\x01 \x03(\v2\x19.payments.v1.PaymentEventR\x06events\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"?\n" +
 	"\x14WatchPaymentsRequest\x12'\n" +
 	"\fresume_token\x18\x01 \x01(\tB\x04\xe2A\x01\x01R\vresumeToken\"k\n" +
 	"\x15WatchPaymentsResponse\x12/\n" +
@@ -1911,7 +2041,7 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"!PAYMENT_EVENT_TYPE_REFUND_PENDING\x10\x04\x12\x1f\n" +
 	"\x1bPAYMENT_EVENT_TYPE_REFUNDED\x10\x05\x12$\n" +
 	" PAYMENT_EVENT_TYPE_REFUND_FAILED\x10\x06\x12\x1f\n" +
-	"\x1bPAYMENT_EVENT_TYPE_IMPORTED\x10\a2\xd4\x06\n" +
+	"\x1bPAYMENT_EVENT_TYPE_IMPORTED\x10\a2\xe3\a\n" +
 	"\x0ePaymentService\x12a\n" +
 	"\x06Charge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v2/payments:charge\x12u\n" +
 	"\vBatchCharge\x12\x1f.payments.v1.BatchChargeRequest\x1a .payments.v1.BatchChargeResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/payments:batchCharge\x12n\n" +
@@ -1919,7 +2049,8 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\n" +
 	"GetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02DZ'\x12%/v2/payments/by-reference/{reference}\x12\x19/v2/payments/{payment_id}\x12{\n" +
 	"\vListRefunds\x12\x1f.payments.v1.ListRefundsRequest\x1a .payments.v1.ListRefundsResponse\")\x82\xd3\xe4\x93\x02#\x12!/v2/payments/{payment_id}/refunds\x12i\n" +
-	"\fListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v2/payments\x12t\n" +
+	"\fListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v2/payments\x12\x8c\x01\n" +
+	"\x11ListPaymentEvents\x12%.payments.v1.ListPaymentEventsRequest\x1a&.payments.v1.ListPaymentEventsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v2/payments/{payment_id}/events\x12t\n" +
 	"\rWatchPayments\x12!.payments.v1.WatchPaymentsRequest\x1a\".payments.v1.WatchPaymentsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v2/payments:watch0\x01By\n" +
 	"\vpayments.v1B\rPaymentsProtoP\x01Z(payments.internal/payments/v1;paymentsv1\xa2\x02\x03PAY\xaa\x02\vPayments.V1\xca\x02\vPayments\\V1\xea\x02\fPayments::V1b\x06proto3"
 
@@ -1936,54 +2067,56 @@ func file_payments_v1_payments_proto_rawDescGZIP() []byte {
 }
 
 var file_payments_v1_payments_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_payments_v1_payments_proto_goTypes = []any{
-	(PaymentMethod)(0),            // 0: payments.v1.PaymentMethod
-	(PaymentStatus)(0),            // 1: payments.v1.PaymentStatus
-	(RefundState)(0),              // 2: payments.v1.RefundState
-	(RefundStatus)(0),             // 3: payments.v1.RefundStatus
-	(PaymentEventType)(0),         // 4: payments.v1.PaymentEventType
-	(*Payment)(nil),               // 5: payments.v1.Payment
-	(*Refund)(nil),                // 6: payments.v1.Refund
-	(*ChargeRequest)(nil),         // 7: payments.v1.ChargeRequest
-	(*ChargeResponse)(nil),        // 8: payments.v1.ChargeResponse
-	(*BatchChargeRequest)(nil),    // 9: payments.v1.BatchChargeRequest
-	(*BatchChargeResponse)(nil),   // 10: payments.v1.BatchChargeResponse
-	(*BatchChargeResult)(nil),     // 11: payments.v1.BatchChargeResult
-	(*RefundRequest)(nil),         // 12: payments.v1.RefundRequest
-	(*RefundResponse)(nil),        // 13: payments.v1.RefundResponse
-	(*GetPaymentRequest)(nil),     // 14: payments.v1.GetPaymentRequest
-	(*GetPaymentResponse)(nil),    // 15: payments.v1.GetPaymentResponse
-	(*ListRefundsRequest)(nil),    // 16: payments.v1.ListRefundsRequest
-	(*ListRefundsResponse)(nil),   // 17: payments.v1.ListRefundsResponse
-	(*PaymentFilter)(nil),         // 18: payments.v1.PaymentFilter
-	(*ListPaymentsRequest)(nil),   // 19: payments.v1.ListPaymentsRequest
-	(*ListPaymentsResponse)(nil),  // 20: payments.v1.ListPaymentsResponse
-	(*WatchPaymentsRequest)(nil),  // 21: payments.v1.WatchPaymentsRequest
-	(*WatchPaymentsResponse)(nil), // 22: payments.v1.WatchPaymentsResponse
-	(*PaymentEvent)(nil),          // 23: payments.v1.PaymentEvent
-	(*money.Money)(nil),           // 24: google.type.Money
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*status.Status)(nil),         // 26: google.rpc.Status
+	(PaymentMethod)(0),                // 0: payments.v1.PaymentMethod
+	(PaymentStatus)(0),                // 1: payments.v1.PaymentStatus
+	(RefundState)(0),                  // 2: payments.v1.RefundState
+	(RefundStatus)(0),                 // 3: payments.v1.RefundStatus
+	(PaymentEventType)(0),             // 4: payments.v1.PaymentEventType
+	(*Payment)(nil),                   // 5: payments.v1.Payment
+	(*Refund)(nil),                    // 6: payments.v1.Refund
+	(*ChargeRequest)(nil),             // 7: payments.v1.ChargeRequest
+	(*ChargeResponse)(nil),            // 8: payments.v1.ChargeResponse
+	(*BatchChargeRequest)(nil),        // 9: payments.v1.BatchChargeRequest
+	(*BatchChargeResponse)(nil),       // 10: payments.v1.BatchChargeResponse
+	(*BatchChargeResult)(nil),         // 11: payments.v1.BatchChargeResult
+	(*RefundRequest)(nil),             // 12: payments.v1.RefundRequest
+	(*RefundResponse)(nil),            // 13: payments.v1.RefundResponse
+	(*GetPaymentRequest)(nil),         // 14: payments.v1.GetPaymentRequest
+	(*GetPaymentResponse)(nil),        // 15: payments.v1.GetPaymentResponse
+	(*ListRefundsRequest)(nil),        // 16: payments.v1.ListRefundsRequest
+	(*ListRefundsResponse)(nil),       // 17: payments.v1.ListRefundsResponse
+	(*PaymentFilter)(nil),             // 18: payments.v1.PaymentFilter
+	(*ListPaymentsRequest)(nil),       // 19: payments.v1.ListPaymentsRequest
+	(*ListPaymentsResponse)(nil),      // 20: payments.v1.ListPaymentsResponse
+	(*ListPaymentEventsRequest)(nil),  // 21: payments.v1.ListPaymentEventsRequest
+	(*ListPaymentEventsResponse)(nil), // 22: payments.v1.ListPaymentEventsResponse
+	(*WatchPaymentsRequest)(nil),      // 23: payments.v1.WatchPaymentsRequest
+	(*WatchPaymentsResponse)(nil),     // 24: payments.v1.WatchPaymentsResponse
+	(*PaymentEvent)(nil),              // 25: payments.v1.PaymentEvent
+	(*money.Money)(nil),               // 26: google.type.Money
+	(*timestamppb.Timestamp)(nil),     // 27: google.protobuf.Timestamp
+	(*status.Status)(nil),             // 28: google.rpc.Status
 }
 var file_payments_v1_payments_proto_depIdxs = []int32{
-	24, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
+	26, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
 	0,  // 1: payments.v1.Payment.method:type_name -> payments.v1.PaymentMethod
 	1,  // 2: payments.v1.Payment.status:type_name -> payments.v1.PaymentStatus
-	25, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
-	24, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
+	27, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
+	26, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
 	2,  // 5: payments.v1.Payment.refund_state:type_name -> payments.v1.RefundState
-	24, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
+	26, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
 	3,  // 7: payments.v1.Refund.status:type_name -> payments.v1.RefundStatus
-	25, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	24, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
+	27, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	26, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
 	0,  // 10: payments.v1.ChargeRequest.method:type_name -> payments.v1.PaymentMethod
 	5,  // 11: payments.v1.ChargeResponse.payment:type_name -> payments.v1.Payment
 	7,  // 12: payments.v1.BatchChargeRequest.charges:type_name -> payments.v1.ChargeRequest
 	11, // 13: payments.v1.BatchChargeResponse.results:type_name -> payments.v1.BatchChargeResult
 	5,  // 14: payments.v1.BatchChargeResult.payment:type_name -> payments.v1.Payment
-	26, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
-	24, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
+	28, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
+	26, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
 	6,  // 17: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
 	5,  // 18: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
 	5,  // 19: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
@@ -1992,36 +2125,39 @@ var file_payments_v1_payments_proto_depIdxs = []int32{
 	0,  // 22: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
 	1,  // 23: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
 	2,  // 24: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
-	24, // 25: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
-	24, // 26: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
-	25, // 27: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
-	25, // 28: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
+	26, // 25: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
+	26, // 26: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
+	27, // 27: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
+	27, // 28: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
 	18, // 29: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
 	5,  // 30: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
-	23, // 31: payments.v1.WatchPaymentsResponse.event:type_name -> payments.v1.PaymentEvent
-	4,  // 32: payments.v1.PaymentEvent.type:type_name -> payments.v1.PaymentEventType
-	25, // 33: payments.v1.PaymentEvent.event_time:type_name -> google.protobuf.Timestamp
-	5,  // 34: payments.v1.PaymentEvent.payment:type_name -> payments.v1.Payment
-	6,  // 35: payments.v1.PaymentEvent.refund:type_name -> payments.v1.Refund
-	7,  // 36: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
-	9,  // 37: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
-	12, // 38: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
-	14, // 39: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
-	16, // 40: payments.v1.PaymentService.ListRefunds:input_type -> payments.v1.ListRefundsRequest
-	19, // 41: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
-	21, // 42: payments.v1.PaymentService.WatchPayments:input_type -> payments.v1.WatchPaymentsRequest
-	8,  // 43: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
-	10, // 44: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
-	13, // 45: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
-	15, // 46: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
-	17, // 47: payments.v1.PaymentService.ListRefunds:output_type -> payments.v1.ListRefundsResponse
-	20, // 48: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
-	22, // 49: payments.v1.PaymentService.WatchPayments:output_type -> payments.v1.WatchPaymentsResponse
-	43, // [43:50] is the sub-list for method output_type
-	36, // [36:43] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	25, // 31: payments.v1.ListPaymentEventsResponse.events:type_name -> payments.v1.PaymentEvent
+	25, // 32: payments.v1.WatchPaymentsResponse.event:type_name -> payments.v1.PaymentEvent
+	4,  // 33: payments.v1.PaymentEvent.type:type_name -> payments.v1.PaymentEventType
+	27, // 34: payments.v1.PaymentEvent.event_time:type_name -> google.protobuf.Timestamp
+	5,  // 35: payments.v1.PaymentEvent.payment:type_name -> payments.v1.Payment
+	6,  // 36: payments.v1.PaymentEvent.refund:type_name -> payments.v1.Refund
+	7,  // 37: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
+	9,  // 38: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
+	12, // 39: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
+	14, // 40: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
+	16, // 41: payments.v1.PaymentService.ListRefunds:input_type -> payments.v1.ListRefundsRequest
+	19, // 42: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
+	21, // 43: payments.v1.PaymentService.ListPaymentEvents:input_type -> payments.v1.ListPaymentEventsRequest
+	23, // 44: payments.v1.PaymentService.WatchPayments:input_type -> payments.v1.WatchPaymentsRequest
+	8,  // 45: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
+	10, // 46: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
+	13, // 47: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
+	15, // 48: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
+	17, // 49: payments.v1.PaymentService.ListRefunds:output_type -> payments.v1.ListRefundsResponse
+	20, // 50: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
+	22, // 51: payments.v1.PaymentService.ListPaymentEvents:output_type -> payments.v1.ListPaymentEventsResponse
+	24, // 52: payments.v1.PaymentService.WatchPayments:output_type -> payments.v1.WatchPaymentsResponse
+	45, // [45:53] is the sub-list for method output_type
+	37, // [37:45] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_payments_v1_payments_proto_init() }
@@ -2047,7 +2183,7 @@ func file_payments_v1_payments_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payments_v1_payments_proto_rawDesc), len(file_payments_v1_payments_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

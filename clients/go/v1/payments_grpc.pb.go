@@ -50,13 +50,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PaymentService_Charge_FullMethodName        = "/payments.v1.PaymentService/Charge"
-	PaymentService_BatchCharge_FullMethodName   = "/payments.v1.PaymentService/BatchCharge"
-	PaymentService_Refund_FullMethodName        = "/payments.v1.PaymentService/Refund"
-	PaymentService_GetPayment_FullMethodName    = "/payments.v1.PaymentService/GetPayment"
-	PaymentService_ListRefunds_FullMethodName   = "/payments.v1.PaymentService/ListRefunds"
-	PaymentService_ListPayments_FullMethodName  = "/payments.v1.PaymentService/ListPayments"
-	PaymentService_WatchPayments_FullMethodName = "/payments.v1.PaymentService/WatchPayments"
+	PaymentService_Charge_FullMethodName            = "/payments.v1.PaymentService/Charge"
+	PaymentService_BatchCharge_FullMethodName       = "/payments.v1.PaymentService/BatchCharge"
+	PaymentService_Refund_FullMethodName            = "/payments.v1.PaymentService/Refund"
+	PaymentService_GetPayment_FullMethodName        = "/payments.v1.PaymentService/GetPayment"
+	PaymentService_ListRefunds_FullMethodName       = "/payments.v1.PaymentService/ListRefunds"
+	PaymentService_ListPayments_FullMethodName      = "/payments.v1.PaymentService/ListPayments"
+	PaymentService_ListPaymentEvents_FullMethodName = "/payments.v1.PaymentService/ListPaymentEvents"
+	PaymentService_WatchPayments_FullMethodName     = "/payments.v1.PaymentService/WatchPayments"
 )
 
 // PaymentServiceClient is the client API for PaymentService service.
@@ -120,6 +121,14 @@ type PaymentServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (*ListPaymentsResponse, error)
+	// Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+	//
+	// Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+	// made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+	// `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+	ListPaymentEvents(ctx context.Context, in *ListPaymentEventsRequest, opts ...grpc.CallOption) (*ListPaymentEventsResponse, error)
 	// Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 	//
 	// Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
@@ -199,6 +208,16 @@ func (c *paymentServiceClient) ListPayments(ctx context.Context, in *ListPayment
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListPaymentsResponse)
 	err := c.cc.Invoke(ctx, PaymentService_ListPayments_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *paymentServiceClient) ListPaymentEvents(ctx context.Context, in *ListPaymentEventsRequest, opts ...grpc.CallOption) (*ListPaymentEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPaymentEventsResponse)
+	err := c.cc.Invoke(ctx, PaymentService_ListPaymentEvents_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -285,6 +304,14 @@ type PaymentServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
 	ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error)
+	// Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+	//
+	// Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+	// made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+	// `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+	ListPaymentEvents(context.Context, *ListPaymentEventsRequest) (*ListPaymentEventsResponse, error)
 	// Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 	//
 	// Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
@@ -327,6 +354,9 @@ func (UnimplementedPaymentServiceServer) ListRefunds(context.Context, *ListRefun
 }
 func (UnimplementedPaymentServiceServer) ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListPayments not implemented")
+}
+func (UnimplementedPaymentServiceServer) ListPaymentEvents(context.Context, *ListPaymentEventsRequest) (*ListPaymentEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPaymentEvents not implemented")
 }
 func (UnimplementedPaymentServiceServer) WatchPayments(*WatchPaymentsRequest, grpc.ServerStreamingServer[WatchPaymentsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchPayments not implemented")
@@ -460,6 +490,24 @@ func _PaymentService_ListPayments_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PaymentService_ListPaymentEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPaymentEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentServiceServer).ListPaymentEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentService_ListPaymentEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentServiceServer).ListPaymentEvents(ctx, req.(*ListPaymentEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PaymentService_WatchPayments_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchPaymentsRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -501,6 +549,10 @@ var PaymentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListPayments",
 			Handler:    _PaymentService_ListPayments_Handler,
+		},
+		{
+			MethodName: "ListPaymentEvents",
+			Handler:    _PaymentService_ListPaymentEvents_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -79,6 +79,8 @@ class Case:
             result = method(**from_json(args))
             if call == "list_refunds":
                 result = {"refunds": list(result)}
+            elif call == "list_payment_events":
+                result = {"events": list(result)}
             elif call == "list_payments":
                 result = {"payments": list(result)}
             elif call == "batch_charge":

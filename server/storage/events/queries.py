@@ -1,6 +1,7 @@
 """The SQL of the event stream and the outbox, and the index that each statement uses."""
 
 from server.storage.database.transactions import BEGIN, COMMIT
+from server.storage.payments.listing import Query
 from server.storage.payments.queries import PAYMENT, REFUND
 
 SELECT_OUTBOX = """
@@ -93,16 +94,37 @@ _ARCHIVED = (
 EVENTS_AFTER = f"{_SELECT_EVENT} FROM payment_events e {_LIVE} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
 """Uses the primary keys."""
 
-EVENTS_OF_PAYMENT = tuple(
-    f"{_SELECT_EVENT} FROM {events} e {_LIVE} WHERE e.payment_id = %s ORDER BY e.sequence"
-    for events in ("payment_events_archive", "payment_events")
-)
-"""Two queries, the archived events first. Each uses the index of events by payment, then the primary keys."""
+_OF_PAYMENT = "WHERE e.payment_id = %s AND e.sequence > %s ORDER BY e.sequence LIMIT %s"
 
-EVENTS_OF_ARCHIVED_PAYMENT = (
-    f"{_SELECT_EVENT} FROM payment_events_archive e {_ARCHIVED} WHERE e.payment_id = %s ORDER BY e.sequence",
-)
-"""Like EVENTS_OF_PAYMENT, for an archived payment, all of whose events are archived."""
+_EVENTS_OF_PAYMENT = f"""
+    ({_SELECT_EVENT} FROM payment_events_archive e {_LIVE} {_OF_PAYMENT})
+    UNION ALL
+    ({_SELECT_EVENT} FROM payment_events e {_LIVE} {_OF_PAYMENT})
+"""
+"""One statement, so that no event is missed while it is archived. Each part uses the index of events by payment, then
+the primary keys.
+"""
 
-STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER)
+_EVENTS_OF_ARCHIVED_PAYMENT = f"{_SELECT_EVENT} FROM payment_events_archive e {_ARCHIVED} {_OF_PAYMENT}"
+"""Like _EVENTS_OF_PAYMENT, for an archived payment, all of whose events are archived."""
+
+PAYMENT_EXISTS = """
+    SELECT 1 FROM payments WHERE payment_id = %s UNION ALL SELECT 1 FROM payments_archive WHERE payment_id = %s LIMIT 1
+"""
+"""Uses the primary keys."""
+
+STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER, _EVENTS_OF_PAYMENT, _EVENTS_OF_ARCHIVED_PAYMENT)
 """Statements that together require every privilege that this module needs."""
+
+
+def events_of_payment(payment_id: int, after: int, at_most: int) -> Query:
+    """Return the query for the events of a payment, in no order: the first of those that follow ``after``, and more.
+
+    It returns up to ``at_most`` archived events and up to ``at_most`` others.
+    """
+    return Query(_EVENTS_OF_PAYMENT, (payment_id, after, at_most) * 2)
+
+
+def events_of_archived_payment(payment_id: int, after: int, at_most: int) -> Query:
+    """Return the query for up to ``at_most`` events of an archived payment that follow ``after``."""
+    return Query(_EVENTS_OF_ARCHIVED_PAYMENT, (payment_id, after, at_most))

@@ -1,9 +1,12 @@
 """The stores of the event stream and of the outbox."""
 
 from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
 
 from server.domain.deadline import Deadline
-from server.domain.events import OutboxRow, PaymentEvent
+from server.domain.errors import PaymentNotFound
+from server.domain.events import EventsPage, EventsQuery, OutboxRow, PaymentEvent
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
 from server.storage.events import queries as event_queries
@@ -13,7 +16,7 @@ _MICROSECONDS = 1_000_000
 
 
 class MysqlEventStore:
-    """The ``EventStore`` of the use cases, on a MySQL-compatible database."""
+    """The ``EventStore`` and the ``HistoryStore`` of the use cases, on a MySQL-compatible database."""
 
     def __init__(self, database: Database) -> None:
         """Read from ``database``."""
@@ -34,6 +37,10 @@ class MysqlEventStore:
             return await session.values(event_queries.EVENTS_AFTER, (sequence, at_most))
 
         return events_from_json(await self._database.run(work, Deadline()))
+
+    async def events_of_payment(self, query: EventsQuery, deadline: Deadline) -> EventsPage:
+        """Return a page of a payment's events: see ``HistoryStore.events_of_payment``."""
+        return await self._database.run(partial(_read_events_of_payment, query=query), deadline)
 
 
 class MysqlOutbox:
@@ -65,6 +72,19 @@ class MysqlOutbox:
             return dict(event_counts.rows)
 
         return await self._database.run(work, Deadline())
+
+
+async def _read_events_of_payment(session: Session, query: EventsQuery) -> EventsPage:
+    # One event more than the page holds shows that there is a next page.
+    wanted = query.size + 1
+    for select in (event_queries.events_of_payment, event_queries.events_of_archived_payment):
+        statement = select(query.payment_id, query.after or 0, wanted)
+        if values := await session.values(statement.text, statement.values):
+            events = sorted(events_from_json(values), key=attrgetter("sequence"))
+            return EventsPage(tuple(events[: query.size]), has_more=len(events) > query.size)
+    if await session.row(event_queries.PAYMENT_EXISTS, (query.payment_id, query.payment_id)) is None:
+        raise PaymentNotFound("payment not found")
+    return EventsPage((), has_more=False)
 
 
 async def _read_number(database: Database, query: str) -> int:

@@ -38,6 +38,7 @@ ROLES: Mapping[str, Role] = {
     "GetPayment": Role.READ,
     "ListRefunds": Role.READ,
     "ListPayments": Role.READ,
+    "ListPaymentEvents": Role.READ,
     "WatchPayments": Role.READ,
 }
 """The role that each RPC needs. A path of ``/v1`` needs the role of the RPC that it maps to."""

@@ -183,18 +183,25 @@ def refunds_request(message: pb.ListRefundsRequest) -> RefundsQuery:
     Raises:
         InvalidRequest: the request is invalid.
     """
+    return RefundsQuery(*page_of_payment(message, tokens.decode_refunds_token))
+
+
+def page_of_payment(
+    message: pb.ListRefundsRequest | pb.ListPaymentEventsRequest, decode_token: Callable[[str, int], int]
+) -> tuple[int, int, int | None]:
+    """Decode the payment_id, the page size, and the position in the page token; None if there is no token.
+
+    Raises:
+        InvalidRequest: the request is invalid.
+    """
     reader = _Reader()
     payment_id = reader.read("payment_id", identifier, message.payment_id)
     size = reader.read("page_size", listing.page_size, message.page_size)
     reader.raise_violations()
     # The token can be checked only against a valid payment_id.
-    after = (
-        reader.read("page_token", tokens.decode_refunds_token, message.page_token, payment_id)
-        if message.page_token
-        else None
-    )
+    after = reader.read("page_token", decode_token, message.page_token, payment_id) if message.page_token else None
     reader.raise_violations()
-    return RefundsQuery(payment_id, size, after)
+    return payment_id, size, after
 
 
 def list_request(message: pb.ListPaymentsRequest, currencies: Currencies) -> PageQuery:

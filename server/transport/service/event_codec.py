@@ -1,13 +1,30 @@
-"""Convert the messages of the event stream to domain types, and back."""
+"""Convert the messages of events to domain types, and back."""
 
 from payments_client.v1 import payments_pb2 as pb
 
 from server.domain import tokens
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
-from server.domain.events import EventKind, PaymentEvent
-from server.transport.service.codec import fill_time, payment_message, refund_message
+from server.domain.events import EventKind, EventsPage, EventsQuery, PaymentEvent
+from server.transport.service.codec import fill_time, page_of_payment, payment_message, refund_message
 
 _TYPES = {kind: pb.PaymentEventType.Value(f"PAYMENT_EVENT_TYPE_{kind.name}") for kind in EventKind}
+
+
+def events_request(message: pb.ListPaymentEventsRequest) -> EventsQuery:
+    """Decode a query for a page of a payment's events.
+
+    Raises:
+        InvalidRequest: the request is invalid.
+    """
+    return EventsQuery(*page_of_payment(message, tokens.decode_events_token))
+
+
+def events_response(page: EventsPage, payment_id: int) -> pb.ListPaymentEventsResponse:
+    """Encode a page of a payment's events, with the token of the next page."""
+    return pb.ListPaymentEventsResponse(
+        events=map(_event_message, page.events),
+        next_page_token=tokens.encode_events_token(page.events[-1].sequence, payment_id) if page.has_more else "",
+    )
 
 
 def watch_request(message: pb.WatchPaymentsRequest) -> int | None:

@@ -7,6 +7,7 @@ from google.rpc import status_pb2
 from payments_client.v1 import payments_pb2 as pb
 
 from server.application.event_feed import EventFeed
+from server.application.history import PaymentHistory
 from server.application.payments import Payments
 from server.domain.money import Currencies
 from server.transport.pipeline.calls import Call
@@ -21,13 +22,19 @@ class PaymentServicer:
     """``payments.v1.PaymentService``, with a method for each RPC, under the RPC's name."""
 
     def __init__(
-        self, payments: Payments, feed: EventFeed, currencies: Currencies, worker_thread: WorkerThread
+        self,
+        payments: Payments,
+        history: PaymentHistory,
+        feed: EventFeed,
+        currencies: Currencies,
+        worker_thread: WorkerThread,
     ) -> None:
         """Serve the use cases. Accept amounts in ``currencies``, and convert large messages in ``worker_thread``."""
         self._payments = payments
-        self._worker_thread = worker_thread
+        self._history = history
         self._feed = feed
         self._currencies = currencies
+        self._worker_thread = worker_thread
 
     async def Charge(self, request: pb.ChargeRequest, call: Call) -> pb.ChargeResponse:
         """Charge an order."""
@@ -73,6 +80,13 @@ class PaymentServicer:
         query = codec.list_request(request, self._currencies)
         page = await self._payments.list_payments(query, call.deadline)
         return await self._worker_thread.run(len(page.payments) > MAX_INLINE_ITEMS, codec.list_response, page, query)
+
+    async def ListPaymentEvents(self, request: pb.ListPaymentEventsRequest, call: Call) -> pb.ListPaymentEventsResponse:
+        """List the events of a payment."""
+        query = event_codec.events_request(request)
+        page = await self._history.list_events(query, call.deadline)
+        is_long = len(page.events) > MAX_INLINE_ITEMS
+        return await self._worker_thread.run(is_long, event_codec.events_response, page, query.payment_id)
 
     async def WatchPayments(
         self, request: pb.WatchPaymentsRequest, call: Call

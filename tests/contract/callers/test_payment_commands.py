@@ -1,4 +1,4 @@
-"""`payments charge`, `refund`, `get`, `list` and `watch`, run as subprocesses against a running service."""
+"""`payments charge`, `refund`, `get`, `events`, `list` and `watch`, run as subprocesses against a running service."""
 
 import json
 import os
@@ -73,6 +73,19 @@ def test_a_payment_is_refunded_and_shown_with_its_refunds(service: RunningServic
             assert text in shown.stdout
     rest = json.loads(payments(service, "refund", str(payment["payment_id"]), "--json").stdout)
     assert (rest["refund"]["amount"], rest["payment"]["refund_state"]) == ("69.50", "FULL")
+
+
+def test_the_events_of_a_payment_are_shown_oldest_first(service: RunningService) -> None:
+    payment = charge(service, 9008, "--request-id", "order-9008")
+    payments(service, "refund", str(payment["payment_id"]), "--amount", "30.50", "--request-id", "refund-9008")
+    for key in (str(payment["payment_id"]), payment["reference"]):
+        shown = payments(service, "events", key)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        charged, refunded = shown.stdout.splitlines()
+        for line, texts in ((charged, ("CHARGED", "100.00 INR", "order-9008")), (refunded, ("REFUNDED", "30.50 INR"))):
+            assert all(text in line for text in (*texts, "anonymous", f"payment {payment['payment_id']}"))
+    lines = payments(service, "events", payment["reference"], "--json").stdout.splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["CHARGED", "REFUNDED"]
 
 
 def test_a_payment_is_shown_with_all_its_refunds(service: RunningService) -> None:

@@ -53,6 +53,8 @@ class BlockingClient:
         self.list_refunds_page = _blocking(runner, client.list_refunds_page)
         self.list_payments = _blocking_iterator(runner, client.list_payments)
         self.list_payments_page = _blocking(runner, client.list_payments_page)
+        self.list_payment_events = _blocking_iterator(runner, client.list_payment_events)
+        self.list_payment_events_page = _blocking(runner, client.list_payment_events_page)
         self.watch_payments = _blocking_iterator(runner, client.watch_payments)
         self.close = _blocking(runner, client.close)
 
@@ -288,6 +290,8 @@ def test_an_unknown_payment_is_not_found(client: Client) -> None:
         lambda: client.get_payment(reference="no-such-reference"),
         lambda: list(client.list_refunds(payment_id=2**62)),
         lambda: client.list_refunds_page(payment_id=2**62),
+        lambda: list(client.list_payment_events(payment_id=2**62)),
+        lambda: client.list_payment_events_page(payment_id=2**62),
     ):
         with pytest.raises(payments_client.PaymentNotFound):
             find()
@@ -324,6 +328,19 @@ def test_a_payment_with_many_refunds_has_the_first_ones_and_a_token_for_the_rest
     assert list(details.refunds) == refunds[:100]
     rest = client.list_refunds(payment_id=payment_id, page_size=2, page_token=details.next_refunds_page_token)
     assert list(rest) == refunds[100:]
+
+
+def test_the_events_of_a_payment_are_listed_over_all_pages_oldest_first(client: Client, order_id: int) -> None:
+    payment_id, refunds = refund_in_parts(client, order_id, 3)
+    events = list(client.list_payment_events(payment_id=payment_id, page_size=2))
+    assert [event.type for event in events] == ["CHARGED", "REFUNDED", "REFUNDED", "REFUNDED"]
+    assert [event.refund for event in events] == [None, *refunds]
+    assert [event.payment.refunded_amount for event in events] == [Decimal(total) for total in (0, 1, 3, 6)]
+    first = client.list_payment_events_page(payment_id=payment_id, page_size=3)
+    rest = client.list_payment_events_page(payment_id=payment_id, page_token=first.next_page_token)
+    assert (*first.events, *rest.events) == tuple(events)
+    assert rest.next_page_token == ""
+    assert list(client.list_payment_events(payment_id=payment_id, page_token=first.next_page_token)) == events[3:]
 
 
 # Finding payments
@@ -585,7 +602,12 @@ def failure(
 
 
 Request = (
-    pb.ChargeRequest | pb.BatchChargeRequest | pb.ListRefundsRequest | pb.ListPaymentsRequest | pb.WatchPaymentsRequest
+    pb.ChargeRequest
+    | pb.BatchChargeRequest
+    | pb.ListRefundsRequest
+    | pb.ListPaymentsRequest
+    | pb.ListPaymentEventsRequest
+    | pb.WatchPaymentsRequest
 )
 
 
@@ -638,6 +660,17 @@ class FakeService(PaymentServiceServicer):
         page = int(request.page_token or 0)
         return pb.ListRefundsResponse(
             refunds=[pb.Refund(refund_id=page * 2), pb.Refund(refund_id=page * 2 + 1)],
+            next_page_token="" if page == 2 else str(page + 1),
+        )
+
+    def ListPaymentEvents(  # noqa: N802
+        self, request: pb.ListPaymentEventsRequest, context: grpc.ServicerContext
+    ) -> pb.ListPaymentEventsResponse:
+        """Return the requested page, of three pages with two events each."""
+        self._record_and_fail(request, context)
+        page = int(request.page_token or 0)
+        return pb.ListPaymentEventsResponse(
+            events=[pb.PaymentEvent(request_id=str(page * 2)), pb.PaymentEvent(request_id=str(page * 2 + 1))],
             next_page_token="" if page == 2 else str(page + 1),
         )
 
@@ -841,6 +874,17 @@ def test_a_transient_failure_of_a_page_of_refunds_does_not_end_the_iteration(con
         next(iterator)
         fake.failures = iter([failure(grpc.StatusCode.UNAVAILABLE)] * 6)
         assert [refund.refund_id for refund in iterator] == [1, 2, 3, 4, 5]
+
+
+def test_pages_of_events_are_fetched_when_the_iteration_reaches_them(connect: ClientFactory) -> None:
+    with serving(FakeService()) as fake:
+        iterator = connect(fake.target).list_payment_events(payment_id=7, page_size=2)
+        assert fake.requests == []
+        assert [next(iterator).request_id for _ in range(2)] == ["0", "1"]
+        assert len(fake.requests) == 1
+        fake.failures = iter([failure(grpc.StatusCode.UNAVAILABLE)] * 6)
+        assert [event.request_id for event in iterator] == ["2", "3", "4", "5"]
+    assert fake.requests[-1] == pb.ListPaymentEventsRequest(payment_id=7, page_size=2, page_token="2")
 
 
 def test_refunds_of_an_unknown_payment_raise_payment_not_found(connect: ClientFactory) -> None:

@@ -88,6 +88,7 @@ REQUESTS: Mapping[str, Any] = {
     "GetPayment": pb.GetPaymentRequest(payment_id=1 << 40),
     "ListRefunds": pb.ListRefundsRequest(payment_id=1 << 40),
     "ListPayments": pb.ListPaymentsRequest(),
+    "ListPaymentEvents": pb.ListPaymentEventsRequest(payment_id=1 << 40),
     # An authenticated watch fails because of its token, so it ends.
     "WatchPayments": pb.WatchPaymentsRequest(resume_token="nonsense"),
 }
@@ -98,6 +99,7 @@ PATHS: Mapping[str, tuple[str, str]] = {
     "GetPayment": ("GET", "/v2/payments/1099511627776"),
     "ListRefunds": ("GET", "/v2/payments/1099511627776/refunds"),
     "ListPayments": ("GET", "/v2/payments"),
+    "ListPaymentEvents": ("GET", "/v2/payments/1099511627776/events"),
     "WatchPayments": ("GET", "/v2/payments:watch?resumeToken=nonsense"),
 }
 LEGACY_PATHS: Mapping[str, tuple[str, str]] = {
@@ -152,6 +154,7 @@ def test_every_rpc_has_a_role_and_a_test_request() -> None:
         "GetPayment": "payments.read",
         "ListRefunds": "payments.read",
         "ListPayments": "payments.read",
+        "ListPaymentEvents": "payments.read",
         "WatchPayments": "payments.read",
     }
 

@@ -41,7 +41,7 @@ def as_unknown_field(text: str) -> bytes:
 
 
 def test_values_sent_over_grpc_appear_in_no_log_or_error(service_with_debug_log: RunningService) -> None:
-    rpcs = ("Charge", "BatchCharge", "Refund", "GetPayment", "ListRefunds", "ListPayments")
+    rpcs = ("Charge", "BatchCharge", "Refund", "GetPayment", "ListRefunds", "ListPayments", "ListPaymentEvents")
     texts: list[str] = []
     with grpc.insecure_channel(service_with_debug_log.target) as channel:
         for number, rpc in itertools.product(CARD_NUMBERS, rpcs):

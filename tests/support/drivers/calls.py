@@ -49,6 +49,9 @@ class Driver(Protocol):
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
 
+    def list_payment_events(self, request: pb.ListPaymentEventsRequest) -> pb.ListPaymentEventsResponse:
+        """Call ListPaymentEvents."""
+
 
 class GrpcDriver:
     """Calls the service with the generated stub."""
@@ -81,6 +84,10 @@ class GrpcDriver:
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
         return _call(self.stub.ListPayments, request)
+
+    def list_payment_events(self, request: pb.ListPaymentEventsRequest) -> pb.ListPaymentEventsResponse:
+        """Call ListPaymentEvents."""
+        return _call(self.stub.ListPaymentEvents, request)
 
 
 def _call(rpc: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: "Request") -> "Response":

@@ -55,10 +55,19 @@ class RestDriver:
 
     def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
         """Call ListRefunds."""
+        return self._list_of_payment(request, "refunds", pb.ListRefundsResponse())
+
+    def list_payment_events(self, request: pb.ListPaymentEventsRequest) -> pb.ListPaymentEventsResponse:
+        """Call ListPaymentEvents."""
+        return self._list_of_payment(request, "events", pb.ListPaymentEventsResponse())
+
+    def _list_of_payment(
+        self, request: pb.ListRefundsRequest | pb.ListPaymentEventsRequest, collection: str, response: Response
+    ) -> Response:
         parameters = as_json(request)
         parameters.pop("paymentId", None)
-        path = f"/v2/payments/{request.payment_id}/refunds"
-        return self._call(pb.ListRefundsResponse(), "GET", path, params=list(flatten(parameters)))
+        path = f"/v2/payments/{request.payment_id}/{collection}"
+        return self._call(response, "GET", path, params=list(flatten(parameters)))
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
@@ -121,6 +130,10 @@ class LegacyDriver:
     def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
         """Skip: ``/v1`` has no such call."""
         pytest.skip(f"/v1 does not return the refunds of payment {request.payment_id}")
+
+    def list_payment_events(self, request: pb.ListPaymentEventsRequest) -> pb.ListPaymentEventsResponse:
+        """Skip: ``/v1`` has no such call."""
+        pytest.skip(f"/v1 does not return the events of payment {request.payment_id}")
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """List a page of payments; the page token is the page number."""

@@ -18,10 +18,12 @@ from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor
+from server.application.history import PaymentHistory
 from server.application.payments import Payments
 from server.config.settings import Settings
 from server.domain.callers import Role
 from server.domain.deadline import Deadline
+from server.domain.events import EventKind, EventsPage, EventsQuery, PaymentEvent
 from server.domain.listing import Page, PageQuery
 from server.domain.money import Currencies, Money
 from server.domain.payment import (
@@ -63,6 +65,7 @@ PAYMENT = Payment(
     is_adopted=False,
 )
 REFUND = Refund(1, 1, RUPEE, Status.SUCCEEDED, "", NOW)
+EVENT = PaymentEvent(1, EventKind.REFUNDED, NOW, PAYMENT, REFUND, "shop", "r")
 CHARGE = pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), method=pb.PAYMENT_METHOD_UPI)
 CHARGE_JSON = {"orderId": "7", "amount": {"units": "1"}}
 
@@ -99,6 +102,13 @@ class ManyPayments:
         return PaymentDetails(PAYMENT, (REFUND,) * query.size, has_more=False)
 
 
+class ManyEvents:
+    """The history of a payment, with as many events as a request asks for."""
+
+    async def list_events(self, query: EventsQuery, _deadline: Deadline) -> EventsPage:
+        return EventsPage((EVENT,) * query.size, has_more=False)
+
+
 @dataclass(frozen=True)
 class RunningService:
     """Clients of a running service, and its worker thread."""
@@ -118,7 +128,9 @@ async def serve(
     calls = Calls(100, authorizer)
     currencies = Currencies("INR", frozenset({"INR"}))
     payments = cast("Payments", ManyPayments())
-    servicer = PaymentServicer(payments, cast("EventFeed", None), currencies, worker_thread)
+    servicer = PaymentServicer(
+        payments, cast("PaymentHistory", ManyEvents()), cast("EventFeed", None), currencies, worker_thread
+    )
     settings = Settings(mysql_host="none")
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     rest = HttpServer(
@@ -177,6 +189,7 @@ SMALL = [
     rest("POST", "/v2/payments:batchCharge", json={"charges": [CHARGE_JSON] * 2}),
     rest("GET", "/v2/payments?page_size=2"),
     call("ListRefunds", pb.ListRefundsRequest(payment_id=1, page_size=2)),
+    call("ListPaymentEvents", pb.ListPaymentEventsRequest(payment_id=1, page_size=2)),
     call("BatchCharge", pb.BatchChargeRequest(charges=[CHARGE] * 2)),
 ]
 LARGE = {
@@ -186,12 +199,14 @@ LARGE = {
     "batch": rest("POST", "/v2/payments:batchCharge", json={"charges": [CHARGE_JSON] * MANY}),
     "page": rest("GET", f"/v2/payments?page_size={MANY}"),
     "page of refunds": rest("GET", f"/v2/payments/1/refunds?page_size={MANY}"),
+    "page of events": rest("GET", f"/v2/payments/1/events?page_size={MANY}"),
     "batch, gRPC": call("BatchCharge", pb.BatchChargeRequest(charges=[CHARGE] * MANY)),
     "message, gRPC": call(
         "Charge", pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), request_id="x" * MAX_INLINE_BYTES)
     ),
     "page, gRPC": call("ListPayments", pb.ListPaymentsRequest(page_size=MANY)),
     "page of refunds, gRPC": call("ListRefunds", pb.ListRefundsRequest(payment_id=1, page_size=MANY)),
+    "page of events, gRPC": call("ListPaymentEvents", pb.ListPaymentEventsRequest(payment_id=1, page_size=MANY)),
 }
 
 

@@ -161,6 +161,7 @@ def test_every_endpoint_is_described(document: Schema) -> None:
     assert {f"{verb.upper()} {path}" for verb, path, _ in operations(document)} == {
         "POST /v2/payments:charge",
         "GET /v2/payments/{payment_id}/refunds",
+        "GET /v2/payments/{payment_id}/events",
         "POST /v2/payments:batchCharge",
         "POST /v2/payments/{payment_id}:refund",
         "GET /v2/payments/{payment_id}",

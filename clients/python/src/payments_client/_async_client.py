@@ -17,6 +17,8 @@ from payments_client.models import (
     Payment,
     PaymentConditions,
     PaymentDetails,
+    PaymentEvent,
+    PaymentEventPage,
     PaymentMethod,
     PaymentPage,
     PaymentUpdate,
@@ -37,8 +39,8 @@ _ItemT = TypeVar("_ItemT")
 class AsyncPaymentsClient:
     """An asyncio client for the payment service. Create it once and share it between the tasks of one event loop.
 
-    Its methods have the same arguments, results and exceptions as those of :class:`~payments.PaymentsClient`, which
-    documents them. Canceling a task cancels its call; a charge or refund may still take effect.
+    Its methods have the same arguments, results and exceptions as those of :class:`~payments_client.PaymentsClient`,
+    which documents them. Canceling a task cancels its call; a charge or refund may still take effect.
     """
 
     def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
@@ -52,11 +54,13 @@ class AsyncPaymentsClient:
         options: Sequence[tuple[str, object]] = (),
         user_agent: str = "",
     ) -> None:
-        """Prepare the connection, which the first call opens. See :class:`~payments.PaymentsClient` for the arguments.
+        """Prepare the connection, which the first call opens.
+
+        See :class:`~payments_client.PaymentsClient` for the arguments.
 
         Raises:
             RuntimeError: no event loop is running. A gRPC channel belongs to the event loop that it is created in.
-            ValueError: see :class:`~payments.PaymentsClient`.
+            ValueError: see :class:`~payments_client.PaymentsClient`.
         """
         asyncio.get_running_loop()
         self._timeout_seconds = timeout_seconds
@@ -171,6 +175,25 @@ class AsyncPaymentsClient:
             include_total_size=include_total_size,
         )
         return _messages.payment_page(await self._call(self._stub.ListPayments, request, timeout_seconds))
+
+    def list_payment_events(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> AsyncIterator[PaymentEvent]:
+        """Return an async iterator over the events of a payment: see :meth:`PaymentsClient.list_payment_events`."""
+        request = _messages.list_events_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return self._iterate_pages(
+            self._stub.ListPaymentEvents,
+            request,
+            lambda response: _messages.event_page(response).events,
+            timeout_seconds,
+        )
+
+    async def list_payment_events_page(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> PaymentEventPage:
+        """Return one page of the events of a payment: see :meth:`PaymentsClient.list_payment_events_page`."""
+        request = _messages.list_events_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return _messages.event_page(await self._call(self._stub.ListPaymentEvents, request, timeout_seconds))
 
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None

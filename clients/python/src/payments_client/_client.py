@@ -17,6 +17,8 @@ from payments_client.models import (
     Payment,
     PaymentConditions,
     PaymentDetails,
+    PaymentEvent,
+    PaymentEventPage,
     PaymentMethod,
     PaymentPage,
     PaymentUpdate,
@@ -39,9 +41,9 @@ class PaymentsClient:
 
     Every call accepts ``timeout_seconds``, which overrides the client's own and limits the whole call, including all
     retries. :meth:`watch_payments`, which is endless, gives it another meaning. Every call raises
-    :class:`~payments.PaymentsError` or one of its subclasses if the service returns an error or does not respond. It
-    raises ``TypeError`` or ``ValueError``, before anything is sent, for arguments that the contract cannot express: an
-    amount that is not a ``Decimal`` or has more than two decimals, or a naive time.
+    :class:`~payments_client.PaymentsError` or one of its subclasses if the service returns an error or does not
+    respond. It raises ``TypeError`` or ``ValueError``, before anything is sent, for arguments that the contract cannot
+    express: an amount that is not a ``Decimal`` or has more than two decimals, or a naive time.
     """
 
     def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
@@ -201,8 +203,8 @@ class PaymentsClient:
         Args:
             payment_id: The payment whose refunds to list.
             page_size: The maximum number of refunds in a page, at most 1000. 0 lets the service choose.
-            page_token: Where to start: the ``next_refunds_page_token`` of a :class:`~payments.PaymentDetails` or the
-                ``next_page_token`` of a page. Empty for the first refund.
+            page_token: Where to start: the ``next_refunds_page_token`` of a :class:`~payments_client.PaymentDetails` or
+                the ``next_page_token`` of a page. Empty for the first refund.
             timeout_seconds: The time limit for fetching one page, including all retries.
 
         Raises:
@@ -251,7 +253,7 @@ class PaymentsClient:
             order_by: ``create_time desc`` (the default) or ``create_time asc``.
             page_size: The maximum number of payments in a page, at most 1000. 0 lets the service choose.
             timeout_seconds: The time limit for fetching one page, including all retries.
-            conditions: See :class:`~payments.PaymentConditions`.
+            conditions: See :class:`~payments_client.PaymentConditions`.
 
         Raises:
             InvalidRequest: A condition, the order or the page size is invalid.
@@ -284,7 +286,7 @@ class PaymentsClient:
                 first page.
             include_total_size: Whether to count all matching payments. The cost grows with the number of matches.
             timeout_seconds: The time limit of the call, including all retries.
-            conditions: See :class:`~payments.PaymentConditions`.
+            conditions: See :class:`~payments_client.PaymentConditions`.
 
         Raises:
             InvalidRequest: A condition, the order, or the page size or token is invalid.
@@ -298,6 +300,52 @@ class PaymentsClient:
             include_total_size=include_total_size,
         )
         return _messages.payment_page(self._call(self._stub.ListPayments, request, timeout_seconds))
+
+    def list_payment_events(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> Iterator[PaymentEvent]:
+        """Return an iterator over the events of a payment, oldest first, which fetches pages as needed.
+
+        It returns, exactly once, each event that existed when the last page was fetched. Changes made by the legacy
+        service, or before events were recorded, have no event. The iterator, not this method, raises the exceptions.
+
+        Args:
+            payment_id: The payment whose events to list.
+            page_size: The maximum number of events in a page, at most 1000. 0 lets the service choose.
+            page_token: Where to start: the ``next_page_token`` of a page. Empty for the first event.
+            timeout_seconds: The time limit for fetching one page, including all retries.
+
+        Raises:
+            InvalidRequest: The page size or token is invalid.
+            PaymentNotFound: The payment does not exist.
+            OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
+        """
+        request = _messages.list_events_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return self._iterate_pages(
+            self._stub.ListPaymentEvents,
+            request,
+            lambda response: _messages.event_page(response).events,
+            timeout_seconds,
+        )
+
+    def list_payment_events_page(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> PaymentEventPage:
+        """Return one page of the events of a payment, oldest first.
+
+        Args:
+            payment_id: The payment whose events to list.
+            page_size: The maximum number of events in the page, at most 1000. 0 lets the service choose.
+            page_token: The ``next_page_token`` of the previous page. Empty for the first page.
+            timeout_seconds: The time limit of the call, including all retries.
+
+        Raises:
+            InvalidRequest: The page size or token is invalid.
+            PaymentNotFound: The payment does not exist.
+            OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
+        """
+        request = _messages.list_events_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return _messages.event_page(self._call(self._stub.ListPaymentEvents, request, timeout_seconds))
 
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None

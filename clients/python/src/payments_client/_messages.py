@@ -17,6 +17,7 @@ from payments_client.models import (
     PaymentConditions,
     PaymentDetails,
     PaymentEvent,
+    PaymentEventPage,
     PaymentEventType,
     PaymentMethod,
     PaymentPage,
@@ -168,6 +169,11 @@ def list_refunds_request(*, payment_id: int, page_size: int, page_token: str) ->
     return payments_pb2.ListRefundsRequest(payment_id=payment_id, page_size=page_size, page_token=page_token)
 
 
+def list_events_request(*, payment_id: int, page_size: int, page_token: str) -> payments_pb2.ListPaymentEventsRequest:
+    """Return the request for a page of the events of a payment."""
+    return payments_pb2.ListPaymentEventsRequest(payment_id=payment_id, page_size=page_size, page_token=page_token)
+
+
 def list_request(
     conditions: PaymentConditions,
     *,
@@ -272,6 +278,11 @@ def payment_page(response: payments_pb2.ListPaymentsResponse) -> PaymentPage:
         next_page_token=response.next_page_token,
         total_size=response.total_size if response.HasField("total_size") else None,
     )
+
+
+def event_page(response: payments_pb2.ListPaymentEventsResponse) -> PaymentEventPage:
+    """Convert a page of events to Python types."""
+    return PaymentEventPage(events=tuple(map(_event, response.events)), next_page_token=response.next_page_token)
 
 
 def payment_update(response: payments_pb2.WatchPaymentsResponse) -> PaymentUpdate:

@@ -176,6 +176,14 @@ class PaymentEvent:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentEventPage:
+    """One page of the events of a payment, oldest first. ``next_page_token`` is empty on the last page."""
+
+    events: tuple[PaymentEvent, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentUpdate:
     """One update from a watch. ``event`` is None if the update only carries a newer token.
 

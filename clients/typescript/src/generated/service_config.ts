@@ -10,7 +10,8 @@ export default {
         {"service": "payments.v1.PaymentService", "method": "Refund"},
         {"service": "payments.v1.PaymentService", "method": "GetPayment"},
         {"service": "payments.v1.PaymentService", "method": "ListRefunds"},
-        {"service": "payments.v1.PaymentService", "method": "ListPayments"}
+        {"service": "payments.v1.PaymentService", "method": "ListPayments"},
+        {"service": "payments.v1.PaymentService", "method": "ListPaymentEvents"}
       ],
       "retryPolicy": {
         "maxAttempts": 5,

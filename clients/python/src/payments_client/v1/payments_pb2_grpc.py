@@ -65,6 +65,11 @@ class PaymentServiceStub:
                 request_serializer=payments_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
                 response_deserializer=payments_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
                 _registered_method=True)
+        self.ListPaymentEvents = channel.unary_unary(
+                '/payments.v1.PaymentService/ListPaymentEvents',
+                request_serializer=payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.SerializeToString,
+                response_deserializer=payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.FromString,
+                _registered_method=True)
         self.WatchPayments = channel.unary_stream(
                 '/payments.v1.PaymentService/WatchPayments',
                 request_serializer=payments_dot_v1_dot_payments__pb2.WatchPaymentsRequest.SerializeToString,
@@ -161,6 +166,19 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPaymentEvents(self, request, context):
+        """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+
+        Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+        made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+        `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPayments(self, request, context):
         """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 
@@ -213,6 +231,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.ListPayments,
                     request_deserializer=payments_dot_v1_dot_payments__pb2.ListPaymentsRequest.FromString,
                     response_serializer=payments_dot_v1_dot_payments__pb2.ListPaymentsResponse.SerializeToString,
+            ),
+            'ListPaymentEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPaymentEvents,
+                    request_deserializer=payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.FromString,
+                    response_serializer=payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.SerializeToString,
             ),
             'WatchPayments': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPayments,
@@ -383,6 +406,33 @@ class PaymentService:
             '/payments.v1.PaymentService/ListPayments',
             payments_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
             payments_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPaymentEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payments.v1.PaymentService/ListPaymentEvents',
+            payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.SerializeToString,
+            payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

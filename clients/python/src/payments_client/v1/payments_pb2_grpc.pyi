@@ -124,6 +124,15 @@ class PaymentServiceStub:
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
     """
+    ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]
+    """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+
+    Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+    made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+    `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+    """
     WatchPayments: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]
     """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 
@@ -206,6 +215,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     read, even while charges are being made.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+    """
+    ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
+    """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+
+    Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+    made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+    `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
     """
     WatchPayments: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]  # type: ignore[assignment]
     """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
@@ -322,6 +340,21 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         read, even while charges are being made.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+        """
+
+    @_abc_1.abstractmethod
+    def ListPaymentEvents(
+        self,
+        request: _payments_pb2.ListPaymentEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.ListPaymentEventsResponse, _abc.Awaitable[_payments_pb2.ListPaymentEventsResponse]]:
+        """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+
+        Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+        made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+        `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
         """
 
     @_abc_1.abstractmethod

@@ -616,6 +616,30 @@ export interface ListPaymentsResponse {
   totalSize?: bigint | undefined;
 }
 
+/** The request for ListPaymentEvents. */
+export interface ListPaymentEventsRequest {
+  /** The payment, 1 or more. */
+  paymentId: bigint;
+  /**
+   * The maximum number of events to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+   * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
+   */
+  pageSize: number;
+  /**
+   * Empty for the first page, then the `next_page_token` of the previous page, with the same `payment_id`. `page_size`
+   * may change. A token that was altered or belongs to another payment is rejected.
+   */
+  pageToken: string;
+}
+
+/** The response for ListPaymentEvents. */
+export interface ListPaymentEventsResponse {
+  /** The events of this page, oldest first. */
+  events: PaymentEvent[];
+  /** An opaque token: pass it as `page_token` to get the next page. Empty on the last page. */
+  nextPageToken: string;
+}
+
 /** The request for WatchPayments. */
 export interface WatchPaymentsRequest {
   /**
@@ -2560,6 +2584,193 @@ export const ListPaymentsResponse: MessageFns<ListPaymentsResponse> = {
   },
 };
 
+function createBaseListPaymentEventsRequest(): ListPaymentEventsRequest {
+  return { paymentId: 0n, pageSize: 0, pageToken: "" };
+}
+
+export const ListPaymentEventsRequest: MessageFns<ListPaymentEventsRequest> = {
+  encode(message: ListPaymentEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.paymentId !== 0n) {
+      if (BigInt.asIntN(64, message.paymentId) !== message.paymentId) {
+        throw new globalThis.Error("value provided for field message.paymentId of type int64 too large");
+      }
+      writer.uint32(8).int64(message.paymentId);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPaymentEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseListPaymentEventsRequest();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 8) {
+            break;
+          }
+
+          message.paymentId = reader.int64() as bigint;
+          continue;
+        }
+        case 2: {
+          if (tag !== 16) {
+            break;
+          }
+
+          message.pageSize = reader.int32();
+          continue;
+        }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.pageToken = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): ListPaymentEventsRequest {
+    return {
+      paymentId: isSet(object.paymentId)
+        ? BigInt(object.paymentId)
+        : isSet(object.payment_id)
+        ? BigInt(object.payment_id)
+        : 0n,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListPaymentEventsRequest): unknown {
+    const obj: any = {};
+    if (message.paymentId !== 0n) {
+      obj.paymentId = message.paymentId.toString();
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListPaymentEventsRequest>, I>>(base?: I): ListPaymentEventsRequest {
+    return ListPaymentEventsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListPaymentEventsRequest>, I>>(object: I): ListPaymentEventsRequest {
+    const message = createBaseListPaymentEventsRequest();
+    message.paymentId = (object.paymentId !== undefined && object.paymentId !== null) ? BigInt(object.paymentId) : 0n;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListPaymentEventsResponse(): ListPaymentEventsResponse {
+  return { events: [], nextPageToken: "" };
+}
+
+export const ListPaymentEventsResponse: MessageFns<ListPaymentEventsResponse> = {
+  encode(message: ListPaymentEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      PaymentEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPaymentEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseListPaymentEventsResponse();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.events.push(PaymentEvent.decode(reader, reader.uint32()));
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.nextPageToken = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): ListPaymentEventsResponse {
+    return {
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => PaymentEvent.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListPaymentEventsResponse): unknown {
+    const obj: any = {};
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => PaymentEvent.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListPaymentEventsResponse>, I>>(base?: I): ListPaymentEventsResponse {
+    return ListPaymentEventsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListPaymentEventsResponse>, I>>(object: I): ListPaymentEventsResponse {
+    const message = createBaseListPaymentEventsResponse();
+    message.events = object.events?.map((e) => PaymentEvent.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
 function createBaseWatchPaymentsRequest(): WatchPaymentsRequest {
   return { resumeToken: "" };
 }
@@ -2980,6 +3191,26 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ListPaymentsResponse => ListPaymentsResponse.decode(value),
   },
   /**
+   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+   *
+   * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+   * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+   * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   */
+  listPaymentEvents: {
+    path: "/payments.v1.PaymentService/ListPaymentEvents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListPaymentEventsRequest): Buffer =>
+      Buffer.from(ListPaymentEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListPaymentEventsRequest => ListPaymentEventsRequest.decode(value),
+    responseSerialize: (value: ListPaymentEventsResponse): Buffer =>
+      Buffer.from(ListPaymentEventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListPaymentEventsResponse => ListPaymentEventsResponse.decode(value),
+  },
+  /**
    * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
    *
    * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
@@ -3075,6 +3306,16 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
   listPayments: handleUnaryCall<ListPaymentsRequest, ListPaymentsResponse>;
+  /**
+   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+   *
+   * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+   * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+   * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   */
+  listPaymentEvents: handleUnaryCall<ListPaymentEventsRequest, ListPaymentEventsResponse>;
   /**
    * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
    *
@@ -3245,6 +3486,30 @@ export interface PaymentServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListPaymentsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+   *
+   * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+   * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+   * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   */
+  listPaymentEvents(
+    request: ListPaymentEventsRequest,
+    callback: (error: ServiceError | null, response: ListPaymentEventsResponse) => void,
+  ): ClientUnaryCall;
+  listPaymentEvents(
+    request: ListPaymentEventsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListPaymentEventsResponse) => void,
+  ): ClientUnaryCall;
+  listPaymentEvents(
+    request: ListPaymentEventsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListPaymentEventsResponse) => void,
   ): ClientUnaryCall;
   /**
    * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.

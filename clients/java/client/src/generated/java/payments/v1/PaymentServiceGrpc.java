@@ -201,6 +201,37 @@ public final class PaymentServiceGrpc {
     return getListPaymentsMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<payments.v1.ListPaymentEventsRequest,
+      payments.v1.ListPaymentEventsResponse> getListPaymentEventsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListPaymentEvents",
+      requestType = payments.v1.ListPaymentEventsRequest.class,
+      responseType = payments.v1.ListPaymentEventsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<payments.v1.ListPaymentEventsRequest,
+      payments.v1.ListPaymentEventsResponse> getListPaymentEventsMethod() {
+    io.grpc.MethodDescriptor<payments.v1.ListPaymentEventsRequest, payments.v1.ListPaymentEventsResponse> getListPaymentEventsMethod;
+    if ((getListPaymentEventsMethod = PaymentServiceGrpc.getListPaymentEventsMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getListPaymentEventsMethod = PaymentServiceGrpc.getListPaymentEventsMethod) == null) {
+          PaymentServiceGrpc.getListPaymentEventsMethod = getListPaymentEventsMethod =
+              io.grpc.MethodDescriptor.<payments.v1.ListPaymentEventsRequest, payments.v1.ListPaymentEventsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListPaymentEvents"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ListPaymentEventsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ListPaymentEventsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("ListPaymentEvents"))
+              .build();
+        }
+      }
+    }
+    return getListPaymentEventsMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<payments.v1.WatchPaymentsRequest,
       payments.v1.WatchPaymentsResponse> getWatchPaymentsMethod;
 
@@ -390,6 +421,20 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    default void listPaymentEvents(payments.v1.ListPaymentEventsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ListPaymentEventsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListPaymentEventsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
      * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -540,6 +585,21 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public void listPaymentEvents(payments.v1.ListPaymentEventsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ListPaymentEventsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListPaymentEventsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
      * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -667,6 +727,20 @@ public final class PaymentServiceGrpc {
     public payments.v1.ListPaymentsResponse listPayments(payments.v1.ListPaymentsRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getListPaymentsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public payments.v1.ListPaymentEventsResponse listPaymentEvents(payments.v1.ListPaymentEventsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListPaymentEventsMethod(), getCallOptions(), request);
     }
 
     /**
@@ -799,6 +873,20 @@ public final class PaymentServiceGrpc {
     public payments.v1.ListPaymentsResponse listPayments(payments.v1.ListPaymentsRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getListPaymentsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public payments.v1.ListPaymentEventsResponse listPaymentEvents(payments.v1.ListPaymentEventsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListPaymentEventsMethod(), getCallOptions(), request);
     }
 
     /**
@@ -937,6 +1025,21 @@ public final class PaymentServiceGrpc {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getListPaymentsMethod(), getCallOptions()), request);
     }
+
+    /**
+     * <pre>
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
+     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<payments.v1.ListPaymentEventsResponse> listPaymentEvents(
+        payments.v1.ListPaymentEventsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListPaymentEventsMethod(), getCallOptions()), request);
+    }
   }
 
   private static final int METHODID_CHARGE = 0;
@@ -945,7 +1048,8 @@ public final class PaymentServiceGrpc {
   private static final int METHODID_GET_PAYMENT = 3;
   private static final int METHODID_LIST_REFUNDS = 4;
   private static final int METHODID_LIST_PAYMENTS = 5;
-  private static final int METHODID_WATCH_PAYMENTS = 6;
+  private static final int METHODID_LIST_PAYMENT_EVENTS = 6;
+  private static final int METHODID_WATCH_PAYMENTS = 7;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -987,6 +1091,10 @@ public final class PaymentServiceGrpc {
         case METHODID_LIST_PAYMENTS:
           serviceImpl.listPayments((payments.v1.ListPaymentsRequest) request,
               (io.grpc.stub.StreamObserver<payments.v1.ListPaymentsResponse>) responseObserver);
+          break;
+        case METHODID_LIST_PAYMENT_EVENTS:
+          serviceImpl.listPaymentEvents((payments.v1.ListPaymentEventsRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.ListPaymentEventsResponse>) responseObserver);
           break;
         case METHODID_WATCH_PAYMENTS:
           serviceImpl.watchPayments((payments.v1.WatchPaymentsRequest) request,
@@ -1053,6 +1161,13 @@ public final class PaymentServiceGrpc {
               payments.v1.ListPaymentsResponse>(
                 service, METHODID_LIST_PAYMENTS)))
         .addMethod(
+          getListPaymentEventsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              payments.v1.ListPaymentEventsRequest,
+              payments.v1.ListPaymentEventsResponse>(
+                service, METHODID_LIST_PAYMENT_EVENTS)))
+        .addMethod(
           getWatchPaymentsMethod(),
           io.grpc.stub.ServerCalls.asyncServerStreamingCall(
             new MethodHandlers<
@@ -1113,6 +1228,7 @@ public final class PaymentServiceGrpc {
               .addMethod(getGetPaymentMethod())
               .addMethod(getListRefundsMethod())
               .addMethod(getListPaymentsMethod())
+              .addMethod(getListPaymentEventsMethod())
               .addMethod(getWatchPaymentsMethod())
               .build();
         }

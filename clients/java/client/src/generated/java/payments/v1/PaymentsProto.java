@@ -107,6 +107,16 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payments_v1_ListPaymentsResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_ListPaymentEventsRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_ListPaymentEventsRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_ListPaymentEventsResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_ListPaymentEventsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_payments_v1_WatchPaymentsRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -211,63 +221,73 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       "2\024.payments.v1.PaymentR\010payments\022&\n\017next" +
       "_page_token\030\002 \001(\tR\rnextPageToken\022\"\n\ntota" +
       "l_size\030\003 \001(\003H\000R\ttotalSize\210\001\001B\r\n\013_total_s" +
-      "ize\"?\n\024WatchPaymentsRequest\022\'\n\014resume_to" +
-      "ken\030\001 \001(\tB\004\342A\001\001R\013resumeToken\"k\n\025WatchPay" +
-      "mentsResponse\022/\n\005event\030\001 \001(\0132\031.payments." +
-      "v1.PaymentEventR\005event\022!\n\014resume_token\030\002" +
-      " \001(\tR\013resumeToken\"\220\002\n\014PaymentEvent\0221\n\004ty" +
-      "pe\030\001 \001(\0162\035.payments.v1.PaymentEventTypeR" +
-      "\004type\0229\n\nevent_time\030\002 \001(\0132\032.google.proto" +
-      "buf.TimestampR\teventTime\022.\n\007payment\030\003 \001(" +
-      "\0132\024.payments.v1.PaymentR\007payment\022+\n\006refu" +
-      "nd\030\004 \001(\0132\023.payments.v1.RefundR\006refund\022\026\n" +
-      "\006caller\030\005 \001(\tR\006caller\022\035\n\nrequest_id\030\006 \001(" +
-      "\tR\trequestId*\222\001\n\rPaymentMethod\022\036\n\032PAYMEN" +
-      "T_METHOD_UNSPECIFIED\020\000\022\026\n\022PAYMENT_METHOD" +
-      "_UPI\020\001\022\027\n\023PAYMENT_METHOD_CARD\020\002\022\026\n\022PAYME" +
-      "NT_METHOD_COD\020\003\022\030\n\024PAYMENT_METHOD_OTHER\020" +
-      "\004*\204\001\n\rPaymentStatus\022\036\n\032PAYMENT_STATUS_UN" +
-      "SPECIFIED\020\000\022\032\n\026PAYMENT_STATUS_PENDING\020\001\022" +
-      "\034\n\030PAYMENT_STATUS_SUCCEEDED\020\002\022\031\n\025PAYMENT" +
-      "_STATUS_FAILED\020\003*s\n\013RefundState\022\034\n\030REFUN" +
-      "D_STATE_UNSPECIFIED\020\000\022\025\n\021REFUND_STATE_NO" +
-      "NE\020\001\022\030\n\024REFUND_STATE_PARTIAL\020\002\022\025\n\021REFUND" +
-      "_STATE_FULL\020\003*\177\n\014RefundStatus\022\035\n\031REFUND_" +
-      "STATUS_UNSPECIFIED\020\000\022\031\n\025REFUND_STATUS_PE" +
-      "NDING\020\001\022\033\n\027REFUND_STATUS_SUCCEEDED\020\002\022\030\n\024" +
-      "REFUND_STATUS_FAILED\020\003*\244\002\n\020PaymentEventT" +
-      "ype\022\"\n\036PAYMENT_EVENT_TYPE_UNSPECIFIED\020\000\022" +
-      "\036\n\032PAYMENT_EVENT_TYPE_PENDING\020\001\022\036\n\032PAYME" +
-      "NT_EVENT_TYPE_CHARGED\020\002\022\035\n\031PAYMENT_EVENT" +
-      "_TYPE_FAILED\020\003\022%\n!PAYMENT_EVENT_TYPE_REF" +
-      "UND_PENDING\020\004\022\037\n\033PAYMENT_EVENT_TYPE_REFU" +
-      "NDED\020\005\022$\n PAYMENT_EVENT_TYPE_REFUND_FAIL" +
-      "ED\020\006\022\037\n\033PAYMENT_EVENT_TYPE_IMPORTED\020\0072\324\006" +
-      "\n\016PaymentService\022a\n\006Charge\022\032.payments.v1" +
-      ".ChargeRequest\032\033.payments.v1.ChargeRespo" +
-      "nse\"\036\202\323\344\223\002\030\"\023/v2/payments:charge:\001*\022u\n\013B" +
-      "atchCharge\022\037.payments.v1.BatchChargeRequ" +
-      "est\032 .payments.v1.BatchChargeResponse\"#\202" +
-      "\323\344\223\002\035\"\030/v2/payments:batchCharge:\001*\022n\n\006Re" +
-      "fund\022\032.payments.v1.RefundRequest\032\033.payme" +
-      "nts.v1.RefundResponse\"+\202\323\344\223\002%\" /v2/payme" +
-      "nts/{payment_id}:refund:\001*\022\231\001\n\nGetPaymen" +
-      "t\022\036.payments.v1.GetPaymentRequest\032\037.paym" +
-      "ents.v1.GetPaymentResponse\"J\202\323\344\223\002D\022\031/v2/" +
-      "payments/{payment_id}Z\'\022%/v2/payments/by" +
-      "-reference/{reference}\022{\n\013ListRefunds\022\037." +
-      "payments.v1.ListRefundsRequest\032 .payment" +
-      "s.v1.ListRefundsResponse\")\202\323\344\223\002#\022!/v2/pa" +
-      "yments/{payment_id}/refunds\022i\n\014ListPayme" +
-      "nts\022 .payments.v1.ListPaymentsRequest\032!." +
-      "payments.v1.ListPaymentsResponse\"\024\202\323\344\223\002\016" +
-      "\022\014/v2/payments\022t\n\rWatchPayments\022!.paymen" +
-      "ts.v1.WatchPaymentsRequest\032\".payments.v1" +
-      ".WatchPaymentsResponse\"\032\202\323\344\223\002\024\022\022/v2/paym" +
-      "ents:watch0\001By\n\013payments.v1B\rPaymentsPro" +
-      "toP\001Z(payments.internal/payments/v1;paym" +
-      "entsv1\242\002\003PAY\252\002\013Payments.V1\312\002\013Payments\\V1" +
-      "\352\002\014Payments::V1b\006proto3"
+      "ize\"\207\001\n\030ListPaymentEventsRequest\022#\n\npaym" +
+      "ent_id\030\001 \001(\003B\004\342A\001\002R\tpaymentId\022!\n\tpage_si" +
+      "ze\030\002 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npage_token\030\003" +
+      " \001(\tB\004\342A\001\001R\tpageToken\"v\n\031ListPaymentEven" +
+      "tsResponse\0221\n\006events\030\001 \003(\0132\031.payments.v1" +
+      ".PaymentEventR\006events\022&\n\017next_page_token" +
+      "\030\002 \001(\tR\rnextPageToken\"?\n\024WatchPaymentsRe" +
+      "quest\022\'\n\014resume_token\030\001 \001(\tB\004\342A\001\001R\013resum" +
+      "eToken\"k\n\025WatchPaymentsResponse\022/\n\005event" +
+      "\030\001 \001(\0132\031.payments.v1.PaymentEventR\005event" +
+      "\022!\n\014resume_token\030\002 \001(\tR\013resumeToken\"\220\002\n\014" +
+      "PaymentEvent\0221\n\004type\030\001 \001(\0162\035.payments.v1" +
+      ".PaymentEventTypeR\004type\0229\n\nevent_time\030\002 " +
+      "\001(\0132\032.google.protobuf.TimestampR\teventTi" +
+      "me\022.\n\007payment\030\003 \001(\0132\024.payments.v1.Paymen" +
+      "tR\007payment\022+\n\006refund\030\004 \001(\0132\023.payments.v1" +
+      ".RefundR\006refund\022\026\n\006caller\030\005 \001(\tR\006caller\022" +
+      "\035\n\nrequest_id\030\006 \001(\tR\trequestId*\222\001\n\rPayme" +
+      "ntMethod\022\036\n\032PAYMENT_METHOD_UNSPECIFIED\020\000" +
+      "\022\026\n\022PAYMENT_METHOD_UPI\020\001\022\027\n\023PAYMENT_METH" +
+      "OD_CARD\020\002\022\026\n\022PAYMENT_METHOD_COD\020\003\022\030\n\024PAY" +
+      "MENT_METHOD_OTHER\020\004*\204\001\n\rPaymentStatus\022\036\n" +
+      "\032PAYMENT_STATUS_UNSPECIFIED\020\000\022\032\n\026PAYMENT" +
+      "_STATUS_PENDING\020\001\022\034\n\030PAYMENT_STATUS_SUCC" +
+      "EEDED\020\002\022\031\n\025PAYMENT_STATUS_FAILED\020\003*s\n\013Re" +
+      "fundState\022\034\n\030REFUND_STATE_UNSPECIFIED\020\000\022" +
+      "\025\n\021REFUND_STATE_NONE\020\001\022\030\n\024REFUND_STATE_P" +
+      "ARTIAL\020\002\022\025\n\021REFUND_STATE_FULL\020\003*\177\n\014Refun" +
+      "dStatus\022\035\n\031REFUND_STATUS_UNSPECIFIED\020\000\022\031" +
+      "\n\025REFUND_STATUS_PENDING\020\001\022\033\n\027REFUND_STAT" +
+      "US_SUCCEEDED\020\002\022\030\n\024REFUND_STATUS_FAILED\020\003" +
+      "*\244\002\n\020PaymentEventType\022\"\n\036PAYMENT_EVENT_T" +
+      "YPE_UNSPECIFIED\020\000\022\036\n\032PAYMENT_EVENT_TYPE_" +
+      "PENDING\020\001\022\036\n\032PAYMENT_EVENT_TYPE_CHARGED\020" +
+      "\002\022\035\n\031PAYMENT_EVENT_TYPE_FAILED\020\003\022%\n!PAYM" +
+      "ENT_EVENT_TYPE_REFUND_PENDING\020\004\022\037\n\033PAYME" +
+      "NT_EVENT_TYPE_REFUNDED\020\005\022$\n PAYMENT_EVEN" +
+      "T_TYPE_REFUND_FAILED\020\006\022\037\n\033PAYMENT_EVENT_" +
+      "TYPE_IMPORTED\020\0072\343\007\n\016PaymentService\022a\n\006Ch" +
+      "arge\022\032.payments.v1.ChargeRequest\032\033.payme" +
+      "nts.v1.ChargeResponse\"\036\202\323\344\223\002\030\"\023/v2/payme" +
+      "nts:charge:\001*\022u\n\013BatchCharge\022\037.payments." +
+      "v1.BatchChargeRequest\032 .payments.v1.Batc" +
+      "hChargeResponse\"#\202\323\344\223\002\035\"\030/v2/payments:ba" +
+      "tchCharge:\001*\022n\n\006Refund\022\032.payments.v1.Ref" +
+      "undRequest\032\033.payments.v1.RefundResponse\"" +
+      "+\202\323\344\223\002%\" /v2/payments/{payment_id}:refun" +
+      "d:\001*\022\231\001\n\nGetPayment\022\036.payments.v1.GetPay" +
+      "mentRequest\032\037.payments.v1.GetPaymentResp" +
+      "onse\"J\202\323\344\223\002D\022\031/v2/payments/{payment_id}Z" +
+      "\'\022%/v2/payments/by-reference/{reference}" +
+      "\022{\n\013ListRefunds\022\037.payments.v1.ListRefund" +
+      "sRequest\032 .payments.v1.ListRefundsRespon" +
+      "se\")\202\323\344\223\002#\022!/v2/payments/{payment_id}/re" +
+      "funds\022i\n\014ListPayments\022 .payments.v1.List" +
+      "PaymentsRequest\032!.payments.v1.ListPaymen" +
+      "tsResponse\"\024\202\323\344\223\002\016\022\014/v2/payments\022\214\001\n\021Lis" +
+      "tPaymentEvents\022%.payments.v1.ListPayment" +
+      "EventsRequest\032&.payments.v1.ListPaymentE" +
+      "ventsResponse\"(\202\323\344\223\002\"\022 /v2/payments/{pay" +
+      "ment_id}/events\022t\n\rWatchPayments\022!.payme" +
+      "nts.v1.WatchPaymentsRequest\032\".payments.v" +
+      "1.WatchPaymentsResponse\"\032\202\323\344\223\002\024\022\022/v2/pay" +
+      "ments:watch0\001By\n\013payments.v1B\rPaymentsPr" +
+      "otoP\001Z(payments.internal/payments/v1;pay" +
+      "mentsv1\242\002\003PAY\252\002\013Payments.V1\312\002\013Payments\\V" +
+      "1\352\002\014Payments::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -374,20 +394,32 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsResponse_descriptor,
         new java.lang.String[] { "Payments", "NextPageToken", "TotalSize", });
-    internal_static_payments_v1_WatchPaymentsRequest_descriptor =
+    internal_static_payments_v1_ListPaymentEventsRequest_descriptor =
       getDescriptor().getMessageType(16);
+    internal_static_payments_v1_ListPaymentEventsRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_ListPaymentEventsRequest_descriptor,
+        new java.lang.String[] { "PaymentId", "PageSize", "PageToken", });
+    internal_static_payments_v1_ListPaymentEventsResponse_descriptor =
+      getDescriptor().getMessageType(17);
+    internal_static_payments_v1_ListPaymentEventsResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_ListPaymentEventsResponse_descriptor,
+        new java.lang.String[] { "Events", "NextPageToken", });
+    internal_static_payments_v1_WatchPaymentsRequest_descriptor =
+      getDescriptor().getMessageType(18);
     internal_static_payments_v1_WatchPaymentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_WatchPaymentsRequest_descriptor,
         new java.lang.String[] { "ResumeToken", });
     internal_static_payments_v1_WatchPaymentsResponse_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(19);
     internal_static_payments_v1_WatchPaymentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_WatchPaymentsResponse_descriptor,
         new java.lang.String[] { "Event", "ResumeToken", });
     internal_static_payments_v1_PaymentEvent_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(20);
     internal_static_payments_v1_PaymentEvent_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_PaymentEvent_descriptor,
