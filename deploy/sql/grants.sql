@@ -11,14 +11,11 @@
 -- choose the id of a payment, or change an event. Of a refund, it can change only the status.
 GRANT SELECT ON schema_migrations TO payments_service;
 
--- A refund updates only the last two columns, and the outcome of a pending charge only the status. The other columns are here
--- for MariaDB, which requires UPDATE on every column that an INSERT ... ON DUPLICATE KEY UPDATE names, and a batch of charges
--- is such a statement.
+-- A refund updates the refunded amount, and the outcome of a pending charge the status.
 GRANT
     SELECT,
     INSERT (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id),
-    UPDATE (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id,
-        refunded_amount, refunded)
+    UPDATE (status, refunded_amount, refunded)
     ON payments TO payments_service;
 
 GRANT

@@ -18,7 +18,11 @@ NEEDED_VERSION = 15
 """The last migration that this version of the service needs."""
 
 _PRIVILEGE_CHECKS = tuple(
-    "EXPLAIN " + statement.replace("IN %s", "IN (NULL)").replace("LIMIT %s", "LIMIT 1").replace("%s", "NULL")
+    "EXPLAIN "
+    + statement.replace("request_id) IN %s", "request_id) IN ((NULL, NULL))")
+    .replace("IN %s", "IN (NULL)")
+    .replace("LIMIT %s", "LIMIT 1")
+    .replace("%s", "NULL")
     for text in (
         api_keys.SELECT_VALID_KEYS,
         *queries.STATEMENTS,

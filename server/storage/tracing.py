@@ -34,6 +34,9 @@ _NAMES = {
     if name.isupper() and isinstance(text, str)
 }
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE) (\w+)")
+_FURTHER_ROWS = re.compile(r"(?<=\)), \((?:%s, )*%s\)")
+"""The rows of ``queries.for_rows`` after the first."""
+
 _MAX_CACHED_NAMES = 1000
 
 
@@ -109,7 +112,7 @@ def _statement_span(text: str) -> Iterator[None]:
 @lru_cache(_MAX_CACHED_NAMES)
 def _name(text: str) -> str:
     """Return the name of a statement in ``queries``, or the verb and the table of a composed statement."""
-    if text in _NAMES:
-        return _NAMES[text]
+    if name := _NAMES.get(_FURTHER_ROWS.sub("", text)):
+        return name
     table = _TABLE.search(text)
     return f"{text.split(maxsplit=1)[0]} {table.group(1)}" if table else text.split(maxsplit=1)[0]

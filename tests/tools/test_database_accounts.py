@@ -51,6 +51,8 @@ def attempt(accounts: Accounts, as_service: dict[str, str]) -> Attempt:
         "DELETE FROM refunds",
         "TRUNCATE payments",
         "UPDATE payments SET payment_id = 7",
+        "UPDATE payments SET amount = 1",
+        "UPDATE payments SET request_id = 'x'",
         "UPDATE refunds SET amount = 1",
         "INSERT INTO payments (payment_id, order_id, amount, method) VALUES (7, 1, 1, 'UPI')",
         "INSERT INTO payments (order_id, amount, method, refunded_amount) VALUES (1, 1, 'UPI', 1)",

@@ -38,7 +38,6 @@ _PREPARE_CONNECTION = """
     SET SESSION
         time_zone = '+00:00',
         sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY',
-        group_concat_max_len = 1048576,
         innodb_lock_wait_timeout = {lock_timeout_seconds},
         lock_wait_timeout = {table_lock_timeout_seconds}
         /*M!100600 , max_statement_time = {statement_timeout_seconds:.3f} */
@@ -51,8 +50,7 @@ _PREPARE_CONNECTION = """
 
 Only MariaDB executes ``/*M!``, and only MySQL ``/*!80000``. MySQL can limit the time of SELECTs, but not of a
 transaction that its client left open; instead, it closes the idle connection and so rolls the transaction back. READ
-COMMITTED takes no gap locks, so a refund of an unknown payment does not delay charges. group_concat_max_len is raised
-because GROUP_CONCAT returns the outcomes of a whole batch in one value.
+COMMITTED takes no gap locks, so a refund of an unknown payment does not delay charges.
 """
 
 _IDLE_TRANSACTION_SECONDS = 5

@@ -3,12 +3,10 @@
 These statements run only if the live tables do not have the payment: if both have it, the live row takes precedence.
 """
 
-from server.storage.payments.queries import PAYMENT, REFUND, by_reference, details, details_of_many
+from server.storage.payments.queries import PAYMENT, REFUND, by_reference, charges_by_request, details, details_of_many
 
-SELECT_CHARGE_BY_REQUEST = f"""
-    SELECT p.requested_method, {PAYMENT} FROM payments_archive p WHERE p.caller = %s AND p.request_id = %s
-"""
-"""Uses payments_archive_by_request; returns at most one row."""
+SELECT_CHARGES_BY_REQUEST = charges_by_request("payments_archive")
+"""Uses payments_archive_by_request."""
 
 SELECT_PAYMENT = f"SELECT {PAYMENT} FROM payments_archive p WHERE p.payment_id = %s"
 """Uses the primary key."""

@@ -19,6 +19,9 @@ from server.domain.processing import PendingRequest
 STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
 """The value of each status in the status columns."""
 
+EarlierCharge = tuple[str | None, Payment]
+"""The payment that is stored under a request key, and the method that its charge requested."""
+
 _METHODS = {method.value: method for method in CHARGEABLE_METHODS}
 _ZERO_AMOUNT = "0.00"
 _ZERO_MONEY = {currency: Money(currency, 0) for currency in MINOR_DIGITS}
@@ -67,6 +70,14 @@ def many_details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails 
 def _sorted_refunds(columns: Iterable[list[Any] | None]) -> tuple[Refund, ...]:
     """Return the refunds, oldest first."""
     return tuple(_refund(*values)[0] for values in sorted(filter(None, columns)))
+
+
+def charges_from_json(values: Iterable[bytes]) -> dict[tuple[str, str], EarlierCharge]:
+    """Return the charges in many JSON values, which are those of ``queries.charges_by_request``, by request key."""
+    return {
+        (caller, request_id): (requested_method, _payment(*columns))
+        for (caller, request_id, requested_method), columns in orjson.loads(b"[%b]" % b",".join(values))
+    }
 
 
 def refund_from_json(value: str) -> tuple[Refund, Money | None]:

@@ -1,25 +1,27 @@
-"""Store charges, in batches or one at a time, and look up the earlier charge of a repeated request key.
+"""Store charges in batches, and look up the earlier charges of repeated request keys.
 
 A commit waits for the disk, so charges share commits (``BATCH_LIMITS``). Each caller gets its own outcome, once its
 payment is committed.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-import orjson
 import pymysql.err
 
-from server.domain.errors import PaymentsError, ReferenceTaken
+from server.domain.errors import ReferenceTaken, RequestIdReused
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
 from server.storage.batching import BatchLimits
-from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, is_refusal
-from server.storage.database.session import DuplicateKey, Session
+from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, is_refusal, transaction_aborted
+from server.storage.database.session import DuplicateKey, Session, StatementResult
 from server.storage.database.values import sql_time
 from server.storage.outbox import charge_changes
 from server.storage.payments import archive_queries, queries
-from server.storage.payments.codec import STATUS_VALUES, payment_from_json
-from server.storage.payments.request_keys import key_values, request_id_reused
+from server.storage.payments.codec import STATUS_VALUES, EarlierCharge, charges_from_json
+from server.storage.payments.request_keys import request_id_reused
+
+_Key = tuple[str, str]
+"""The caller and the request_id of a charge."""
 
 BATCH_LIMITS = BatchLimits(max_items=32, max_batches=4, max_queued=10_000)
 """A batch is large enough that each payment costs little, and small enough that its INSERT is fast. Concurrent INSERTs
@@ -34,100 +36,128 @@ async def insert_each(
 
     PENDING payments become due for the reconciler after ``due_microseconds``.
     """
-    if len(payments) == 1:
-        # The statement for a single payment is faster.
-        return [await _outcome_or_error(insert_one(session, payments[0], due_microseconds))]
+    positions: dict[_Key, int] = {}
+    for position, payment in enumerate(payments):
+        positions.setdefault(_key(payment), position)
+    firsts = [payments[position] for position in positions.values()]
+    outcomes = await _store(session, firsts, due_microseconds)
+    if len(firsts) == len(payments):
+        return outcomes
+    # The payments that repeat a request key of this batch.
+    others = [payment for position, payment in enumerate(payments) if positions[_key(payment)] != position]
+    earlier = await _earlier_charges(session, others)
+    remaining = iter(await _store_unless_earlier(session, others, earlier, due_microseconds))
+    by_position = dict(zip(positions.values(), outcomes, strict=True))
+    return [by_position[position] if position in by_position else next(remaining) for position in range(len(payments))]
+
+
+async def _store(
+    session: Session, payments: Sequence[NewPayment], due_microseconds: int
+) -> list[ChargeOutcome | Exception]:
+    """Store payments with one INSERT, or return the outcome of each in another way if the database rejects that."""
     try:
         async with session.transaction():
-            return await insert_many(session, payments, due_microseconds)
+            return list(await insert_all(session, payments, due_microseconds))
+    except DuplicateKey:
+        rejection: Exception = ReferenceTaken()
     except pymysql.err.MySQLError as error:
         if not is_refusal(error) and code(error) != LOCK_WAIT_TIMEOUT:
             raise
-        # The database rejects one of the payments, or one of them repeats a charge whose row is locked. If they are
-        # stored one by one, only the rejected payment fails, and the repeated charge does not wait for the row.
-        return [await _outcome_or_error(insert_one(session, payment, due_microseconds)) for payment in payments]
+        rejection = error
+    earlier = await _earlier_charges(session, payments)
+    if len(payments) > 1 or earlier:
+        return await _store_unless_earlier(session, payments, earlier, due_microseconds)
+    if code(rejection) == LOCK_WAIT_TIMEOUT:
+        raise rejection
+    return [rejection]
 
 
-async def insert_many(
-    session: Session, payments: Sequence[NewPayment], due_microseconds: int
+async def _store_unless_earlier(
+    session: Session, payments: Sequence[NewPayment], earlier: Mapping[_Key, EarlierCharge], due_microseconds: int
 ) -> list[ChargeOutcome | Exception]:
-    """Store payments in one transaction, and return the outcome of each."""
-    rows = [payment_values(payment) for payment in payments]
-    values = (orjson.dumps(rows).hex(), charge_changes(payments))
-    # All payments come from the same flow, so either all are pending or none is.
-    if payments[0].status is Status.PENDING:
-        *_, result = await session.script(queries.RESERVE_PAYMENTS, (*values, due_microseconds))
-    else:
-        *_, result = await session.script(queries.INSERT_PAYMENTS, values)
-    ((stored_keys,),) = result.rows
-    stored = {}
-    for text in stored_keys.split(",") if stored_keys else ():
-        position, payment_id, has_bound_reference = text.split(" ")
-        if has_bound_reference == "1":
-            stored[int(position)] = int(payment_id)
+    """Return the outcomes of the payments in ``earlier``, and store the others.
+
+    If there are no earlier ones, the others are stored one by one, so that only those that the database rejects fail.
+    """
+    others = [payment for payment in payments if _key(payment) not in earlier]
+    batches = [others] if earlier and others else [[payment] for payment in others]
+    stored = iter([outcome for batch in batches for outcome in await _store(session, batch, due_microseconds)])
     return [
-        ChargeOutcome(stored_payment(payment, stored[position]), replayed=False)
-        if position in stored
-        else await _outcome_or_error(_earlier_outcome(session, payment))
-        for position, payment in enumerate(payments, start=1)
+        _repeat(payment, *earlier[_key(payment)]) if _key(payment) in earlier else next(stored) for payment in payments
     ]
 
 
-async def insert_one(session: Session, payment: NewPayment, due_microseconds: int) -> ChargeOutcome:
-    """Store a payment in one transaction: see ``PaymentStore.insert``."""
-    values, key, changes = payment_values(payment), key_values(payment.charge.key), charge_changes((payment,))
-    stored = (*key, payment.reference)
-    try:
-        async with session.transaction():
-            if payment.status is Status.PENDING:
-                pending_values = (*values, *key, due_microseconds, changes, *stored)
-                *_, result = await session.script(queries.RESERVE_PAYMENT, pending_values)
-            else:
-                *_, result = await session.script(queries.INSERT_PAYMENT, (*values, *key, changes, *stored))
-    except DuplicateKey:
-        return await _earlier_outcome(session, payment)
-    if not result.rows:
-        return await _earlier_outcome(session, payment)
-    ((payment_id,),) = result.rows
-    return ChargeOutcome(stored_payment(payment, payment_id), replayed=False)
-
-
-async def _earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcome:
-    """Return the payment that is already stored under the request key of ``payment``.
+async def insert_all(session: Session, payments: Sequence[NewPayment], due_microseconds: int) -> list[ChargeOutcome]:
+    """Store payments in one transaction.
 
     Raises:
-        RequestIdReused: the earlier payment has different parameters.
-        ReferenceTaken: there is no such payment, so another payment has the reference.
+        DuplicateKey: a request key or reference is stored already; nothing was stored.
+        MySQLError: the database rejects a payment, or a request key is archived; nothing was stored.
     """
-    key = key_values(payment.charge.key)
-    row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, key)
-    if row is None:
-        row = await session.row(archive_queries.SELECT_CHARGE_BY_REQUEST, key)
-    if row is None:
-        raise ReferenceTaken
-    requested_method, value = row
-    earlier = payment_from_json(value)
+    text = queries.INSERT_PAYMENTS
+    reservation: tuple[object, ...] = ()
+    references = tuple(payment.reference for payment in payments)
+    # All payments come from the same flow, so either all are pending or none is.
+    if payments[0].status is Status.PENDING:
+        text, reservation = queries.RESERVE_PAYMENTS, (due_microseconds, references)
+    rows = (value for payment in payments for value in payment_values(payment))
+    keys = tuple(map(_key, payments))
+    values = (*rows, keys, charge_changes(payments), *reservation, references[-1])
+    results = await session.script(queries.for_rows(text, len(payments)), values)
+    ids = _consecutive_ids(results, len(payments)) or await _read_ids(session, references)
+    return [
+        ChargeOutcome(stored_payment(payment, payment_id), replayed=False)
+        for payment, payment_id in zip(payments, ids, strict=True)
+    ]
+
+
+def _consecutive_ids(results: Sequence[StatementResult], count: int) -> Sequence[int]:
+    """Return the ids of all inserted payments if the first and the last id prove them; otherwise nothing.
+
+    InnoDB gives the rows of one INSERT increasing ids, at least one step apart. So if the last id is as close to the
+    first as it can be, no id was skipped.
+    """
+    first_id = next(result.inserted_id for result in results if result.inserted_id)
+    for last_id, step in results[-1].rows:
+        ids = range(first_id, last_id + 1, step)
+        if len(ids) == count and ids[-1] == last_id:
+            return ids
+    return ()
+
+
+async def _read_ids(session: Session, references: Sequence[str]) -> list[int]:
+    """Return the ids of the payments with these references.
+
+    Raises:
+        MySQLError: they are not stored, because the transaction was aborted.
+    """
+    ids: dict[str, int] = dict(await session.rows(queries.SELECT_IDS, (tuple(references),)))
+    if len(ids) < len(references):
+        raise transaction_aborted()
+    return [ids[reference] for reference in references]
+
+
+async def _earlier_charges(session: Session, payments: Iterable[NewPayment]) -> dict[_Key, EarlierCharge]:
+    """Return the stored payments with the request keys of ``payments``, live or archived, by key."""
+    keys = set(map(_key, payments))
+    found: dict[_Key, EarlierCharge] = {}
+    for text in (queries.SELECT_CHARGES_BY_REQUEST, archive_queries.SELECT_CHARGES_BY_REQUEST):
+        if missing := keys - found.keys():
+            found |= charges_from_json(await session.values(text, (tuple(missing),)))
+    return found
+
+
+def _repeat(payment: NewPayment, requested_method: str | None, earlier: Payment) -> ChargeOutcome | RequestIdReused:
+    """Return the outcome of a payment whose request key has an earlier payment."""
     charge = payment.charge
     if (earlier.order_id, earlier.amount, requested_method) != (charge.order_id, charge.amount, charge.method):
-        raise request_id_reused("Charge", charge.key)
+        return request_id_reused("Charge", charge.key)
     # If the reference is the same, it is this very payment: its INSERT was retried because the reply was lost.
     return ChargeOutcome(earlier, replayed=earlier.reference != payment.reference)
 
 
-async def _outcome_or_error(outcome: Awaitable[ChargeOutcome]) -> ChargeOutcome | Exception:
-    """Return the outcome of a payment, or its error if only this payment failed.
-
-    Raises:
-        MySQLError: the whole batch failed, for example because the connection was lost.
-    """
-    try:
-        return await outcome
-    except (PaymentsError, ReferenceTaken) as error:
-        return error
-    except pymysql.err.MySQLError as error:
-        if not is_refusal(error):
-            raise
-        return error
+def _key(payment: NewPayment) -> _Key:
+    return payment.charge.key.caller, payment.charge.key.request_id
 
 
 def stored_payment(payment: NewPayment, payment_id: int) -> Payment:
@@ -149,7 +179,7 @@ def stored_payment(payment: NewPayment, payment_id: int) -> Payment:
 
 
 def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
-    """Return the values that ``queries.INSERT_PAYMENT`` binds, all of types that JSON also has."""
+    """Return the values of a row that ``queries.INSERT_PAYMENTS`` inserts."""
     charge = payment.charge
     return (
         charge.order_id,

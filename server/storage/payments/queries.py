@@ -4,9 +4,10 @@ Values are bound, never formatted into the text. All statements run on MySQL 8.0
 later.
 """
 
+from functools import lru_cache
+
 from server.domain.payment import MAX_REFUNDS_SHOWN
 from server.storage.database.transactions import BEGIN, COMMIT
-from server.storage.outbox import INSERT_CHANGES
 
 PAYMENT = (
     "JSON_ARRAY(p.payment_id, p.order_id, CAST(p.amount AS CHAR), p.currency, p.method, p.status, p.reference, "
@@ -23,29 +24,7 @@ REFUND = (
 )
 """A refund as one JSON value."""
 
-_READ_PAYMENT = """
-    SELECT payment_id FROM payments WHERE caller = %s AND request_id = %s AND reference = %s
-"""
-
-INSERT_PAYMENT = f"""
-    {BEGIN};
-
-    INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
-        request_id)
-    SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM DUAL
-    WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
-
-    {INSERT_CHANGES};
-
-    {COMMIT};
-{_READ_PAYMENT}"""
-"""Inserts a payment. A duplicate in payments_by_request or in the unique key of reference is an error that ends the
-script.
-
-If payments_archive_by_request has the request key, which is bound a second time, nothing is inserted, and the outbox
-row names no stored payment. `payments archive` ensures that a key is always in one of the two tables. The last result
-is the payment_id under the request key, if that payment has this reference.
-"""
+_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 _UNLESS_CLIENT_GONE = "IF(ROW_COUNT() < 0, NULL, {})"
 """A value for a NOT NULL column, in a statement that depends on the row count of the previous statement.
@@ -55,108 +34,73 @@ the previous result could not be sent. Then the value is NULL, and the error end
 had never been sent.
 """
 
-_DUE_TIME = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
-
-RESERVE_PAYMENT = f"""
-    {BEGIN};
-
-    INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
-        request_id)
-    SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM DUAL
-    WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
-
-    INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT 'charge', p.payment_id, {_UNLESS_CLIENT_GONE.format(_DUE_TIME)} FROM payments p
-    WHERE p.payment_id = LAST_INSERT_ID() AND ROW_COUNT() <> 0;
-
-    {INSERT_CHANGES};
-
-    {COMMIT};
-{_READ_PAYMENT}"""
-"""Like INSERT_PAYMENT, for a pending payment: also inserts a row of processor_requests."""
-
-_NEW_PAYMENTS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
-        order_id BIGINT PATH '$[0]' ERROR ON ERROR,
-        amount DECIMAL(10, 2) PATH '$[1]' ERROR ON ERROR,
-        currency CHAR(3) CHARACTER SET ascii PATH '$[2]' ERROR ON ERROR,
-        method VARCHAR(16) CHARACTER SET ascii PATH '$[3]' ERROR ON ERROR,
-        status BOOLEAN PATH '$[4]' ERROR ON ERROR,
-        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[5]' ERROR ON ERROR,
-        created_at DATETIME(6) PATH '$[6]' ERROR ON ERROR,
-        requested_method VARCHAR(16) CHARACTER SET ascii PATH '$[7]' ERROR ON ERROR,
-        caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[8]' ERROR ON ERROR,
-        request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
-    )) n"""
-
-_NEW_KEYS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
-        place FOR ORDINALITY,
-        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[5]' ERROR ON ERROR,
-        caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[8]' ERROR ON ERROR,
-        request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
-    )) n"""
-
 _WRITE_PAYMENTS = f"""
-    SET @payments = CONVERT(UNHEX(%s) USING utf8mb4);
-
     {BEGIN};
 
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)
-    SELECT n.order_id, n.amount, n.currency, n.method, n.status, n.reference, n.created_at, n.requested_method,
-        n.caller, n.request_id
-    FROM {_NEW_PAYMENTS}
-    LEFT JOIN payments_archive a FORCE INDEX (payments_archive_by_request)
-        ON a.caller = CAST(n.caller AS BINARY) AND a.request_id = CAST(n.request_id AS BINARY)
-    WHERE a.payment_id IS NULL
-    ON DUPLICATE KEY UPDATE refunded = payments.refunded;
+    VALUES {_ROW};
 
     INSERT INTO payment_outbox (changes)
-    SELECT {_UNLESS_CLIENT_GONE.format("CONVERT(UNHEX(%s) USING utf8mb4)")} FROM DUAL WHERE ROW_COUNT() <> 0;
+    SELECT IF(ROW_COUNT() < 0 OR EXISTS (
+            SELECT 1 FROM payments_archive a FORCE INDEX (payments_archive_by_request)
+            WHERE (a.caller, a.request_id) IN %s
+        ), NULL, CONVERT(UNHEX(%s) USING utf8mb4))
+    FROM payments p WHERE p.payment_id = LAST_INSERT_ID();
 """
 
-_READ_PAYMENTS = f"""
+_READ_LAST_PAYMENT = f"""
     {COMMIT};
 
-    SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
-    FROM {_NEW_KEYS}
-    JOIN payments p FORCE INDEX (payments_by_request)
-        ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
+    SELECT payment_id, @@auto_increment_increment FROM payments WHERE reference = %s
 """
 
-INSERT_PAYMENTS = _WRITE_PAYMENTS + _READ_PAYMENTS
-"""Inserts many payments, and returns the payments that are stored under their request keys afterwards.
+INSERT_PAYMENTS = _WRITE_PAYMENTS + _READ_LAST_PAYMENT
+"""Inserts one payment, or, after ``for_rows``, several.
 
-First, the payments are bound as a JSON list of lists, each with the values of INSERT_PAYMENT in the same order. A
-duplicate in payments_by_request or in the unique key of reference is skipped: ON DUPLICATE KEY UPDATE leaves the value
-of a column that the service may update. A payment whose request key is in payments_archive_by_request is skipped as
-well.
+It binds the values of the payments, their request keys, the changes for the outbox in hexadecimal, and the last
+reference. The last result is the payment_id of the last payment, and the step between the ids of one INSERT.
 
-Then, the changes for the outbox are bound. They are not stored if nothing was inserted, for example because the script
-is a retry after a lost reply. Both lists are bound in hexadecimal, because the driver takes ten times as long to escape
-quotation marks.
-
-The last result is a single value, read from payments_by_request after the commit. For each stored request key, it has
-the position in the list, counted from 1, the payment_id, and whether the payment has the bound reference.
+A duplicate in payments_by_request or in the unique key of reference is an error that ends the script. So is a request
+key in payments_archive_by_request: it makes ``changes`` NULL. The archive is read after the INSERT, because `payments
+archive` commits its copy of a payment before it deletes the payment. So a key that could be inserted is visible in the
+archive by then, if it was ever there.
 """
+
+_DUE_TIME = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
 
 RESERVE_PAYMENTS = f"""{_WRITE_PAYMENTS}
     INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT STRAIGHT_JOIN 'charge', p.payment_id, {_UNLESS_CLIENT_GONE.format(_DUE_TIME)}
-    FROM {_NEW_KEYS}
-    JOIN payments p FORCE INDEX (payments_by_request)
-        ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
-        AND p.reference = n.reference
-    WHERE ROW_COUNT() <> 0;
-{_READ_PAYMENTS}"""
-"""Like INSERT_PAYMENTS, for pending payments: also inserts a row of processor_requests for each inserted payment.
+    SELECT 'charge', p.payment_id, {_UNLESS_CLIENT_GONE.format(_DUE_TIME)} FROM payments p
+    WHERE p.reference IN %s AND ROW_COUNT() <> 0;
+{_READ_LAST_PAYMENT}"""
+"""Like INSERT_PAYMENTS, for pending payments: also inserts a row of processor_requests for each.
 
-The time until they are due, in microseconds, is bound after the changes for the outbox.
+The time until they are due, in microseconds, and all references are bound before the last reference.
 """
 
-SELECT_CHARGE_BY_REQUEST = f"""
-    SELECT p.requested_method, {PAYMENT} FROM payments p WHERE p.caller = %s AND p.request_id = %s
+
+@lru_cache(maxsize=2048)
+def for_rows(text: str, count: int) -> str:
+    """Return INSERT_PAYMENTS or RESERVE_PAYMENTS for ``count`` payments."""
+    return text.replace(_ROW, ", ".join([_ROW] * count))
+
+
+SELECT_IDS = "SELECT reference, payment_id FROM payments WHERE reference IN %s"
+"""Uses the unique key of reference."""
+
+
+def charges_by_request(payments: str) -> str:
+    """Return the query for the payments with these request keys, each as one JSON value with its key."""
+    return f"""
+    SELECT CONCAT('[', JSON_ARRAY(CONVERT(p.caller USING utf8mb4), CONVERT(p.request_id USING utf8mb4),
+        p.requested_method), ',', {PAYMENT}, ']')
+    FROM {payments} p FORCE INDEX ({payments}_by_request) WHERE (p.caller, p.request_id) IN %s
 """
-"""Uses payments_by_request; returns at most one row."""
+
+
+SELECT_CHARGES_BY_REQUEST = charges_by_request("payments")
+"""Uses payments_by_request."""
 
 _WRITE_REFUND = f"""
     {BEGIN};
@@ -284,9 +228,7 @@ SELECT_DETAILS_BY_REFERENCE = details("payments", "refunds", by_reference("payme
 """Uses the unique key of reference, then refunds_by_payment."""
 
 STATEMENTS = (
-    INSERT_PAYMENT,
-    INSERT_PAYMENTS,
-    RESERVE_PAYMENT,
+    RESERVE_PAYMENTS,
     STORE_REFUND,
     RESERVE_REFUND,
     SELECT_DETAILS_BY_REFERENCE,

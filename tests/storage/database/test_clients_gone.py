@@ -23,7 +23,7 @@ from server.domain.processing import Outcome
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
 from server.storage.payments import queries
-from server.storage.payments.insert import insert_many, insert_one
+from server.storage.payments.insert import insert_all
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.support.databases import DatabaseServer, settings_of
@@ -111,7 +111,7 @@ def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_al
         assert query(changes.format("CHARGED")) == [(len(query(settled)),)]
 
 
-@pytest.mark.parametrize("name", ["INSERT_PAYMENTS", "RESERVE_PAYMENTS", "RESERVE_PAYMENT"])
+@pytest.mark.parametrize("name", ["INSERT_PAYMENTS", "RESERVE_PAYMENTS"])
 def test_a_script_is_rolled_back_if_a_row_count_that_it_depends_on_is_unknown(
     migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -122,10 +122,7 @@ def test_a_script_is_rolled_back_if_a_row_count_that_it_depends_on_is_unknown(
 
     async def write(session: Session) -> None:
         async with session.transaction():
-            if name == "RESERVE_PAYMENT":
-                await insert_one(session, new_payment("one", status), 1)
-            else:
-                await insert_many(session, [new_payment("one", status), new_payment("two", status)], 1)
+            await insert_all(session, [new_payment("one", status), new_payment("two", status)], 1)
 
     async def work() -> None:
         database = Database(settings_of(migrated_database))

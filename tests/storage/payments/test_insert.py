@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import replace
@@ -18,10 +19,11 @@ from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.storage.batching import Batcher, BatchLimits
 from server.storage.database.pool import Database
 from server.storage.database.session import Session, StatementResult
-from server.storage.payments import insert
+from server.storage.payments import insert, queries
 from server.storage.payments.insert import BATCH_LIMITS
 from server.storage.payments.store import MysqlPaymentStore
 from tests.support.databases import DatabaseServer, settings_of
+from tools.operations import archive_statements
 
 _numbers = itertools.count(1)
 
@@ -296,3 +298,112 @@ def test_an_insert_that_is_retried_after_a_lost_reply_is_not_a_replay(migrated_d
             assert (await store.insert(other, Deadline())).replayed
 
     asyncio.run(run())
+
+
+def session_with(*replacements: tuple[str, str]) -> tuple[type[Session], list[str]]:
+    """Return a session class that replaces parts of its scripts, and the list of all texts that it executes."""
+    texts: list[str] = []
+
+    class ReplacingSession(Session):
+        async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
+            texts.append(text)
+            for old, new in replacements:
+                text = text.replace(old, new)
+            return await super().script(text, values)
+
+    return ReplacingSession, texts
+
+
+@pytest.mark.parametrize(
+    ("replacement", "are_read_back"),
+    [
+        (("DO LAST_INSERT_ID(0)", "SET auto_increment_increment = 3; DO LAST_INSERT_ID(0)"), False),
+        # The step that the database reports does not match the ids.
+        (("@@auto_increment_increment", "@@auto_increment_increment + 1"), True),
+        (("WHERE reference = %s", "WHERE reference = %s AND FALSE"), True),
+    ],
+)
+def test_ids_are_read_back_unless_the_first_and_last_id_prove_them(
+    migrated_database: dict[str, str],
+    rows: Callable[[], dict[str, int]],
+    replacement: tuple[str, str],
+    are_read_back: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    session, texts = session_with(replacement)
+
+    async def run() -> None:
+        database = Database(settings_of(migrated_database), session)
+        try:
+            payments = [new_payment() for _ in range(20)]
+            for payment, outcome in zip(
+                payments, await MysqlPaymentStore(database).insert_many(payments, Deadline()), strict=True
+            ):
+                assert not isinstance(outcome, Exception)
+                assert (outcome.payment.reference, outcome.replayed) == (payment.reference, False)
+                assert outcome.payment.payment_id == rows()[payment.reference]
+        finally:
+            await database.close(Deadline.after(10))
+
+    asyncio.run(run())
+    assert len(rows()) == 20
+    assert (queries.SELECT_IDS in texts) == are_read_back
+
+
+def test_a_batch_with_stored_and_archived_and_repeated_keys_stores_only_the_new_payments(
+    migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], database_server: DatabaseServer
+) -> None:
+    session, texts = session_with()
+
+    async def run() -> list[object]:
+        database = Database(settings_of(migrated_database), session)
+        store = MysqlPaymentStore(database)
+        try:
+            live, archived = [await store.insert(new_payment(key), Deadline()) for key in ("live", "archived")]
+            name = migrated_database["MYSQL_DB"]
+            for statement in (archive_statements.COPY_PAYMENTS, archive_statements.DELETE_PAYMENTS):
+                database_server.execute(statement, ((archived.payment.payment_id,),), name)
+            texts.clear()
+            first, again, stored, *others = await store.insert_many(
+                [
+                    new_payment("first"),
+                    new_payment("first"),
+                    new_payment("live"),
+                    new_payment("archived"),
+                    new_payment("archived", order_id=8),
+                    new_payment("first", order_id=8),
+                    new_payment("last"),
+                ],
+                Deadline(),
+            )
+            assert (stored, others[0]) == (replace(live, replayed=True), replace(archived, replayed=True))
+            return [first, again, *others[1:]]
+        finally:
+            await database.close(Deadline.after(10))
+
+    first, again, *reused, last = asyncio.run(run())
+    assert again == replace(first, replayed=True)  # type: ignore[type-var]
+    assert [type(one) for one in reused] == [RequestIdReused, RequestIdReused]
+    assert last.replayed is False  # type: ignore[attr-defined]
+    assert len(rows()) == 3
+    # One INSERT that fails, and one of the two new payments.
+    assert sum("INSERT INTO payments" in text for text in texts) == 2
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.PENDING])
+def test_concurrent_batches_with_the_same_keys_in_different_orders_store_each_key_once(
+    migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], status: Status
+) -> None:
+    async def run() -> list[object]:
+        async with open_store(migrated_database) as store:
+            keys = [f"key-{number}" for number in range(30)]
+            batches = [
+                [replace(new_payment(key), status=status) for key in random.Random(seed).sample(keys, 30)]
+                for seed in range(12)
+            ]
+            results = await asyncio.gather(*(store.insert_many(batch, Deadline()) for batch in batches))
+            return [outcome for result in results for outcome in result]
+
+    outcomes = asyncio.run(run())
+    assert len(rows()) == 30
+    assert sum(not outcome.replayed for outcome in outcomes) == 30  # type: ignore[attr-defined]
+    assert {outcome.payment.payment_id for outcome in outcomes} == set(rows().values())  # type: ignore[attr-defined]

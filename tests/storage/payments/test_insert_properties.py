@@ -20,7 +20,7 @@ from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, PaymentMethod, Status
 from server.storage.batching import BatchLimits
 from server.storage.database.pool import Database
-from server.storage.payments.insert import insert_one
+from server.storage.payments.insert import insert_each
 from server.storage.payments.store import MysqlPaymentStore
 from tests.support.databases import DatabaseServer, settings_of
 
@@ -64,18 +64,20 @@ class OneInsertEach:
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment."""
-        return await self._database.run(partial(insert_one, payment=payment, due_microseconds=1), deadline)
+        (outcome,) = await self.insert_many([payment], deadline)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def insert_many(self, payments: list[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
         """Store payments one after another."""
-
-        async def outcome_or_error(payment: NewPayment) -> ChargeOutcome | Exception:
-            try:
-                return await self.insert(payment, deadline)
-            except Exception as error:  # noqa: BLE001 - any error is the result
-                return error
-
-        return [await outcome_or_error(payment) for payment in payments]
+        return [
+            outcome
+            for payment in payments
+            for outcome in await self._database.run(
+                partial(insert_each, payments=[payment], due_microseconds=1), deadline
+            )
+        ]
 
 
 Store = MysqlPaymentStore | OneInsertEach
