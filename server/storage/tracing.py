@@ -15,6 +15,7 @@ from server.domain.deadline import Deadline
 from server.observability import tracing
 from server.storage import api_keys
 from server.storage.batching import Batcher, BatchLimits, Item, Outcome, Work
+from server.storage.database.fast_read import RawRow
 from server.storage.database.pool import Database
 from server.storage.database.session import Session, StatementResult
 from server.storage.events import queries as event_queries
@@ -56,6 +57,11 @@ class TracedSession(Session):
         """Execute a query with one column: see ``Session``."""
         with _statement_span(text):
             return await super().values(text, values)
+
+    async def raw_rows(self, text: str, values: Sequence[object]) -> list[RawRow]:
+        """Execute a query: see ``Session``."""
+        with _statement_span(text):
+            return await super().raw_rows(text, values)
 
 
 @dataclass(frozen=True, slots=True)

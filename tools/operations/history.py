@@ -14,9 +14,10 @@ from typing import Protocol
 from server.domain.events import KIND_BY_CHARGE_STATUS, KIND_BY_REFUND_STATUS, EventKind, PaymentEvent
 from server.domain.money import Money
 from server.domain.payment import PaymentDetails
+from server.storage.database.fast_read import RawRow
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
-from server.storage.payments.codec import details_from_json, events_from_json
+from server.storage.payments.codec import details_from_rows, events_from_rows
 from tools.database.connection import DatabaseConnection, execute
 from tools.errors import ToolError
 
@@ -77,7 +78,7 @@ def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetail
             requests = _requests(connection, suffix, payment_id)
             query = select_events(payment_id, 0, _ALL)
             events = sorted(
-                events_from_json(_values(connection, query.text, *query.values)), key=attrgetter("sequence")
+                events_from_rows(_raw_rows(connection, query.text, *query.values)), key=attrgetter("sequence")
             )
             refunds = heapq.merge(
                 _refunds_without_events(details, events, requests), map(_entry, events), key=_time_or_earliest
@@ -93,7 +94,7 @@ def _details(connection: DatabaseConnection, texts: _DetailQueries, payment: str
         text, key = texts.SELECT_DETAILS_BY_ID, (int(payment),)
     else:
         text, key = texts.SELECT_DETAILS_BY_REFERENCE, (payment, len(payment.encode()))
-    return details_from_json(_values(connection, text, *key, 0, _ALL, *key), _ALL)
+    return details_from_rows(_raw_rows(connection, text, *key, 0, _ALL, *key), _ALL)
 
 
 def _requests(connection: DatabaseConnection, suffix: str, payment_id: int) -> _Requests:
@@ -101,8 +102,13 @@ def _requests(connection: DatabaseConnection, suffix: str, payment_id: int) -> _
     return {refund_id: (caller or "", request_id or "") for refund_id, caller, request_id in rows}
 
 
-def _values(connection: DatabaseConnection, text: str, *values: object) -> list[bytes]:
-    return [value.encode() for (value,) in execute(connection, text, *values)]
+def _raw_rows(connection: DatabaseConnection, text: str, *values: object) -> list[RawRow]:
+    """Return rows in the form in which the service reads them."""
+    return [tuple(map(_raw_value, row)) for row in execute(connection, text, *values)]
+
+
+def _raw_value(value: object) -> bytes | None:
+    return value if value is None or isinstance(value, bytes) else str(value).encode()
 
 
 def _entry(event: PaymentEvent) -> Entry:

@@ -1,9 +1,11 @@
-"""A fast way to read the values of a one-column query: parse each chunk of the reply as a whole.
+"""A fast way to read the rows of a query: parse each chunk of the reply as a whole, and convert no value.
 
 The driver awaits the header and the body of every row and creates objects for both, which costs more than all other
 work for a page of payments. The protocol is "Text Resultset" in MySQL's documentation, without CLIENT_DEPRECATE_EOF,
 which the driver never requests.
 """
+
+from typing import Any
 
 import aiomysql
 from pymysql.constants import COMMAND, CR
@@ -20,6 +22,9 @@ _EOF_MAX_BYTES = 8
 _VALUE_STARTS = {0xFC: 3, 0xFD: 4, 0xFE: 9}
 """The offset of a value whose length takes several bytes, by the first of them (a "length-encoded integer")."""
 
+RawRow = tuple[Any, ...]
+"""The values of a row: bytes as the database sent them, in UTF-8, or None for NULL."""
+
 
 async def read_values(connection: aiomysql.Connection, query: str) -> list[bytes]:
     """Execute a query with one column that is never NULL, and return its values as the database sent them, in UTF-8.
@@ -29,20 +34,47 @@ async def read_values(connection: aiomysql.Connection, query: str) -> list[bytes
     Raises:
         pymysql.err.MySQLError: the same errors as the driver itself.
     """
+    rows = await _read(connection, query, column_count=1)
+    return [row[1:] if row[0] < _NULL else row[_VALUE_STARTS[row[0]] :] for row in rows]
+
+
+async def read_rows(connection: aiomysql.Connection, query: str) -> list[RawRow]:
+    """Execute a query, and return its rows: see ``read_values``."""
+    return [_split(row) for row in await _read(connection, query, column_count=None)]
+
+
+async def _read(connection: aiomysql.Connection, query: str, column_count: int | None) -> list[bytes]:
+    """Execute a query, and return the packets of its rows. None allows any number of columns, and NULL."""
     await connection._execute_command(COMMAND.COM_QUERY, query)  # noqa: SLF001 - the first step of the driver's query()
-    reply = _Reply()
+    reply = _Reply(column_count)
     while not reply.is_complete:
         reply.feed(await _receive(connection))
-    return reply.values
+    return reply.rows
+
+
+def _split(row: bytes) -> RawRow:
+    values: list[bytes | None] = []
+    offset, size = 0, len(row)
+    while offset < size:
+        first = row[offset]
+        if first == _NULL:
+            values.append(None)
+            offset += 1
+            continue
+        start = offset + 1 if first < _NULL else offset + _VALUE_STARTS[first]
+        offset = start + (first if first < _NULL else int.from_bytes(row[offset + 1 : start], "little"))
+        values.append(row[start:offset])
+    return tuple(values)
 
 
 class _Reply:
-    """A parser for a reply: column count, column definition, EOF packet, a packet for each value, EOF packet."""
+    """A parser for a reply: column count, column definitions, EOF packet, a packet for each row, EOF packet."""
 
-    def __init__(self) -> None:
-        self.values: list[bytes] = []
+    def __init__(self, column_count: int | None) -> None:
+        self.rows: list[bytes] = []
         self.is_complete = False
-        self._expects_values = False
+        self._column_count = column_count
+        self._expects_rows = False
         self._sequence_number = 1
         self._unparsed = b""
 
@@ -59,8 +91,8 @@ class _Reply:
                 expected = self._sequence_number & 0xFF
                 raise InternalError(f"wrong packet sequence number: {received[offset + 3]}, not {expected}")
             first = received[start]
-            if self._expects_values and first < _NULL:
-                self.values.append(received[start + 1 : end])
+            if self._expects_rows and first < _NULL:
+                self.rows.append(received[start:end])
             else:
                 self._parse_other(received[start:end])
             offset = end
@@ -70,18 +102,18 @@ class _Reply:
             raise InternalError("the reply continues after its end")
 
     def _parse_other(self, packet: bytes) -> None:
-        """Parse a packet that is not a short value."""
+        """Parse a packet that is not a row with a short first value."""
         first = packet[0]
         if first == _ERROR:
             MysqlPacket(packet, "utf8").raise_for_error()
         elif first == _EOF and len(packet) <= _EOF_MAX_BYTES:
-            self._expects_values, self.is_complete = True, self._expects_values
-        elif self._expects_values:
-            if first == _NULL or len(packet) == _MAX_PACKET_BYTES:
-                raise InternalError("a value is NULL, or longer than a packet")
-            self.values.append(packet[_VALUE_STARTS[first] :])
-        elif self._sequence_number == 1 and first != 1:
-            raise InternalError("the reply does not have exactly one column")
+            self._expects_rows, self.is_complete = True, self._expects_rows
+        elif self._expects_rows:
+            if len(packet) == _MAX_PACKET_BYTES or (first == _NULL and self._column_count is not None):
+                raise InternalError("a value is NULL, or a row is longer than a packet")
+            self.rows.append(packet)
+        elif self._sequence_number == 1 and first != (self._column_count or first or 1):
+            raise InternalError("the reply does not have the expected columns")
 
 
 async def _receive(connection: aiomysql.Connection) -> bytes:

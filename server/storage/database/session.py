@@ -9,7 +9,7 @@ import pymysql.err
 
 from server.domain.errors import PaymentsError
 from server.storage.database import driver_errors
-from server.storage.database.fast_read import read_values
+from server.storage.database.fast_read import RawRow, read_rows, read_values
 from server.storage.database.transactions import AUTOCOMMIT_ON
 
 Row = tuple[Any, ...]
@@ -71,6 +71,12 @@ class Session:
         async with self._connection.cursor() as cursor:
             query = cursor.mogrify(text, values)
         return await read_values(self._connection, query)
+
+    async def raw_rows(self, text: str, values: Sequence[object]) -> list[RawRow]:
+        """Execute a query, and return its rows without converting their values: see ``fast_read``."""
+        async with self._connection.cursor() as cursor:
+            query = cursor.mogrify(text, values)
+        return await read_rows(self._connection, query)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:

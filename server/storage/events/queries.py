@@ -2,7 +2,7 @@
 
 from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.payments.listing import Query
-from server.storage.payments.queries import PAYMENT, REFUND
+from server.storage.payments.queries import PAYMENT, REFUND_OR_NULL
 
 SELECT_OUTBOX = """
     SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
@@ -79,12 +79,10 @@ FIRST_SEQUENCE = """
 """Reads the first entry of the primary key of each table."""
 
 _SELECT_EVENT = f"""
-    SELECT CONCAT('[', JSON_ARRAY(e.sequence, e.kind, CAST(e.refunded_amount AS CHAR), CAST(e.occurred_at AS CHAR),
-        CONVERT(COALESCE(r.caller, p.caller) USING utf8mb4),
-        CONVERT(COALESCE(r.request_id, p.request_id) USING utf8mb4)),
-        ',', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')
+    SELECT e.sequence, e.kind, e.refunded_amount, e.occurred_at, COALESCE(r.caller, p.caller),
+        COALESCE(r.request_id, p.request_id), {PAYMENT}, {REFUND_OR_NULL}
 """
-"""Selects an event with the current state of its payment and refund, as one JSON value."""
+"""Selects an event with the current state of its payment and refund."""
 
 _LIVE = "JOIN payments p ON p.payment_id = e.payment_id LEFT JOIN refunds r ON r.refund_id = e.refund_id"
 _ARCHIVED = (

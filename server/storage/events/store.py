@@ -7,10 +7,11 @@ from operator import attrgetter
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentNotFound
 from server.domain.events import EventsPage, EventsQuery, OutboxRow, PaymentEvent
+from server.storage.database.fast_read import RawRow
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
 from server.storage.events import queries as event_queries
-from server.storage.payments.codec import events_from_json
+from server.storage.payments.codec import events_from_rows
 
 _MICROSECONDS = 1_000_000
 
@@ -33,10 +34,10 @@ class MysqlEventStore:
     async def events_after(self, sequence: int, at_most: int) -> list[PaymentEvent]:
         """Return the events after ``sequence``: see ``EventStore.events_after``."""
 
-        async def work(session: Session) -> list[bytes]:
-            return await session.values(event_queries.EVENTS_AFTER, (sequence, at_most))
+        async def work(session: Session) -> list[RawRow]:
+            return await session.raw_rows(event_queries.EVENTS_AFTER, (sequence, at_most))
 
-        return events_from_json(await self._database.run(work, Deadline()))
+        return events_from_rows(await self._database.run(work, Deadline()))
 
     async def events_of_payment(self, query: EventsQuery, deadline: Deadline) -> EventsPage:
         """Return a page of a payment's events: see ``HistoryStore.events_of_payment``."""
@@ -79,8 +80,8 @@ async def _read_events_of_payment(session: Session, query: EventsQuery) -> Event
     wanted = query.size + 1
     for select in (event_queries.events_of_payment, event_queries.events_of_archived_payment):
         statement = select(query.payment_id, query.after or 0, wanted)
-        if values := await session.values(statement.text, statement.values):
-            events = sorted(events_from_json(values), key=attrgetter("sequence"))
+        if rows := await session.raw_rows(statement.text, statement.values):
+            events = sorted(events_from_rows(rows), key=attrgetter("sequence"))
             return EventsPage(tuple(events[: query.size]), has_more=len(events) > query.size)
     if await session.row(event_queries.PAYMENT_EXISTS, (query.payment_id, query.payment_id)) is None:
         raise PaymentNotFound("payment not found")

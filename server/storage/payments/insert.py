@@ -17,7 +17,7 @@ from server.storage.database.session import DuplicateKey, Session, StatementResu
 from server.storage.database.values import sql_time
 from server.storage.outbox import charge_changes
 from server.storage.payments import archive_queries, queries
-from server.storage.payments.codec import STATUS_VALUES, EarlierCharge, charges_from_json
+from server.storage.payments.codec import STATUS_VALUES, EarlierCharge, charges_from_rows
 from server.storage.payments.request_keys import request_id_reused
 
 _Key = tuple[str, str]
@@ -143,7 +143,7 @@ async def _earlier_charges(session: Session, payments: Iterable[NewPayment]) -> 
     found: dict[_Key, EarlierCharge] = {}
     for text in (queries.SELECT_CHARGES_BY_REQUEST, archive_queries.SELECT_CHARGES_BY_REQUEST):
         if missing := keys - found.keys():
-            found |= charges_from_json(await session.values(text, (tuple(missing),)))
+            found |= charges_from_rows(await session.raw_rows(text, (tuple(missing),)))
     return found
 
 

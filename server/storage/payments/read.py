@@ -8,7 +8,7 @@ from server.domain.payment import MAX_REFUNDS_SHOWN, Payment, PaymentDetails, Re
 from server.storage.batching import BatchLimits
 from server.storage.database.session import Session
 from server.storage.payments import archive_queries, listing, queries
-from server.storage.payments.codec import details_from_json, many_details_from_json, payments_from_json
+from server.storage.payments.codec import cached_payment, details_from_rows, many_details_from_rows
 from server.storage.payments.listing import Query
 
 BATCH_LIMITS = BatchLimits(max_items=64, max_batches=4, max_queued=10_000)
@@ -21,10 +21,10 @@ async def read_details(session: Session, payment_ids: Sequence[int]) -> list[Pay
     callers of the batch do not wait for it.
     """
     wanted = set(payment_ids)
-    found = many_details_from_json(await session.values(queries.SELECT_DETAILS_OF_MANY, (tuple(wanted),)))
+    found = many_details_from_rows(await session.raw_rows(queries.SELECT_DETAILS_OF_MANY, (tuple(wanted),)))
     if len(found) < len(wanted):
         missing = tuple(wanted - found.keys())
-        found |= many_details_from_json(await session.values(archive_queries.SELECT_DETAILS_OF_MANY, (missing,)))
+        found |= many_details_from_rows(await session.raw_rows(archive_queries.SELECT_DETAILS_OF_MANY, (missing,)))
     return [found[payment_id] if payment_id in found else _not_found() for payment_id in payment_ids]
 
 
@@ -55,7 +55,7 @@ async def _read_first(
     # One refund more than the page holds shows that there is a next page.
     values = (*key, after or 0, size + 1, *key)
     for text in texts:
-        details = details_from_json(await session.values(text, values), size)
+        details = details_from_rows(await session.raw_rows(text, values), size)
         if details is not None:
             return details
     raise _not_found()
@@ -69,7 +69,7 @@ async def read_page(session: Session, query: PageQuery) -> Page:
     for part in listing.page_parts(query.filter, query.order, query.after):
         if len(payments) < wanted:
             values = await session.values(part.text, (*part.values, wanted - len(payments)))
-            payments += payments_from_json(values)
+            payments += map(cached_payment, values)
     return Page(
         payments=tuple(payments[: query.size]),
         next=_position(payments[query.size - 1]) if len(payments) == wanted else None,
@@ -86,7 +86,7 @@ async def read_numbered_page(session: Session, query: NumberedPageQuery) -> Numb
     payments: list[Payment] = []
     if query.size and query.skip < total:
         page = listing.numbered_page(query, total, spellings)
-        payments = payments_from_json(await session.values(page.text, page.values))
+        payments = [cached_payment(text) for text in await session.values(page.text, page.values)]
     return NumberedPage(tuple(payments), total)
 
 

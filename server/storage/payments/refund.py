@@ -10,7 +10,7 @@ from server.storage.database.driver_errors import transaction_aborted
 from server.storage.database.session import Session
 from server.storage.database.values import sql_time
 from server.storage.payments import archive_queries, queries
-from server.storage.payments.codec import STATUS_VALUES, payment_from_json, refund_from_json
+from server.storage.payments.codec import STATUS_VALUES, payment_from_text, refund_from_text
 from server.storage.payments.request_keys import key_values, request_id_reused
 
 
@@ -34,14 +34,14 @@ async def store_refund(session: Session, new: RefundToStore) -> RefundOutcome:
     async with session.transaction():
         _, _, locked, earlier, inserted, *_, stored = await session.script(*_script(new))
     if stored.rows:
-        ((refund_json, payment_json),) = stored.rows
-        new_refund, _ = refund_from_json(refund_json)
-        return RefundOutcome(new_refund, payment_from_json(payment_json), replayed=False, is_new=True)
+        ((refund_text, payment_text),) = stored.rows
+        new_refund, _ = refund_from_text(refund_text)
+        return RefundOutcome(new_refund, payment_from_text(payment_text), replayed=False, is_new=True)
     if inserted.inserted_id:
         raise transaction_aborted()
-    payment = payment_from_json(locked.rows[0][0]) if locked.rows else None
+    payment = payment_from_text(locked.rows[0][0]) if locked.rows else None
     if earlier.rows:
-        first, requested = refund_from_json(earlier.rows[0][0])
+        first, requested = refund_from_text(earlier.rows[0][0])
         if (first.payment_id, requested, first.reason) != (refund.payment_id, refund.amount, refund.reason):
             raise request_id_reused("Refund", refund.key)
         payment = payment or await _archived_payment(session, refund.payment_id)
@@ -74,13 +74,13 @@ async def _refund_archived(session: Session, refund: NewRefund) -> RefundOutcome
 
 async def _last_refund(session: Session, text: str, payment: Payment) -> RefundOutcome:
     last = await session.row(text, (payment.payment_id,))
-    refund = None if last is None else refund_from_json(last[0])[0]
+    refund = None if last is None else refund_from_text(last[0])[0]
     return RefundOutcome(refund, payment, replayed=False, is_new=False)
 
 
 async def _archived_payment(session: Session, payment_id: int) -> Payment | None:
     row = await session.row(archive_queries.SELECT_PAYMENT, (payment_id,))
-    return None if row is None else payment_from_json(row[0])
+    return None if row is None else payment_from_text(row[0])
 
 
 def _script(new: RefundToStore) -> tuple[str, tuple[object, ...]]:

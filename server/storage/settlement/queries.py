@@ -1,7 +1,7 @@
 """The SQL of pending requests and their outcomes, and the index that each statement uses."""
 
 from server.storage.database.transactions import BEGIN, COMMIT
-from server.storage.payments.queries import PAYMENT, REFUND
+from server.storage.payments.queries import PAYMENT, REFUND, REFUND_OR_NULL
 
 SETTLE_CHARGE = f"""
     {BEGIN};
@@ -83,17 +83,15 @@ itself, so no lock is held during a round trip or a request to the processor.
 """
 
 SELECT_CLAIMED = f"""
-    SELECT CONCAT('[', {PAYMENT}, ',', CASE WHEN f.refund_id IS NULL THEN 'null' ELSE {REFUND.replace("r.", "f.")} END,
-        ',', JSON_ARRAY(TIMESTAMPDIFF(MICROSECOND, r.created_at, UTC_TIMESTAMP(6)), r.attempts, n.processor_id), ']')
-    FROM processor_requests r
-    JOIN payments p ON p.payment_id = r.payment_id
-    LEFT JOIN refunds f ON f.refund_id = r.refund_id
-    LEFT JOIN processor_payments n ON n.payment_id = r.payment_id
-    WHERE r.claimed_by = %s
+    SELECT {PAYMENT}, {REFUND_OR_NULL}, TIMESTAMPDIFF(MICROSECOND, q.created_at, UTC_TIMESTAMP(6)), q.attempts,
+        n.processor_id
+    FROM processor_requests q
+    JOIN payments p ON p.payment_id = q.payment_id
+    LEFT JOIN refunds r ON r.refund_id = q.refund_id
+    LEFT JOIN processor_payments n ON n.payment_id = q.payment_id
+    WHERE q.claimed_by = %s
 """
-"""Returns the requests that one round claimed, one JSON value each. Uses processor_requests_by_claim, then the primary
-keys.
-"""
+"""Returns the requests that one round claimed. Uses processor_requests_by_claim, then the primary keys."""
 
 SELECT_PROCESSOR_ID = "SELECT processor_id FROM processor_payments WHERE payment_id = %s"
 """Uses the primary key."""

@@ -14,9 +14,9 @@ from server.storage.database.values import sql_time, to_microseconds
 from server.storage.outbox import settlement_change
 from server.storage.payments.codec import (
     STATUS_VALUES,
-    payment_from_json,
-    pending_from_json,
-    refund_from_json,
+    payment_from_text,
+    pending_from_rows,
+    refund_from_text,
 )
 from server.storage.settlement import queries
 
@@ -48,8 +48,8 @@ class MysqlSettlementStore:
         async def work(session: Session) -> tuple[Payment, bool]:
             async with session.transaction():
                 *_, result = await session.script(queries.SETTLE_CHARGE, values)
-            ((payment_json, is_new),) = result.rows
-            stored = payment_from_json(payment_json)
+            ((payment_text, is_new),) = result.rows
+            stored = payment_from_text(payment_text)
             if stored.status is Status.PENDING:
                 raise transaction_aborted()
             return stored, bool(is_new)
@@ -72,11 +72,11 @@ class MysqlSettlementStore:
         async def work(session: Session) -> tuple[Refund, Payment, bool]:
             async with session.transaction():
                 *_, result = await session.script(queries.SETTLE_REFUND, values)
-            ((payment_json, refund_json, is_new),) = result.rows
-            stored, _ = refund_from_json(refund_json)
+            ((payment_text, refund_text, is_new),) = result.rows
+            stored, _ = refund_from_text(refund_text)
             if stored.status is Status.PENDING:
                 raise transaction_aborted()
-            return stored, payment_from_json(payment_json), bool(is_new)
+            return stored, payment_from_text(payment_text), bool(is_new)
 
         return await self._database.run(work, Deadline(), locked_payment_id=refund.payment_id)
 
@@ -95,7 +95,7 @@ class MysqlSettlementStore:
 
         async def work(session: Session) -> list[PendingRequest]:
             await session.script(queries.CLAIM, (at_most, round_id, *self._pauses))
-            return pending_from_json(await session.values(queries.SELECT_CLAIMED, (round_id,)))
+            return pending_from_rows(await session.raw_rows(queries.SELECT_CLAIMED, (round_id,)))
 
         return await self._database.run(work, Deadline())
 

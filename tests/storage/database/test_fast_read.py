@@ -1,13 +1,14 @@
 """``read_values`` returns the same values as the driver itself, for any number and length of them."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 import aiomysql
 import pymysql
 import pytest
 
-from server.storage.database.fast_read import read_values
+from server.storage.database.fast_read import read_rows, read_values
 from tests.support.databases import DatabaseServer
 
 Connect = Callable[[], Awaitable[aiomysql.Connection]]
@@ -58,6 +59,24 @@ def test_any_number_of_values_is_read(connect: Connect, count: int) -> None:
     (values,), (by_driver,) = read(connect, text)
     assert [value.decode() for value in values] == by_driver
     assert len(values) == count
+
+
+def test_rows_have_the_values_of_all_columns_or_none(connect: Connect) -> None:
+    text = "SELECT '', NULL, REPEAT('y', {0}), 7, REPEAT('x', {1}), NULL UNION ALL SELECT NULL, 'a', 'b', 'c', 'd', 'e'"
+    lengths = [0, 1, 250, 251, 65_536, 200_000]
+
+    async def run() -> list[list[tuple[object, ...]]]:
+        connection = await connect()
+        try:
+            return [await read_rows(connection, text.format(*pair)) for pair in itertools.product(lengths, lengths)]
+        finally:
+            connection.close()
+
+    for (first, second), rows in zip(itertools.product(lengths, lengths), asyncio.run(run()), strict=True):
+        assert rows == [
+            (b"", None, b"y" * first, b"7", b"x" * second, None),
+            (None, b"a", b"b", b"c", b"d", b"e"),
+        ]
 
 
 def test_a_connection_can_be_reused_after_a_query(connect: Connect) -> None:

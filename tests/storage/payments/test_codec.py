@@ -1,6 +1,6 @@
 """Rows in any form that an earlier system may have left are read as the expected payments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count, product
@@ -13,10 +13,10 @@ from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money
 from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
 from server.storage.payments import listing, queries
 from server.storage.payments.codec import (
-    charges_from_json,
-    details_from_json,
-    many_details_from_json,
-    payments_from_json,
+    cached_payment,
+    charges_from_rows,
+    details_from_rows,
+    many_details_from_rows,
 )
 from tests.support.databases import DatabaseServer
 
@@ -55,6 +55,11 @@ class Columns(NamedTuple):
             is_refunded=bool(self.refunded),
             is_adopted=self.caller is None,
         )
+
+
+def raw_row(row: Iterable[object]) -> tuple[bytes | None, ...]:
+    """Return a row of the driver as the database sent it."""
+    return tuple(None if value is None else str(value).encode() for value in row)
 
 
 _UNUSUAL_TEXTS = [
@@ -118,14 +123,14 @@ def test_each_row_is_read_as_the_expected_payment(
     database, rows = inserted_rows
     for payment_id, columns in rows.items():
         expected = PaymentDetails(columns.expected(payment_id), (), has_more=False)
-        ((value,),) = database_server.execute(queries.SELECT_DETAILS_OF_MANY, ((payment_id,),), database)
-        assert many_details_from_json([value.encode()]) == {payment_id: expected}
-        ((value,),) = database_server.execute(queries.SELECT_DETAILS_BY_ID, (payment_id, 0, 1, payment_id), database)
-        assert details_from_json([value.encode()], 1) == expected
+        found = database_server.execute(queries.SELECT_DETAILS_OF_MANY, ((payment_id,),), database)
+        assert many_details_from_rows(map(raw_row, found)) == {payment_id: expected}
+        found = database_server.execute(queries.SELECT_DETAILS_BY_ID, (payment_id, 0, 1, payment_id), database)
+        assert details_from_rows(list(map(raw_row, found)), 1) == expected
         by_id = queries.SELECT_CHARGES_BY_REQUEST.replace("FORCE INDEX (payments_by_request) ", "")
         by_id = by_id.replace("(p.caller, p.request_id) IN %s", "p.payment_id = %s")
-        ((value,),) = database_server.execute(by_id, (payment_id,), database)
-        ((_, payment),) = charges_from_json([value.encode()]).values()
+        ((_, _, *charge),) = database_server.execute(by_id, (payment_id,), database)
+        ((_, payment),) = charges_from_rows([raw_row(("caller", "request", *charge))]).values()
         assert payment == columns.expected(payment_id)
 
 
@@ -135,9 +140,8 @@ def test_each_row_of_a_page_is_read_as_the_expected_payment(
     database, rows = inserted_rows
     found: list[Payment] = []
     for part in listing.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
-        values = [value.encode() for (value,) in database_server.execute(part.text, (*part.values, 1000), database)]
-        found += payments_from_json(values)
+        rows_of_page = database_server.execute(part.text, (*part.values, 1000), database)
+        found += (cached_payment(text.encode()) for (text,) in rows_of_page)
     assert {payment.payment_id: payment for payment in found} == {
         payment_id: columns.expected(payment_id) for payment_id, columns in rows.items()
     }
-    assert payments_from_json([]) == []

@@ -10,7 +10,7 @@ import pytest
 from server.domain.listing import NumberedPageQuery, Order, PaymentFilter, Position
 from server.domain.payment import PaymentMethod, Status
 from server.storage.payments import listing
-from server.storage.payments.codec import payments_from_json
+from server.storage.payments.codec import payment_from_text
 from tests.support.databases import DatabaseServer, settings_of
 from tools.database.connection import connect
 from tools.operations.sample_data import insert_sample_payments
@@ -96,9 +96,7 @@ def test_a_numbered_page_is_the_same_when_read_from_either_end(
         large_database,
     )
     found = database_server.execute(page.text, page.values, large_database)
-    assert [payment.payment_id for payment in payments_from_json(value.encode() for (value,) in found)] == [
-        payment_id for (payment_id,) in expected
-    ]
+    assert [payment_from_text(text).payment_id for (text,) in found] == [payment_id for (payment_id,) in expected]
 
 
 def test_the_spellings_of_a_method_are_found_by_a_loose_index_scan(

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import FrameType
 
-import orjson
 import pytest
 from google.type.money_pb2 import Money as MoneyMessage
 from payments_client.v1 import payments_pb2 as pb
@@ -22,7 +21,7 @@ from server.domain.money import Currencies
 from server.domain.payment import ChargeOutcome, Decision, NewPayment, PaymentMethod, Status
 from server.observability.logs import json_call_log, log_context
 from server.storage.outbox import charge_changes
-from server.storage.payments.codec import payments_from_json
+from server.storage.payments.codec import cached_payment
 from server.storage.payments.insert import payment_values, stored_payment
 from server.transport.pipeline.auth import ROLES, Authorizer, credentials_of
 from server.transport.service import codec
@@ -61,14 +60,14 @@ def charge() -> bytes:
     charge = codec.charge_request(request, "anonymous", CURRENCIES)
     decision = Decision(PaymentMethod.UPI, Status.SUCCEEDED)
     payment = NewPayment(charge, decision.method, decision.status, new_reference(NOW), NOW)
-    orjson.dumps([payment_values(payment)])
+    payment_values(payment)
     charge_changes((payment,))
     return codec.charge_response(ChargeOutcome(stored_payment(payment, 7), replayed=False)).SerializeToString()
 
 
 def list_page(values: list[bytes]) -> bytes:
     query = codec.list_request(pb.ListPaymentsRequest.FromString(b""), CURRENCIES)
-    page = Page(tuple(payments_from_json(values)), None, None)
+    page = Page(tuple(map(cached_payment, values)), None, None)
     return codec.list_response(page, query).SerializeToString()
 
 
@@ -79,8 +78,7 @@ CHARGE = pb.ChargeRequest(
 
 def row(number: int) -> bytes:
     amount, time = f"{number}.50", "2026-11-24 22:57:36.368894"
-    columns = [number, 342, amount, "INR", "UPI", 1, f"ECI20261124-{number:020X}", time, "0.00", 0, 0]
-    return orjson.dumps(columns)
+    return f"{number},342,{amount},INR,1,{time},0.00,0,0,3,UPI,ECI20261124-{number:020X}".encode()
 
 
 def test_a_charge_stays_within_its_bound_of_function_calls() -> None:
