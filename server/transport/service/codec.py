@@ -35,6 +35,7 @@ from server.domain.payment import (
     reason,
     reference,
 )
+from server.transport.service.identity_cache import IdentityCache
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +50,9 @@ _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799
 
 MAX_BATCH = 1000
 """The most charges in one batch."""
+
+CACHED_PAYMENTS = 8_192
+"""How many listed payments stay encoded: some 2 MiB."""
 
 MAX_FILTER_VALUES = 20
 """The most values in one repeated field of a filter."""
@@ -267,13 +271,24 @@ def refunds_response(details: PaymentDetails) -> pb.ListRefundsResponse:
 
 def list_response(page: Page, query: PageQuery) -> pb.ListPaymentsResponse:
     """Encode a page of payments, with the token of the next page."""
-    response = pb.ListPaymentsResponse(
-        next_page_token="" if page.next is None else tokens.encode_page_token(page.next, query.filter, query.order),
-        total_size=page.total,
-    )
-    for payment in page.payments:
-        _fill_payment(response.payments.add(), payment)
+    # The encoding of a message is the concatenation of its encoded parts.
+    response = pb.ListPaymentsResponse.FromString(b"".join(map(_encoded_item, page.payments)))
+    if page.next is not None:
+        response.next_page_token = tokens.encode_page_token(page.next, query.filter, query.order)
+    if page.total is not None:
+        response.total_size = page.total
     return response
+
+
+def _encode_item(payment: Payment) -> bytes:
+    """Encode a page with only this payment."""
+    page = pb.ListPaymentsResponse()
+    _fill_payment(page.payments.add(), payment)
+    return page.SerializeToString()
+
+
+_encoded_item = IdentityCache(_encode_item, CACHED_PAYMENTS)
+"""Listed payments are encoded once, because the store returns the same object for a payment that has not changed."""
 
 
 def payment_message(payment: Payment) -> pb.Payment:
