@@ -55,12 +55,18 @@ async function runCharges(target: string, first: number, count: number): Promise
   return 0;
 }
 
-const [command, target = "", ...args] = process.argv.slice(2);
-if (command === "cases" && args.length === 1) {
-  process.exitCode = await runCases(target, String(args[0]));
-} else if (command === "charges" && args.length === 2) {
-  process.exitCode = await runCharges(target, Number(args[0]), Number(args[1]));
-} else {
+/** Runs a command line and returns the exit code. */
+async function run([command, target = "", ...args]: readonly string[]): Promise<number> {
+  if (command === "cases" && args.length === 1) {
+    return runCases(target, String(args[0]));
+  }
+  if (command === "charges" && args.length === 2) {
+    return runCharges(target, Number(args[0]), Number(args[1]));
+  }
   console.error(USAGE);
-  process.exitCode = 2;
+  return 2;
 }
+
+void run(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+});

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { test } from "node:test";
 
 import { Decimal, PreciseDate } from "@payments/client";
@@ -57,7 +56,7 @@ test("an amount is sent and received exactly regardless of the precision setting
 });
 
 test("an amount from another copy of decimal.js is accepted", async (t) => {
-  const OtherDecimal = createRequire(import.meta.url)("decimal.js") as typeof Decimal;
+  const { Decimal: OtherDecimal } = await import("decimal.js");
   const service = await startService(t);
   const amount = new OtherDecimal("5.50");
   assert.ok(!(amount instanceof Decimal));

@@ -12,5 +12,5 @@ export default tseslint.config(
   { files: ["example/**"], rules: allowInTemplates({ allowNumber: true, allowNullish: true }) },
   // node:test awaits the promises that test() returns.
   { files: ["test/**"], rules: { "@typescript-eslint/no-floating-promises": "off" } },
-  { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ["**/*.mjs"], extends: [tseslint.configs.disableTypeChecked] },
 );

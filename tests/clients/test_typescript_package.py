@@ -1,0 +1,107 @@
+"""The TypeScript client works as another team installs it: as a tarball, in a project with default settings."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
+
+CLIENT = ROOT / "clients" / "typescript"
+LOCK = json.loads((CLIENT / "package-lock.json").read_text("utf-8"))
+LOCKED_TYPESCRIPT = LOCK["packages"]["node_modules/typescript"]["version"]
+TYPESCRIPT_VERSIONS = ["5.8.3", LOCKED_TYPESCRIPT, "7.0.2"]
+"""The last version whose ``tsc --init`` writes ``module: commonjs``, the client's own, and the first native one."""
+
+ES_MODULE = """\
+import { createRequire } from "node:module";
+import { Decimal, grpc, PaymentNotFound, PaymentsClient, PaymentsError, PreciseDate } from "@payments/client";
+import { PaymentServiceClient, PaymentStatus } from "@payments/client/v1";
+
+const required = createRequire(import.meta.url)("@payments/client");
+const imported = { Decimal, grpc, PaymentNotFound, PaymentsClient, PaymentsError, PreciseDate };
+for (const [name, value] of Object.entries(imported)) {
+  console.log(name, typeof value, value === required[name]);
+}
+console.log(typeof PaymentServiceClient, PaymentStatus.SUCCEEDED);
+"""
+
+
+def run(*command: str | Path, folder: Path, **environment: str) -> str:
+    """Run a command in a folder and return its standard output."""
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "npm_config_prefer_offline": "true", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pack the client as ``make clients`` has built it. Another build would remove files that other tests use."""
+    folder = tmp_path_factory.mktemp("tarball")
+    name = run("npm", "pack", "--silent", "--ignore-scripts", CLIENT, folder=folder).strip()
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a new project with the client, in an otherwise empty folder."""
+    folder = tmp_path_factory.mktemp("installed")
+    run("npm", "init", "-y", folder=folder)
+    run("npm", "install", tarball, folder=folder)
+    return folder
+
+
+@pytest.fixture
+def project(installed: Path, tmp_path: Path) -> Path:
+    """Return a copy of the new project that a test may change."""
+    return shutil.copytree(installed, tmp_path / "project", symlinks=True)
+
+
+def first_snippet() -> str:
+    """Return the first TypeScript block of the client's README."""
+    block = re.search(r"```typescript\n(.*?)```", (CLIENT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    return block[1]
+
+
+@pytest.mark.parametrize(
+    ("module_type", "version"),
+    [*(("commonjs", version) for version in TYPESCRIPT_VERSIONS), ("module", LOCKED_TYPESCRIPT)],
+)
+def test_the_first_snippet_of_the_readme_runs_in_a_project_with_default_settings(
+    module_type: str, version: str, project: Path, service: RunningService
+) -> None:
+    run("npm", "pkg", "set", f"type={module_type}", folder=project)
+    run("npm", "install", "--save-dev", f"typescript@{version}", folder=project)
+    run("npx", "tsc", "--init", folder=project)
+    (project / "first_charge.ts").write_text(first_snippet(), "utf-8")
+    run("npx", "tsc", folder=project)
+    output = run("node", "first_charge.js", folder=project, PAYMENTS_TARGET=service.target)
+    assert re.match(r"\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", output), output
+
+
+def test_es_modules_and_commonjs_load_the_same_classes(project: Path) -> None:
+    (project / "names.mjs").write_text(ES_MODULE, "utf-8")
+    output = run("node", "names.mjs", folder=project)
+    assert output.splitlines() == [
+        "Decimal function true",
+        "grpc object true",
+        "PaymentNotFound function true",
+        "PaymentsClient function true",
+        "PaymentsError function true",
+        "PreciseDate function true",
+        "function 2",
+    ]
