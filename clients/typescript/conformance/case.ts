@@ -126,7 +126,7 @@ export class CaseRun {
     const events: PaymentEvent[] = [];
     try {
       for await (const { event, resumeToken } of this.#client.watchPayments(params, { signal })) {
-        if (event !== undefined && (paymentId === undefined || event.payment.paymentId === BigInt(paymentId))) {
+        if (event !== undefined && (paymentId === undefined || event.payment.paymentId === String(paymentId))) {
           events.push(event);
         }
         if (events.length === count) {

@@ -4,6 +4,7 @@ import { Decimal, PreciseDate } from "@payments/client";
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
 const DATE_ARGUMENTS = new Set(["min_create_time", "max_create_time"]);
+const ID_RESULTS = new Set(["paymentId", "orderId", "refundId"]);
 const AMOUNT_ARGUMENTS = new Set(["amount", "min_amount", "max_amount"]);
 
 /** Converts the arguments of a call to the client's names and types, such as a Decimal `minAmount`. */
@@ -26,9 +27,6 @@ export function asJson(result: unknown): Json {
   if (result === undefined) {
     return null;
   }
-  if (typeof result === "bigint") {
-    return Number(result);
-  }
   if (Decimal.isDecimal(result)) {
     return result.toFixed(Math.max(2, result.decimalPlaces()));
   }
@@ -39,7 +37,12 @@ export function asJson(result: unknown): Json {
     return result.map(asJson);
   }
   if (typeof result === "object" && result !== null) {
-    return Object.fromEntries(Object.entries(result).map(([name, value]) => [snakeCase(name), asJson(value)]));
+    return Object.fromEntries(
+      Object.entries(result).map(([name, value]) => [
+        snakeCase(name),
+        ID_RESULTS.has(name) ? Number(value) : asJson(value),
+      ]),
+    );
   }
   return result as Json;
 }

@@ -41,7 +41,7 @@ async function runCases(target: string, casesFile: string): Promise<number> {
 /** Charges `count` orders, eight concurrently, and prints the payment_ids. */
 async function runCharges(target: string, first: number, count: number): Promise<number> {
   using client = new PaymentsClient({ target, timeoutSeconds: CHARGE_TIMEOUT_SECONDS });
-  const paymentIds: bigint[] = [];
+  const paymentIds: string[] = [];
   let next = first;
   const worker = async () => {
     while (next < first + count) {

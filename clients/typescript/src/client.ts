@@ -59,7 +59,7 @@ import {
  * meaning: see {@link WatchOptions}. A call rejects with a {@link PaymentsError} or one of its subclasses if
  * the service returns an error or does not respond, and with the signal's reason if the signal is aborted. It rejects
  * with a `TypeError` or `RangeError`, before anything is sent, for arguments that the contract cannot express: an
- * amount that is not a `Decimal` or has more than two decimals, an Invalid Date, or an id that is not an exact integer.
+ * amount that is not a `Decimal` or has more than two decimals, an Invalid Date, or an id that is not a 64-bit integer.
  */
 export class PaymentsClient {
   readonly #stub: PaymentServiceClient;

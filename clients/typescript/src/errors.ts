@@ -18,6 +18,19 @@ export interface FieldViolation {
   readonly description: string;
 }
 
+/** What `JSON.stringify` writes for an error: its properties, without its stack and its cause. */
+export interface PaymentsErrorJson {
+  name: string;
+  message: string;
+  code: status;
+  reason: string;
+  requestId: string | undefined;
+  callId: string | undefined;
+  retryAfterSeconds: number | undefined;
+  /** Only of an {@link InvalidRequest}. */
+  violations?: readonly FieldViolation[];
+}
+
 /** A call failed. The message is human-readable. */
 export class PaymentsError extends Error {
   /** The gRPC status code, such as `grpc.status.NOT_FOUND`. */
@@ -40,6 +53,12 @@ export class PaymentsError extends Error {
     this.callId = details.callId;
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
+
+  /** Returns what `JSON.stringify` writes. Without this method, it would omit the message. */
+  toJSON(): PaymentsErrorJson {
+    const { name, message, code, reason, requestId, callId, retryAfterSeconds } = this;
+    return { name, message, code, reason, requestId, callId, retryAfterSeconds };
+  }
 }
 
 /** The request is invalid. */
@@ -50,6 +69,10 @@ export class InvalidRequest extends PaymentsError {
   constructor(message: string, details: PaymentsErrorDetails = {}) {
     super(message, details);
     this.violations = details.violations ?? [];
+  }
+
+  override toJSON(): PaymentsErrorJson {
+    return { ...super.toJSON(), violations: this.violations };
   }
 }
 

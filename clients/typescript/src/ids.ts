@@ -1,23 +1,39 @@
 const MAX_INT64 = 2n ** 63n - 1n;
 
+/** An id as an argument: a string with the id's decimal digits, as in results, a bigint, or a safe integer. */
+export type Id = string | bigint | number;
+
 /**
  * Converts an id to a bigint.
  *
- * @throws TypeError if the id is neither a bigint nor a number.
- * @throws RangeError if the id is a fraction, a number so large that it may have been rounded, or outside int64.
+ * @throws TypeError if the id is not a string, a bigint or a number.
+ * @throws RangeError if the id is a string with anything but the digits of an integer, a fraction, a number so large
+ *   that it may have been rounded, or outside int64.
  */
 export function exactId(name: string, id: unknown): bigint {
-  if (typeof id === "number") {
-    if (!Number.isSafeInteger(id)) {
-      throw new RangeError(`${name} must be a bigint or a safe integer, not ${id}`);
-    }
-    return BigInt(id);
+  const exact = integerOf(name, id);
+  if (exact > MAX_INT64 || exact < -MAX_INT64 - 1n) {
+    throw new RangeError(`${name} must be a 64-bit integer, not ${exact}`);
   }
-  if (typeof id !== "bigint") {
-    throw new TypeError(`${name} must be a bigint or a number, not ${typeof id}`);
+  return exact;
+}
+
+function integerOf(name: string, id: unknown): bigint {
+  switch (typeof id) {
+    case "bigint":
+      return id;
+    case "number":
+      if (!Number.isSafeInteger(id)) {
+        throw new RangeError(`${name} must be a safe integer if it is a number, not ${id}`);
+      }
+      return BigInt(id);
+    case "string":
+      // BigInt() would also accept "", " 7 ", "007" and "0x7".
+      if (!/^(0|-?[1-9]\d{0,18})$/.test(id)) {
+        throw new RangeError(`${name} must be a 64-bit integer, not ${JSON.stringify(id)}`);
+      }
+      return BigInt(id);
+    default:
+      throw new TypeError(`${name} must be a string, a bigint or a number, not ${id === null ? "null" : typeof id}`);
   }
-  if (id > MAX_INT64 || id < -MAX_INT64 - 1n) {
-    throw new RangeError(`${name} must be a 64-bit integer, not ${id}`);
-  }
-  return id;
 }

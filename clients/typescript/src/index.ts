@@ -18,6 +18,7 @@ export {
   PaymentPending,
   PaymentsError,
   type PaymentsErrorDetails,
+  type PaymentsErrorJson,
   RefundExceedsPayment,
   PermissionDenied,
   RequestIdReused,
@@ -25,6 +26,7 @@ export {
   Unauthenticated,
   Unavailable,
 } from "./errors.js";
+export type { Id } from "./ids.js";
 export type {
   Payment,
   PaymentDetails,

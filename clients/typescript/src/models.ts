@@ -2,8 +2,11 @@
  * Payments, refunds and events, as TypeScript types.
  *
  * Amounts are exact `Decimal` values in units of the currency (`amount.toFixed(2)` returns `561.00`), currencies are
- * ISO 4217 codes, times are `PreciseDate` objects (`Date` with microseconds), and ids are `bigint`. `payments.proto`
- * documents each field.
+ * ISO 4217 codes, times are `PreciseDate` objects (`Date` with microseconds), and ids are strings, because a
+ * number cannot hold all of them. `payments.proto` documents each field.
+ *
+ * `JSON.stringify` accepts all of these types. It writes an amount as a string without trailing zeros (`"561"`), a time
+ * as RFC 3339 with nine decimals (`"2026-11-28T18:00:33.660519000Z"`), and no property that is undefined.
  */
 import type { PreciseDate } from "@google-cloud/precise-date";
 import type { Decimal } from "decimal.js";
@@ -38,8 +41,8 @@ export type PaymentEventType =
  * payments for which the legacy service did not record them.
  */
 export interface Payment {
-  readonly paymentId: bigint;
-  readonly orderId: bigint;
+  readonly paymentId: string;
+  readonly orderId: string;
   readonly amount: Decimal | undefined;
   readonly currency: string | undefined;
   readonly method: PaymentMethod;
@@ -53,8 +56,8 @@ export interface Payment {
 
 /** A refund of a payment. */
 export interface Refund {
-  readonly refundId: bigint;
-  readonly paymentId: bigint;
+  readonly refundId: string;
+  readonly paymentId: string;
   readonly amount: Decimal;
   readonly currency: string;
   readonly status: RefundStatus;
@@ -99,7 +102,7 @@ export interface RefundPage {
 export interface PaymentPage {
   readonly payments: readonly Payment[];
   readonly nextPageToken: string;
-  readonly totalSize: bigint | undefined;
+  readonly totalSize: number | undefined;
 }
 
 /**

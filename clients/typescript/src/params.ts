@@ -1,6 +1,7 @@
 /** The parameters of the calls. A property that is missing or undefined means its default. */
 import type { Decimal } from "decimal.js";
 
+import type { Id } from "./ids.js";
 import type { PaymentMethod, PaymentStatus, RefundState } from "./models.js";
 
 /** The enum values that can be sent: all but `UNKNOWN`. */
@@ -17,7 +18,7 @@ export interface CallOptions {
 /** The parameters of {@link PaymentsClient.charge}. */
 export interface ChargeParams {
   /** The order, 1 or more. */
-  orderId: bigint | number;
+  orderId: Id;
   /** In units of the currency (rupees, not paise): more than zero, with at most two decimals. */
   amount: Decimal;
   /** An ISO 4217 code. The default is the deployment's. */
@@ -35,7 +36,7 @@ export interface ChargeParams {
 /** The parameters of {@link PaymentsClient.refund}. */
 export interface RefundParams {
   /** The payment to refund. */
-  paymentId: bigint | number;
+  paymentId: Id;
   /** In units of the currency (rupees, not paise), at most the amount not yet refunded. The default is all of it. */
   amount?: Decimal | undefined;
   /** An ISO 4217 code, which must be the payment's. The default is the deployment's. */
@@ -47,13 +48,12 @@ export interface RefundParams {
 }
 
 /** The parameters of {@link PaymentsClient.getPayment}: the payment's id or its reference. */
-export type GetPaymentParams =
-  { paymentId: bigint | number; reference?: undefined } | { reference: string; paymentId?: undefined };
+export type GetPaymentParams = { paymentId: Id; reference?: undefined } | { reference: string; paymentId?: undefined };
 
 /** The parameters of {@link PaymentsClient.listRefunds} and {@link PaymentsClient.listRefundsPage}. */
 export interface ListRefundsParams {
   /** The payment whose refunds to list. */
-  paymentId: bigint | number;
+  paymentId: Id;
   /** The maximum number of refunds in a page, at most 1000. By default, the service chooses. */
   pageSize?: number | undefined;
   /**
@@ -66,7 +66,7 @@ export interface ListRefundsParams {
 /** Selects payments. A payment must satisfy all conditions that are set. Bounds are inclusive. */
 export interface PaymentConditions {
   /** Payments of this order. */
-  orderId?: bigint | number | undefined;
+  orderId?: Id | undefined;
   /** Payments made with one of these methods; empty means any. */
   methods?: Iterable<Sendable<PaymentMethod>> | undefined;
   /** Payments with one of these statuses; empty means any. */

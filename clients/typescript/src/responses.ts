@@ -34,8 +34,8 @@ import { timeOf } from "./times.js";
 export function paymentOf(message: PaymentMessage = PaymentMessage.create()): Payment {
   const { amount, createTime, refundedAmount } = message;
   return {
-    paymentId: message.paymentId,
-    orderId: message.orderId,
+    paymentId: message.paymentId.toString(),
+    orderId: message.orderId.toString(),
     amount: amount && amountOf(amount),
     currency: amount?.currencyCode,
     method: paymentMethods.name(message.method),
@@ -63,8 +63,8 @@ export function chargeOutcomes(
 export function refundOf(message: RefundMessage): Refund {
   const { amount = Money.create(), createTime = Timestamp.create() } = message;
   return {
-    refundId: message.refundId,
-    paymentId: message.paymentId,
+    refundId: message.refundId.toString(),
+    paymentId: message.paymentId.toString(),
     amount: amountOf(amount),
     currency: amount.currencyCode,
     status: refundStatuses.name(message.status),
@@ -93,7 +93,7 @@ export function paymentPage(response: ListPaymentsResponse): PaymentPage {
   return {
     payments: response.payments.map((payment) => paymentOf(payment)),
     nextPageToken: response.nextPageToken,
-    totalSize: response.totalSize,
+    totalSize: response.totalSize === undefined ? undefined : Number(response.totalSize),
   };
 }
 

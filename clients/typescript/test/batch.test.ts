@@ -49,7 +49,7 @@ test("a batch returns the payment or error of each charge, the error with the ch
   const charges = ["a", "b", "c", "d"].map(charge);
   const [payment, invalid, reused, newer] = await clientOf(t, { target: service.target }).batchCharge(charges);
   assert.ok(payment !== undefined && !(payment instanceof PaymentsError));
-  assert.equal(payment.paymentId, 403n);
+  assert.equal(payment.paymentId, "403");
   assert.ok(invalid instanceof InvalidRequest);
   assert.deepEqual(
     [invalid.code, invalid.reason, invalid.requestId],

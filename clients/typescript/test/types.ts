@@ -1,14 +1,32 @@
 /** Correct and incorrect uses of the client's types. The build fails if the compiler accepts an incorrect one. */
-import { Decimal, type OutcomeUnknown, type Payment, type PaymentsClient, type PreciseDate } from "@payments/client";
+import {
+  Decimal,
+  type OutcomeUnknown,
+  type Payment,
+  type PaymentsClient,
+  type PaymentsError,
+  type PaymentsErrorJson,
+  type PreciseDate,
+  type Refund,
+} from "@payments/client";
+
+/** The type of what `JSON.stringify` writes, derived from the types of `toJSON`. */
+type JsonOf<Value> = Value extends { toJSON(): infer Json }
+  ? Json
+  : Value extends object
+    ? { [Name in keyof Value]: JsonOf<Value[Name]> }
+    : Value;
 
 export async function correctUses(client: PaymentsClient, error: OutcomeUnknown): Promise<Payment[]> {
-  const payment = await client.charge({ orderId: 342n, amount: new Decimal("561.00"), method: "UPI" });
+  const payment = await client.charge({ orderId: "342", amount: new Decimal("561.00"), method: "UPI" });
   const time: PreciseDate | undefined = payment.createTime;
   const seconds: number | undefined = error.retryAfterSeconds;
   const listed: Payment[] = [];
   for await (const found of client.listPayments({ orderId: payment.orderId, minCreateTime: time ?? new Date() })) {
     listed.push(found);
   }
+  await client.charge({ orderId: 342, amount: new Decimal("561.00") });
+  await client.charge({ orderId: 342n, amount: new Decimal("561.00") });
   await client.getPayment({ reference: payment.reference }, { timeoutSeconds: seconds });
   await client.refund({ paymentId: payment.paymentId, amount: payment.amount, currency: payment.currency });
   const { nextRefundsPageToken } = await client.getPayment({ paymentId: payment.paymentId });
@@ -25,9 +43,24 @@ export async function correctUses(client: PaymentsClient, error: OutcomeUnknown)
   return listed;
 }
 
+export function correctUsesOfJson(
+  payment: JsonOf<Payment>,
+  refund: JsonOf<Refund>,
+  error: JsonOf<PaymentsError>,
+): void {
+  payment.paymentId satisfies string;
+  payment.amount satisfies string | undefined;
+  payment.createTime satisfies string | undefined;
+  refund.amount satisfies string;
+  refund.createTime satisfies string;
+  error satisfies PaymentsErrorJson;
+}
+
 export async function incorrectUses(client: PaymentsClient, payment: Payment): Promise<void> {
   // @ts-expect-error: an amount is not a number
   await client.charge({ orderId: 342, amount: 561.0 });
+  // @ts-expect-error: an id is a string
+  payment.paymentId satisfies bigint;
   // @ts-expect-error: a charge needs an amount
   await client.charge({ orderId: 342 });
   // @ts-expect-error: there is no such method

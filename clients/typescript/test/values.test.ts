@@ -5,6 +5,7 @@ import { Decimal, PreciseDate } from "@payments/client";
 import {
   type ChargeRequest,
   ChargeResponse,
+  type GetPaymentRequest,
   GetPaymentResponse,
   type ListPaymentsRequest,
   ListPaymentsResponse,
@@ -132,13 +133,16 @@ test("a PreciseDate from another copy of its package is sent with its microsecon
   assert.equal(filter?.minCreateTime?.nanos, 123_456_000);
 });
 
-for (const id of [MAX_INT64, MIN_INT64, 2n ** 53n + 1n]) {
+for (const id of [MAX_INT64, MIN_INT64, 2n ** 53n + 1n, 0n]) {
   test(`the id ${id} is sent and received without loss`, async (t) => {
     const response = RefundResponse.fromPartial({ refund: { refundId: id, paymentId: id }, payment: { orderId: id } });
     const service = await startService(t, { refund: () => response });
-    const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: id });
+    const client = clientOf(t, { target: service.target });
+    const { refund, payment } = await client.refund({ paymentId: id });
     assert.equal((service.calls[0]?.request as RefundRequest).paymentId, id);
-    assert.deepEqual([refund?.refundId, refund?.paymentId, payment.orderId], [id, id, id]);
+    assert.deepEqual([refund?.refundId, refund?.paymentId, payment.orderId], [`${id}`, `${id}`, `${id}`]);
+    await client.getPayment({ paymentId: payment.orderId });
+    assert.equal((service.calls[1]?.request as GetPaymentRequest).paymentId, id);
   });
 }
 
@@ -146,7 +150,7 @@ test("an id that is a safe integer may be a number", async (t) => {
   const service = await startService(t);
   const client = clientOf(t, { target: service.target });
   const payment = await client.charge({ orderId: Number.MAX_SAFE_INTEGER, amount: new Decimal(1) });
-  assert.equal(payment.orderId, 9_007_199_254_740_991n);
+  assert.equal(payment.orderId, "9007199254740991");
 });
 
 test("enum values are received as their short names", async (t) => {
