@@ -1,6 +1,7 @@
 """Clients generated from the committed OpenAPI document compile, and charge, get and list payments."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,16 @@ def openapi_typescript(folder: Path) -> Command:
     run(NODE_MODULES / ".bin" / "openapi-typescript", ROOT / DOCUMENT, "-o", "api.ts", folder=folder)
     run(NODE_MODULES / ".bin" / "tsc", folder=folder)
     return ["node", "charge.js"]
+
+
+def test_the_snippet_for_browsers_in_the_typescript_readme_compiles(tmp_path: Path) -> None:
+    folder = tmp_path / "typescript"
+    shutil.copytree(PROGRAMS / "typescript", folder)
+    readme = (ROOT / "clients" / "typescript" / "README.md").read_text("utf-8")
+    (snippet,) = re.findall(r'```typescript\n(import createClient from "openapi-fetch";\n.*?)```', readme, re.DOTALL)
+    (folder / "page.ts").write_text(snippet, "utf-8")
+    openapi_typescript(folder)
+    assert (folder / "page.js").exists()
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,21 @@ def test_a_configured_origin_can_call_and_read_the_response(allowing_service: Ru
         assert "access-control-allow-origin" not in listed.headers
 
 
+def test_a_configured_origin_can_send_any_header_but_no_cookies_or_client_certificates(
+    allowing_service: RunningService,
+) -> None:
+    asked = "authorization,idempotency-key,last-event-id,x-api-key,x-request-id"
+    headers = [("Origin", SHOP), ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", asked)]
+    preflight_response = send(allowing_service, "OPTIONS", "/v2/payments:charge", None, headers)
+    allowed = preflight_response.headers["access-control-allow-headers"].split(",")
+    assert {name.strip().lower() for name in allowed} >= set(asked.split(","))
+    listed = send(allowing_service, "GET", "/v2/payments", None, [("Origin", SHOP)])
+    exposed = listed.headers["access-control-expose-headers"].split(", ")
+    assert set(exposed) == {"x-request-id", "idempotency-replayed", "retry-after", "www-authenticate"}
+    for response in (preflight_response, listed):
+        assert "access-control-allow-credentials" not in response.headers
+
+
 def test_every_origin_can_call_if_the_setting_is_a_star(start_service: StartService) -> None:
     running = start_service(CORS_ALLOWED_ORIGINS="*")
     preflight_response = send(running, "OPTIONS", "/v1/payments/charge", None, preflight(EVIL))
