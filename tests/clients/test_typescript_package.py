@@ -93,6 +93,17 @@ def test_the_first_snippet_of_the_readme_runs_in_a_project_with_default_settings
     assert re.match(r"\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", output), output
 
 
+def test_the_snippet_compiles_if_packages_can_load_only_their_own_dependencies(tarball: Path, tmp_path: Path) -> None:
+    """The layout is that of pnpm, which hides from a project what only its dependencies depend on."""
+    isolated = {"npm_config_install_strategy": "linked"}
+    run("npm", "init", "-y", folder=tmp_path)
+    run("npm", "install", tarball, f"typescript@{LOCKED_TYPESCRIPT}", folder=tmp_path, **isolated)
+    assert not (tmp_path / "node_modules" / "@types").exists()
+    run("npx", "tsc", "--init", folder=tmp_path)
+    (tmp_path / "first_charge.ts").write_text(first_snippet(), "utf-8")
+    run("npx", "tsc", folder=tmp_path)
+
+
 def test_es_modules_and_commonjs_load_the_same_classes(project: Path) -> None:
     (project / "names.mjs").write_text(ES_MODULE, "utf-8")
     output = run("node", "names.mjs", folder=project)

@@ -6,16 +6,13 @@ cd "$(dirname "$0")/.."
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-version_of() {
-  node --print "require('./package.json').devDependencies['$1']"
-}
 
 npm pack --silent --pack-destination "$folder" > "$folder/packed"
 cp example/first_charge.ts example/tsconfig.json "$folder"
 echo '{"private": true, "type": "module"}' > "$folder/package.json"
 install=(npm install --prefix "$folder" --prefer-offline --no-audit --no-fund --silent)
 "${install[@]}" "$folder/$(tail -n 1 "$folder/packed")"
-"${install[@]}" --save-dev "typescript@$(version_of typescript)" "@types/node@$(version_of @types/node)"
+"${install[@]}" --save-dev "typescript@$(node --print "require('./package.json').devDependencies.typescript")"
 "$folder/node_modules/.bin/tsc" --project "$folder"
 npm prune --prefix "$folder" --omit=dev --no-audit --no-fund --silent
 

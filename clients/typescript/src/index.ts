@@ -1,3 +1,6 @@
+// The types of this package and of gRPC use those of Node.js, which `tsc --init` does not include by itself.
+/// <reference types="node" preserve="true" />
+
 /** A small typed client for the payment service, built on the generated stubs in `@payments/client/v1`. */
 export { PreciseDate } from "@google-cloud/precise-date";
 /** The gRPC module that the client uses, with `grpc.credentials.createSsl()`, `grpc.status` and `grpc.Interceptor`. */
