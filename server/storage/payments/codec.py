@@ -17,7 +17,7 @@ from server.domain.processing import PendingRequest
 from server.storage.database.fast_read import RawRow
 
 CACHED_PAYMENTS = 8_192
-"""How many payments stay parsed: some 8 MiB."""
+"""How many payments stay parsed, in some 7 MiB."""
 
 STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
 """The value of each status in the status columns."""

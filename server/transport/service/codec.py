@@ -52,7 +52,7 @@ MAX_BATCH = 1000
 """The most charges in one batch."""
 
 CACHED_PAYMENTS = 8_192
-"""How many listed payments stay encoded: some 2 MiB."""
+"""How many listed payments stay encoded, in some 2 to 4 MiB."""
 
 MAX_FILTER_VALUES = 20
 """The most values in one repeated field of a filter."""
