@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Payments, Table
+from tests.support.databases import Accounts
 from tests.support.running_service import RunningService
+from tools.dev.database_accounts import MIGRATOR
 
 KEY = re.compile(r"paykey_([0-9a-f]{16})_[0-9a-f]{64}\n")
 
@@ -68,6 +70,23 @@ def test_a_key_works_with_a_service_until_it_is_revoked(
         if httpx.get(url, headers=headers).status_code == 401:
             return
     pytest.fail("a revoked key is still accepted")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("create", "shop", "--role", "payments.charge"), ("revoke", "0123456789abcdef")], ids=" ".join
+)
+def test_the_service_account_is_told_which_account_manages_keys(
+    payments: Payments, accounts: Accounts, migrated_database: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    service = accounts.as_service(migrated_database)
+
+    run = payments("keys", *arguments, **service)
+
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert f"denied to user '{service['MYSQL_USER']}'" in line
+    assert f"Set MYSQL_USER to {MIGRATOR}" in line
+    assert payments("keys", "list", **service).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tools.cli import options
-from tools.cli.failures import report_failures
+from tools.cli.failures import ARCHIVER, report_failures
 from tools.database.settings import load_tool_settings
 from tools.operations.archive import DEFAULT_BATCH_PAYMENTS, archive, unarchive
 from tools.progress import show_progress
@@ -44,7 +44,8 @@ def archive_command(
     assert cutoff is not None
     if cutoff > now - _MIN_AGE:
         raise typer.BadParameter(f"must be at least {_MIN_AGE.days} days ago", param_hint="--before")
-    with report_failures("payments moved so far stay in the archive; run the command again to continue"):
+    consequence = "payments moved so far stay in the archive; run the command again to continue"
+    with report_failures(consequence, account=ARCHIVER):
         settings = load_tool_settings()
         with show_progress("archive", None) as progress:
             result = archive(
@@ -58,5 +59,5 @@ def unarchive_command(
     payment_id: Annotated[list[int], typer.Argument(help="IDs of the payments to move back.")],
 ) -> None:
     """Move archived payments back to the live tables, so that they can be listed and refunded again."""
-    with report_failures():
+    with report_failures(account=ARCHIVER):
         unarchive(load_tool_settings(), payment_id, print)

@@ -7,7 +7,7 @@ import typer
 
 from server.config.settings import Settings
 from server.storage.schema_check import SchemaOutdated
-from tools.cli.failures import report_failures
+from tools.cli.failures import BACKUP, report_failures
 from tools.database.migration_records import open_migrated
 from tools.database.settings import load_tool_settings
 from tools.errors import ToolError
@@ -27,7 +27,7 @@ def backup_command(
     ] = False,
 ) -> None:
     """Copy a consistent snapshot of the database to a file while services run, and verify the file."""
-    with report_failures(_NO_BACKUP):
+    with report_failures(_NO_BACKUP, account=BACKUP):
         try:
             backup = back_up(load_tool_settings(), file, with_position=binlog_position)
         except ToolError as error:

@@ -12,7 +12,7 @@ from server.domain.listing import PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
 from tools.cli import options
-from tools.cli.failures import report_failures
+from tools.cli.failures import SERVICE, report_failures
 from tools.cli.options import MaxAmount, MinAmount, OrderId, Reference, Since, Until
 from tools.database.settings import load_tool_settings
 from tools.progress import show_progress
@@ -51,7 +51,7 @@ def command(  # noqa: PLR0913 - the options of a command
         raise typer.BadParameter("name a file for the payments, or one for the refunds with --refunds")
     if payments == refunds:
         raise typer.BadParameter("must not be the file for the payments", param_hint="--refunds")
-    with report_failures("no file was written"):
+    with report_failures("no file was written", account=SERVICE):
         settings = load_tool_settings()
         now = datetime.now(UTC)
         bounds_currency = currency or settings.default_currency

@@ -19,12 +19,20 @@ _EXIT_INTERRUPTED = 130
 """The exit code that shells report for SIGINT."""
 
 
+MIGRATOR = "payments_migrator"
+SERVICE = "payments_service"
+BACKUP = "payments_backup"
+ARCHIVER = "payments_archiver"
+"""Accounts of ``deploy/sql``."""
+
+
 @contextmanager
-def report_failures(consequence: str = "") -> Iterator[None]:
+def report_failures(consequence: str = "", *, account: str | None = None) -> Iterator[None]:
     """Exit with 1 and print the reason if the work fails, and exit with 130 if it is interrupted.
 
     ``consequence`` describes the state that is left behind. It is printed after a database error, a closed standard
-    output or an interrupt.
+    output or an interrupt. ``account`` is the account that the command needs. The message
+    names it if the database denies a privilege.
     """
     end = f"; {consequence}" if consequence else ""
     try:
@@ -36,16 +44,19 @@ def report_failures(consequence: str = "") -> Iterator[None]:
     except OSError as error:
         sys.exit(f"{error.filename or 'standard output'}: {error.strerror}")
     except (pymysql.err.MySQLError, DatabaseBusy) as error:
-        sys.exit(f"database error: {explain(error)}{end}")
+        sys.exit(f"database error: {explain(error, account)}{end}")
     except KeyboardInterrupt:
         print(f"interrupted{end}", file=sys.stderr)
         raise typer.Exit(_EXIT_INTERRUPTED) from None
 
 
 @contextmanager
-def open_database() -> Iterator[tuple[DatabaseConnection, Settings]]:
-    """Connect to the database in the settings, which must be migrated; report failures until the context ends."""
-    with report_failures():
+def open_database(account: str | None = None) -> Iterator[tuple[DatabaseConnection, Settings]]:
+    """Connect to the database in the settings, which must be migrated; report failures until the context ends.
+
+    ``account`` is the account that the command needs.
+    """
+    with report_failures(account=account):
         settings = load_tool_settings()
         with open_migrated(settings) as connection:
             yield connection, settings

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tools.cli.failures import open_database
+from tools.cli.failures import SERVICE, open_database
 from tools.cli.options import AsJson
 from tools.cli.output import format_time, print_json, print_table
 from tools.operations.history import Entry, history
@@ -16,7 +16,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Show the history of a payment: each charge and refund with its time, amount and caller."""
-    with open_database() as (connection, _):
+    with open_database(SERVICE) as (connection, _):
         details, entries = history(connection, payment)
     if as_json:
         for entry in entries:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from server.config.settings import Settings
-from tools.cli.failures import report_failures
+from tools.cli.failures import MIGRATOR, report_failures
 from tools.database.connection import print_line
 from tools.database.empty_tables import TablesNotEmpty
 from tools.database.settings import load_tool_settings
@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 - the options of a command
         _parse_delimiter(delimiter), batch_rows, _parse_time_zone(time_zone), overwrite, dry_run, if_empty
     )
     code = ExitCode.LOADED
-    with report_failures("complete batches stay imported; run the command again to continue"):
+    with report_failures("complete batches stay imported; run the command again to continue", account=MIGRATOR):
         settings = load_tool_settings()
         for path in files:
             try:

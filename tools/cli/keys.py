@@ -14,7 +14,7 @@ from server.domain.callers import NewApiKey, Role, caller_name, is_key_id
 from server.domain.errors import InvalidValue
 from server.storage import api_keys
 from tools.cli import options
-from tools.cli.failures import open_database
+from tools.cli.failures import MIGRATOR, SERVICE, open_database
 from tools.cli.options import AsJson
 from tools.cli.output import format_time, print_json, print_table
 from tools.database.connection import execute
@@ -68,7 +68,7 @@ def create(
         raise typer.BadParameter(error.description, param_hint="CALLER") from None
     key = NewApiKey.generate()
     roles = " ".join(sorted(set(role)))
-    with open_database() as (connection, settings):
+    with open_database(MIGRATOR) as (connection, settings):
         execute(connection, api_keys.INSERT_KEY, key.key_id, key.digest, name.encode(), roles, now, expire_time)
     print(key.text)
     interval = f"{settings.api_key_refresh_interval_seconds:g} s"
@@ -88,7 +88,7 @@ def list_keys(
 ) -> None:
     """List the keys, without their secrets."""
     now = datetime.now(UTC)
-    with open_database() as (connection, _):
+    with open_database(SERVICE) as (connection, _):
         stored = [StoredKey(*row[:3], *map(_utc, row[3:])) for row in execute(connection, api_keys.LIST_KEYS)]
     keys = [key for key in stored if show_all or key.state(now) == "in force"]
     if as_json:
@@ -118,7 +118,7 @@ def revoke(
     if not is_key_id(key_id):
         # The message does not repeat the value, because it may be a key.
         raise typer.BadParameter("must be 16 hexadecimal digits, as `payments keys list` shows", param_hint="KEY_ID")
-    with open_database() as (connection, settings):
+    with open_database(MIGRATOR) as (connection, settings):
         execute(connection, api_keys.REVOKE_KEY, key_id)
         rows = execute(connection, api_keys.SELECT_KEY_REVOKED, key_id)
     if not rows:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools.cli.failures import report_failures
+from tools.cli.failures import MIGRATOR, report_failures
 from tools.database.connection import connect
 from tools.database.migration_files import load_migrations
 from tools.database.migration_records import read_records, status_lines
@@ -31,7 +31,7 @@ def command(
     ] = DEFAULT_LOCK_TIMEOUT_SECONDS,
 ) -> None:
     """Bring the database schema up to date. Several processes can run this at the same time."""
-    with report_failures():
+    with report_failures(account=MIGRATOR):
         settings = load_tool_settings()
         if action is Action.MIGRATE:
             migrate(settings, lock_timeout_seconds=lock_timeout_seconds)

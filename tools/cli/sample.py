@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tools.cli.failures import report_failures
+from tools.cli.failures import MIGRATOR, report_failures
 from tools.database.settings import load_tool_settings
 from tools.operations.sample_data import DEFAULT_COUNT, DEFAULT_SEED, load_sample_payments
 from tools.operations.sample_payments import DEFAULT_MONTHS
@@ -22,5 +22,5 @@ def command(
     ] = False,
 ) -> None:
     """Add plausible payments and refunds for trying out the service."""
-    with report_failures():
+    with report_failures(account=MIGRATOR):
         load_sample_payments(load_tool_settings(), count=count, seed=seed, months=months, only_if_empty=if_empty)

@@ -14,7 +14,7 @@ _SET_LOGIN = (
 )
 _UNLOCK = "Run deploy/sql/passwords.sh, which sets the account's password and unlocks it"
 _NEW_PASSWORD = "Run deploy/sql/passwords.sh, which sets a new password"  # noqa: S105 - advice
-_GRANT = "Run deploy/sql/grants.sql, as after each `payments migrate`, and use the account intended for this task"
+_GRANT = "Set MYSQL_USER to {account}, and run deploy/sql/grants.sql, as after each `payments migrate`"
 _OTHER_PLUGIN = (
     "Use ALTER USER to give the account another authentication plugin: caching_sha2_password, or mysql_native_password "
     "on MariaDB"
@@ -70,14 +70,16 @@ def reason(error: BaseException) -> str:
     return " ".join(text.split())
 
 
-def explain(error: BaseException) -> str:
-    """Return the text of an error, and what to do if the database rejected the account."""
+def explain(error: BaseException, account: str | None = None) -> str:
+    """Return the text of an error, and what to do if the database rejected the account.
+
+    ``account`` is the account of ``deploy/sql`` that has the privileges for the work, if it is known.
+    """
     advice = _ADVICE.get(driver_errors.code(error))
-    return (
-        reason(error)
-        if advice is None
-        else f"{reason(error).rstrip('.')}. {advice} (docs/operations/database-accounts.md)"
-    )
+    if advice is None:
+        return reason(error)
+    advice = advice.replace("{account}", account or "the account intended for this task")
+    return f"{reason(error).rstrip('.')}. {advice} (docs/operations/database-accounts.md)"
 
 
 def rejection(error: BaseException, settings: DatabaseSettings) -> str | None:

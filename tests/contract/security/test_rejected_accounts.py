@@ -173,6 +173,7 @@ def test_every_command_reports_missing_privileges_with_advice(
         assert "this account may not read them" in line
     else:
         assert f"denied to user '{name}'" in line
+        assert "Set MYSQL_USER to payments_" in line
         assert "deploy/sql/grants.sql" in line
     assert other_lines in ([], ["no backup was made"])
 
