@@ -25,7 +25,7 @@ from tests.support import programs
 from tests.support.databases import DatabaseServer, settings_of
 from tools.database.empty_tables import TablesNotEmpty
 from tools.progress import show_progress
-from tools.transfer.files.csv_records import CsvError
+from tools.transfer.files.errors import CsvError
 from tools.transfer.import_csv import ImportOptions, Report, import_csv
 from tools.transfer.tables.payment_loader import PaymentLoader
 
@@ -225,7 +225,8 @@ INVALID_LINES = [
     ("1,342,0,UPI,SUCCESS,R,2025-02-07", "amount", "more than 0|more than zero|positive"),
     ("1,342,1e3,UPI,SUCCESS,R,2025-02-07", "amount", "must be a number such as 561.00"),
     ("1,342,nan,UPI,SUCCESS,R,2025-02-07", "amount", "must be a number such as 561.00"),
-    ("1,342,1.005,UPI,SUCCESS,R,2025-02-07", "amount", "must have at most 2 decimals"),
+    ("1,342,0.005,UPI,SUCCESS,R,2025-02-07", "amount", "must have at most 2 decimals"),
+    ("1,342,1.005,UPI,SUCCESS,R,2025-02-07", "amount", "is ambiguous: it may be 1.005 or 1005"),
     ("1,342,100000000.00,UPI,SUCCESS,R,2025-02-07", "amount", "must be at most 99999999.99"),
     ("1,342,1.00,,SUCCESS,R,2025-02-07", "method", "must be 1 to 255 characters"),
     ("1,342,1.00," + "U" * 256 + ",SUCCESS,R,2025-02-07", "method", "must be 1 to 255 characters"),

@@ -1,6 +1,7 @@
 """Every parser of input from callers and files either accepts arbitrary input or rejects it with a proper error."""
 
 import dataclasses
+import gzip
 import io
 import math
 from collections.abc import Callable, Iterator
@@ -30,7 +31,8 @@ from server.transport.rest.v1 import parameters as legacy_parameters
 from server.transport.service import codec, event_codec
 from tests.fuzz import inputs
 from tests.fuzz.inputs import examples
-from tools.transfer.files.csv_records import CsvError, Record, RecordReader
+from tools.transfer.files.csv_records import Record, RecordReader
+from tools.transfer.files.errors import CsvError, DamagedFile
 from tools.transfer.files.records import (
     PAYMENT_COLUMNS,
     REFUND_COLUMNS,
@@ -233,14 +235,23 @@ _HEADERS = (
     | st.lists(st.sampled_from(_COLUMNS), max_size=14, unique=True).map(",".join)
     | st.just("payment_id;order_id;amount;method;status;reference;created_at")
 )
-_FILES = st.binary(max_size=80) | st.builds(
-    lambda header, lines, end, byte_order_mark: (
-        byte_order_mark + end.join([header, *lines]).encode("utf-8", "surrogatepass")
+_TEXT_FILES = st.builds(
+    lambda separator_line, header, lines, end, byte_order_mark, encoding: (
+        byte_order_mark + end.join([*separator_line, header, *lines]).encode(encoding, "surrogatepass")
     ),
+    st.sampled_from([[], [], ["sep=;"], ["sep=\t"], ["sep="], ["sep=\ud800"]]),
     _HEADERS,
     _LINES,
     st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xff"]),
+    st.sampled_from([b"", b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xff"]),
+    st.sampled_from(["utf-8", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]),
+)
+_FILES = st.one_of(
+    st.binary(max_size=80),
+    _TEXT_FILES,
+    _TEXT_FILES.map(gzip.compress),
+    st.builds(lambda file, length: gzip.compress(file)[:length], _TEXT_FILES, st.integers(0, 300)),
+    st.binary(max_size=80).map(b"\x1f\x8b\x08".__add__),
 )
 
 
@@ -256,10 +267,11 @@ def test_any_file_has_records_or_rejected_lines_with_reasons(file: bytes) -> Non
         )
     except CsvError:
         return
-    for record in reader:
-        if not isinstance(record, Record):
-            assert record.reason
-            continue
-        assert len(record.fields) == len(reader.header)
-        with suppress(InvalidRecord):
-            converter.convert(record.fields)
+    with suppress(DamagedFile):
+        for record in reader:
+            if not isinstance(record, Record):
+                assert record.reason
+                continue
+            assert len(record.fields) == len(reader.header)
+            with suppress(InvalidRecord):
+                converter.convert(record.fields)

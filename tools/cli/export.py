@@ -16,7 +16,7 @@ from tools.cli.failures import SERVICE, report_failures
 from tools.cli.options import MaxAmount, MinAmount, OrderId, Reference, Since, Until
 from tools.database.settings import load_tool_settings
 from tools.progress import show_progress
-from tools.transfer.export import export
+from tools.transfer.export import export, format_of
 from tools.transfer.files.row_writers import STANDARD_OUTPUT, FileFormat
 
 
@@ -33,6 +33,14 @@ def command(  # noqa: PLR0913 - the options of a command
     file_format: Annotated[
         FileFormat | None, typer.Option("--format", help="Format of the files, regardless of their names.")
     ] = None,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet",
+            help="Write CSV that is safe to open in a spreadsheet: formulas in callers' text become plain text. Such a "
+            "file cannot be imported.",
+        ),
+    ] = False,
     order_id: OrderId = None,
     method: Annotated[list[PaymentMethod] | None, options.MethodOption] = None,
     status: Annotated[list[Status] | None, options.StatusOption] = None,
@@ -51,6 +59,9 @@ def command(  # noqa: PLR0913 - the options of a command
         raise typer.BadParameter("name a file for the payments, or one for the refunds with --refunds")
     if payments == refunds:
         raise typer.BadParameter("must not be the file for the payments", param_hint="--refunds")
+    paths = filter(None, (payments, refunds))
+    if spreadsheet and any((file_format or format_of(path)) is FileFormat.PARQUET for path in paths):
+        raise typer.BadParameter("is for CSV files only, not Parquet", param_hint="--spreadsheet")
     with report_failures("no file was written", account=SERVICE):
         settings = load_tool_settings()
         now = datetime.now(UTC)
@@ -71,7 +82,13 @@ def command(  # noqa: PLR0913 - the options of a command
             raise typer.BadParameter(f"{error.part} {error.description}") from None
         with show_progress("export", None) as progress:
             counts = export(
-                settings, payment_filter, payments, refunds=refunds, file_format=file_format, progress=progress
+                settings,
+                payment_filter,
+                payments,
+                refunds=refunds,
+                file_format=file_format,
+                for_spreadsheets=spreadsheet,
+                progress=progress,
             )
     for path, count, kind in zip((payments, refunds), counts, ("payments", "refunds"), strict=True):
         if path is not None:

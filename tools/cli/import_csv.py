@@ -18,7 +18,8 @@ from tools.database.connection import print_line
 from tools.database.empty_tables import TablesNotEmpty
 from tools.database.settings import load_tool_settings
 from tools.progress import show_progress
-from tools.transfer.files.csv_records import DELIMITERS, CsvError
+from tools.transfer.files.csv_records import DELIMITERS
+from tools.transfer.files.errors import CsvError, DamagedFile
 from tools.transfer.import_csv import DEFAULT_BATCH_ROWS, MAX_BATCH_ROWS, ImportOptions, Report, import_csv
 from tools.transfer.tables.batches import Outcome
 
@@ -35,7 +36,10 @@ class ExitCode(IntEnum):
 def command(  # noqa: PLR0913 - the options of a command
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="CSV files, payments before their refunds; - for standard input."),
+        typer.Argument(
+            metavar="FILE",
+            help="CSV files, optionally compressed with gzip, payments before their refunds; - for stdin.",
+        ),
     ],
     *,
     delimiter: Annotated[
@@ -108,10 +112,13 @@ def _import(settings: Settings, path: Path, rejects: Path | None, options: Impor
         progress = stack.enter_context(show_progress(name, path.stat().st_size if path.is_file() else None))
         try:
             report = import_csv(settings, file, reject_path, options, progress=progress)
+        except DamagedFile as error:
+            raise CsvError(f"{name}: {error}; complete batches before the damage stay imported") from None
         except CsvError as error:
             raise CsvError(f"{name}: {error}") from None
     print_line(_summary(name, report, options))
     if report.rejected:
+        print_line(f"for example, {report.example_reject}")
         print_line(f"rejected lines and their reasons: {reject_path}")
     return report
 

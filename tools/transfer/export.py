@@ -31,12 +31,14 @@ def export(  # noqa: PLR0913 - all but three are named
     *,
     refunds: Path | None = None,
     file_format: FileFormat | None = None,
+    for_spreadsheets: bool = False,
     progress: ProgressDisplay,
 ) -> tuple[int, int]:
     """Write the matching payments and their refunds to files, and return the number of each.
 
-    A file whose path is None is not written. Without ``file_format``, names that end in ``.parquet`` select Parquet. If
-    this raises, no files are created.
+    A file whose path is None is not written. Without ``file_format``, names that end in ``.parquet`` select Parquet.
+    ``for_spreadsheets`` makes CSV files safe to open in a spreadsheet; they cannot be imported. If this raises, no
+    files are created.
 
     Raises:
         CsvError: Parquet was requested without pyarrow, or on standard output.
@@ -55,7 +57,9 @@ def export(  # noqa: PLR0913 - all but three are named
             count = 0
             if path is not None:
                 # The files get their names when the stack closes, after both are complete.
-                writer = stack.enter_context(row_writer(path, file_format or _format_of(path), columns))
+                writer = stack.enter_context(
+                    row_writer(path, file_format or format_of(path), columns, for_spreadsheets=for_spreadsheets)
+                )
                 for rows in _chunks(connection, query, columns.index("created_at")):
                     writer.write(rows)
                     count += len(rows)
@@ -87,5 +91,6 @@ def _without_zero_fraction(row: tuple[str | None, ...], time_column: int) -> Fie
     return (*row[:time_column], time[:-7], *row[time_column + 1 :])
 
 
-def _format_of(path: Path) -> FileFormat:
+def format_of(path: Path) -> FileFormat:
+    """Return the format that the name of a file selects."""
     return FileFormat.PARQUET if path.suffix.lower() == ".parquet" else FileFormat.CSV

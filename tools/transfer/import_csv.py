@@ -60,12 +60,16 @@ class ImportOptions:
 
 @dataclass(slots=True)
 class Report:
-    """The number of records in a file, and how many of them had each outcome, were overwritten or rejected."""
+    """The number of records in a file, and how many of them had each outcome, were overwritten or rejected.
+
+    ``example_reject`` describes one of the rejected records.
+    """
 
     read: int = 0
     counts: Counter[Outcome] = field(default_factory=Counter)
     overwritten: int = 0
     rejected: int = 0
+    example_reject: str = ""
 
 
 def import_csv(
@@ -74,10 +78,11 @@ def import_csv(
     """Import a file of payments or of refunds, depending on its header.
 
     Rejected lines are written to ``rejects``, which is created only if there are any. If DatabaseConnectionError,
-    DatabaseBusy, MySQLError or OSError is raised, the batches before it have been loaded. After any other error,
-    nothing has been loaded.
+    DatabaseBusy, MySQLError, OSError or DamagedFile is raised, the batches before it have been loaded. After any other
+    error, nothing has been loaded.
 
     Raises:
+        DamagedFile: the rest of the file cannot be read.
         CsvError: the file or its header is invalid.
         TablesNotEmpty: ``options.if_empty`` is set, and the database has payments.
         SchemaOutdated: the database is not migrated.
@@ -112,6 +117,7 @@ def import_csv(
                     reject_file.add(line.number, line.fields, problems)
                 progress.update(report.read, reader.bytes_read)
         report.rejected = reject_file.count
+        report.example_reject = reject_file.example
     return report
 
 

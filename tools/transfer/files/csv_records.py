@@ -1,17 +1,19 @@
 """Stream the records of a delimited text file, with line numbers, and recover from broken records.
 
-Supports RFC 4180 and its common variants: comma, semicolon, tab or vertical bar, detected from the header; quoted
-fields that contain line breaks; lines that end in LF or CRLF; UTF-8 with or without a byte order mark.
+Supports RFC 4180 and its variants that spreadsheets write: comma, semicolon, tab or vertical bar, detected from the
+header, or any other delimiter that a first line such as ``sep=:`` names; quoted fields that contain line breaks; empty
+columns after the last one, and rows of delimiters only. ``csv_text`` has the encodings and line ends.
 """
 
 import csv
-import io
+import re
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
-from tools.errors import ToolError
+from tools.transfer.files.csv_text import READ_ERRORS, damaged_file, open_text
+from tools.transfer.files.errors import CsvError
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -21,12 +23,11 @@ _MAX_FIELD_LENGTH = 4096
 _MAX_LINE_LENGTH = 1 << 17
 """In characters. A longer line has a field that is too long or too many fields, so its rest can be skipped."""
 
-_UTF_16_BYTE_ORDER_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
-"""Decoded as UTF-8 with surrogateescape."""
+_FILLER = ' \t\r\n"' + "".join(DELIMITERS)
+"""Characters of lines without text."""
 
-
-class CsvError(ToolError):
-    """A file cannot be imported or exported."""
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?', re.IGNORECASE)
+"""A first line that tells Excel the delimiter."""
 
 
 @dataclass(slots=True)
@@ -56,24 +57,29 @@ class RecordReader:
         """Read the header. If ``delimiter`` is None, it is detected by the names in ``columns``.
 
         Raises:
-            CsvError: the file is empty or in UTF-16, or the delimiter cannot be detected.
+            CsvError: the file is empty or not CSV, or the delimiter cannot be detected.
         """
         csv.field_size_limit(_MAX_FIELD_LENGTH)
         self._file = file
-        self._lines = _Lines(io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="\n"))
-        header = next((line for line in self._lines if line.strip()), None)
-        if header is None:
+        self._lines = _Lines(open_text(file))
+        candidates: tuple[str, ...] = DELIMITERS
+        header = self._lines.next_with_text()
+        if separator := _SEPARATOR_LINE.match(header):
+            candidates = (*DELIMITERS, separator[1] or ",")
+            header = self._lines.next_with_text()
+        if not header:
             raise CsvError("the file is empty; its first line must name the columns")
-        if header.startswith(_UTF_16_BYTE_ORDER_MARKS):
-            raise CsvError("the file is in UTF-16; it must be in UTF-8")
-        self.delimiter = delimiter or _delimiter_of(header, columns)
+        self.delimiter = delimiter or _delimiter_of(header, columns, candidates)
         self.header = _names(header, self.delimiter)
 
     def __iter__(self) -> Iterator[Record | BrokenRecord]:
-        """Yield the records in order; empty lines are skipped.
+        """Yield the records in order; lines without text are skipped.
 
         A broken record of several lines is treated as one line with a stray quote, and the lines after it are read
         again.
+
+        Raises:
+            DamagedFile: the rest of the file cannot be read.
         """
         lines = self._lines
         width = len(self.header)
@@ -88,10 +94,17 @@ class RecordReader:
                 continue
             if fields is None:
                 return
-            if len(fields) == width:
+            # Most records have text in the first field, which is faster to check.
+            if len(fields) == width and (fields[0].strip() or not _is_blank(fields)):
                 yield Record(line, fields)
-            elif fields:
+            elif _is_blank(fields):
+                continue
+            elif len(fields) > width and _is_blank(fields[width:]):
+                yield Record(line, fields[:width])
+            else:
                 reason = f"{len(fields)} fields; the header has {width}"
+                if len(fields) > width:
+                    reason += ": quote fields that contain the delimiter"
                 yield BrokenRecord(line, lines.unread_all_but_first(), reason)
 
     @property
@@ -103,7 +116,7 @@ class RecordReader:
 class _Lines:
     """Iterates over the lines of a text and counts them; lines of the current record can be unread."""
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
+    def __init__(self, text: TextIO) -> None:
         self._text = text
         self._unread: deque[str] = deque()
         self._record: list[str] = []
@@ -120,6 +133,10 @@ class _Lines:
         self.number += 1
         return line
 
+    def next_with_text(self) -> str:
+        """Return the next line that contains more than delimiters; an empty string at the end."""
+        return next((line for line in self if line.strip(_FILLER)), "")
+
     def start_record(self) -> None:
         self._record.clear()
 
@@ -132,27 +149,37 @@ class _Lines:
 
     def _read(self) -> str:
         """Read a line, and skip the rest of it if it is too long; return an empty string at the end."""
-        line = rest = self._text.readline(_MAX_LINE_LENGTH)
-        while len(rest) == _MAX_LINE_LENGTH and not rest.endswith("\n"):
-            rest = self._text.readline(_MAX_LINE_LENGTH)
+        try:
+            line = rest = self._text.readline(_MAX_LINE_LENGTH)
+            while len(rest) == _MAX_LINE_LENGTH and not rest.endswith(("\n", "\r")):
+                rest = self._text.readline(_MAX_LINE_LENGTH)
+        except READ_ERRORS as error:
+            raise damaged_file(error) from None
         return line
 
 
-def _delimiter_of(header: str, columns: Collection[str]) -> str:
+def _delimiter_of(header: str, columns: Collection[str], candidates: Sequence[str]) -> str:
     """Return the delimiter with which the header has the most known columns."""
-    counts = {delimiter: len(set(columns).intersection(_names(header, delimiter))) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=counts.__getitem__)
+    counts = {delimiter: len(set(columns).intersection(_names(header, delimiter))) for delimiter in candidates}
+    best = max(candidates, key=counts.__getitem__)
     if not counts[best]:
         raise CsvError(f"the first line has no known column; it must have some of {', '.join(columns)}")
     return best
 
 
 def _names(header: str, delimiter: str) -> list[str]:
+    """Return the names of the columns, in lowercase and with ``_`` for spaces, up to the last one with a name."""
     try:
         (fields,) = csv.reader([header], delimiter=delimiter, strict=True)
     except (csv.Error, ValueError):
         return []
-    return [field.strip().lower() for field in fields]
+    while fields and not fields[-1].strip():
+        fields.pop()
+    return ["_".join(field.lower().split()) for field in fields]
+
+
+def _is_blank(fields: Sequence[str]) -> bool:
+    return not any(map(str.strip, fields))
 
 
 def _reason(error: csv.Error) -> str:

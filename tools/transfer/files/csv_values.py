@@ -21,15 +21,46 @@ STATUS_WORDS = {Status.PENDING: "PENDING", Status.SUCCEEDED: "SUCCESS", Status.F
 """The names of statuses in legacy CSV files."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_INTEGER_WITH_DECIMALS = re.compile(r"([+-]?[0-9]{1,15})[.,]0{1,2}")
+"""An integer that a program wrote as a floating-point number, which is exact up to 15 digits."""
+
+_ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[Ee]\+[0-9]{1,3}")
+"""A long number as spreadsheets write it, such as 1.23E+12."""
+
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
+_MAX_AMOUNT_LENGTH = 40
+
+
+_SPACES_AND_APOSTROPHES = " \u00a0\u202f'\u2019"
+
+
+def _amount_pattern(point: str, separators: str, *others: str) -> re.Pattern[str]:
+    """Return the pattern of amounts with this decimal point, and with groups of three digits or other groupings."""
+    groups = rf"[1-9][0-9]{{0,2}}(?P<separator>[{separators}])[0-9]{{3}}(?:(?P=separator)[0-9]{{3}})*"
+    return re.compile(rf"(?P<whole>[+-]?(?:{'|'.join(('[0-9]+', groups, *others))}))(?:{point}(?P<decimals>[0-9]+))?")
+
+
+_AMOUNTS = (
+    # In India, the groups before the last one have two digits.
+    _amount_pattern(r"\.", "," + _SPACES_AND_APOSTROPHES, "[1-9][0-9]?,(?:[0-9]{2},)*[0-9]{3}"),
+    _amount_pattern(",", "." + _SPACES_AND_APOSTROPHES),
+)
+"""Amounts with a decimal point, and with a decimal comma."""
+
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SPREADSHEET_TIME = re.compile(
+    r"[0-9]{1,4}[./][0-9]{1,2}[./][0-9]{1,4}\b.*|[0-9]{1,2}-[0-9]{1,2}-[0-9]{2,4}\b.*|[0-9]{5}([.,][0-9]+)?"
+)
+"""A date in the format of some country, or the number of days since 1900."""
+
 _FLAGS = {"0": 0, "false": 0, "no": 0, "1": 1, "true": 1, "yes": 1}
 _STATUSES = {word: STATUS_VALUES[status] for status, word in STATUS_WORDS.items()} | {"SUCCEEDED": 1}
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 _MAX_INTEGER = 2**63 - 1
 _INT64_DIGITS = 19
 """The number of digits of the largest 64-bit integer; every number with fewer digits fits."""
@@ -52,6 +83,9 @@ def integer(text: str) -> int:
         value = int(stripped)
         if -_MAX_INTEGER <= value <= _MAX_INTEGER:
             return value
+    if match := _INTEGER_WITH_DECIMALS.fullmatch(stripped):
+        return int(match[1])
+    _require_all_digits(stripped)
     raise InvalidValue("must be a whole number")
 
 
@@ -61,6 +95,28 @@ def decimal(text: str) -> Decimal:
     if _NUMBER.fullmatch(stripped):
         return Decimal(stripped)
     raise InvalidValue("must be a number such as 561.00, with a point before the decimals")
+
+
+def amount(text: str) -> Decimal:
+    """Read an amount of money, exactly, even with a decimal comma or thousands separators if it has only one meaning.
+
+    ``561,00`` can only mean 561.00, but ``1,234`` is 1.234 in some countries and 1234 in others.
+    """
+    stripped = text.strip()
+    if _NUMBER.fullmatch(stripped) and stripped[-4:-3] != ".":
+        return Decimal(stripped)
+    readings = set()
+    if len(stripped) <= _MAX_AMOUNT_LENGTH:
+        for pattern in _AMOUNTS:
+            if match := pattern.fullmatch(stripped):
+                whole = re.sub("[^0-9+-]", "", match["whole"])
+                readings.add(Decimal(f"{whole}.{match['decimals'] or 0}"))
+    if len(readings) == 1:
+        return readings.pop()
+    if readings:
+        meanings = " or ".join(f"{reading.normalize():f}" for reading in sorted(readings))
+        raise InvalidValue(f"is ambiguous: it may be {meanings}; write it like 561.00, with a point and two decimals")
+    raise InvalidValue("must be a number such as 561.00, without a currency sign, an exponent or brackets")
 
 
 def flag(text: str) -> int:
@@ -97,7 +153,10 @@ def time_in(zone: tzinfo) -> Callable[[str], datetime]:
                 value = value.replace(tzinfo=None)
                 if value >= _MIN_TIME:
                     return value
-        raise InvalidValue("must be a time such as 2025-02-07 05:28:54")
+        message = "must be a time such as 2025-02-07 05:28:54"
+        if _SPREADSHEET_TIME.fullmatch(stripped):
+            message += "; in a spreadsheet, format the column as yyyy-mm-dd hh:mm:ss"
+        raise InvalidValue(message)
 
     return time
 
@@ -108,14 +167,19 @@ def is_date(text: str) -> bool:
 
 
 def printable_text(max_length: int) -> Read:
-    """Return a reader of text of 1 to ``max_length`` characters, without control characters."""
+    """Return a reader of text of 1 to ``max_length`` characters, without control characters.
+
+    It rejects numbers that a spreadsheet has rounded.
+    """
 
     def read(text: str) -> str:
         stripped = text.strip()
         # isprintable() is much cheaper than the pattern, and sufficient for nearly all text.
-        if 0 < len(stripped) <= max_length and stripped.isprintable():
+        if 0 < len(stripped) <= max_length and stripped.isprintable() and "+" not in stripped:
             return stripped
+        _require_all_digits(stripped)
         if not 0 < len(stripped) <= max_length or _UNPRINTABLE.search(stripped):
+            _require_utf_8(text)
             raise InvalidValue(f"must be 1 to {max_length} characters, in UTF-8 and without control characters")
         return stripped
 
@@ -127,6 +191,7 @@ def exact_text(max_length: int) -> Read:
 
     def read(text: str) -> str:
         if len(text) > max_length or _NOT_TEXT.search(text):
+            _require_utf_8(text)
             raise InvalidValue(f"must be at most {max_length} characters, in UTF-8")
         return text
 
@@ -138,10 +203,22 @@ def key(max_bytes: int) -> Read:
 
     def read(text: str) -> bytes:
         if _NOT_TEXT.search(text) or not 0 < len(text.encode()) <= max_bytes:
+            _require_utf_8(text)
             raise InvalidValue(f"must be 1 to {max_bytes} bytes, in UTF-8")
         return text.encode()
 
     return read
+
+
+def unrounded(read: Read) -> Read:
+    """Return a reader that rejects numbers that a spreadsheet has rounded, which are no longer unique."""
+
+    def read_unrounded(text: str) -> Value:
+        if "+" in text:
+            _require_all_digits(text.strip())
+        return read(text)
+
+    return read_unrounded
 
 
 def chargeable_method(text: str) -> str:
@@ -149,3 +226,13 @@ def chargeable_method(text: str) -> str:
     if text not in CHARGEABLE_METHODS:
         raise InvalidValue(f"must be one of {', '.join(CHARGEABLE_METHODS)}")
     return text
+
+
+def _require_all_digits(text: str) -> None:
+    if _ROUNDED.fullmatch(text):
+        raise InvalidValue("has lost digits, because a spreadsheet has rounded it: format the column as text")
+
+
+def _require_utf_8(text: str) -> None:
+    if _NOT_UTF_8.search(text):
+        raise InvalidValue("is not in UTF-8: save the file as CSV UTF-8, or convert it with iconv")

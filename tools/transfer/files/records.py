@@ -15,8 +15,9 @@ from server.domain.identifiers import MAX_REQUEST_ID_LENGTH, RequestKey
 from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money, positive
 from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH, identifier, reason
 from tools.transfer.files import csv_values as values
-from tools.transfer.files.csv_records import CsvError
 from tools.transfer.files.csv_values import Read
+from tools.transfer.files.errors import CsvError
+from tools.transfer.files.spreadsheet import is_for_spreadsheets
 
 Row = dict[str, Any]
 """Values by column name, each of the type that the driver returns for the column."""
@@ -134,10 +135,12 @@ def payment_converter(header: Sequence[str], default_currency: str, zone: tzinfo
     optional = values.optional
     time = values.time_in(zone)
     is_in_default_currency = not {"currency", "refunded_amount", "caller"}.intersection(header)
-    amount: Read = _charged_amount_reader(default_currency) if is_in_default_currency else values.decimal
+    amount: Read = _charged_amount_reader(default_currency) if is_in_default_currency else values.amount
     method: Read = values.exact_text(_MAX_METHOD_LENGTH) if is_export else values.printable_text(_MAX_METHOD_LENGTH)
     reference: Read = (
-        values.exact_text(MAX_REFERENCE_LENGTH) if is_export else values.printable_text(MAX_REFERENCE_LENGTH)
+        values.unrounded(values.exact_text(MAX_REFERENCE_LENGTH))
+        if is_export
+        else values.printable_text(MAX_REFERENCE_LENGTH)
     )
     readers: dict[str, Read] = {
         "payment_id": optional(_row_id),
@@ -149,10 +152,10 @@ def payment_converter(header: Sequence[str], default_currency: str, zone: tzinfo
         "created_at": optional(time) if is_export else time,
         "refunded": values.flag,
         "currency": _currency_reader(default_currency),
-        "refunded_amount": values.decimal,
+        "refunded_amount": values.amount,
         "requested_method": optional(values.chargeable_method),
         "caller": optional(values.key(_MAX_CALLER_BYTES)),
-        "request_id": optional(values.key(MAX_REQUEST_ID_LENGTH)),
+        "request_id": optional(values.unrounded(values.key(MAX_REQUEST_ID_LENGTH))),
     }
 
     def check(row: Row) -> list[Problem]:
@@ -182,12 +185,12 @@ def refund_converter(header: Sequence[str], zone: tzinfo) -> RecordConverter:
     readers: dict[str, Read] = {
         "refund_id": _row_id,
         "payment_id": _row_id,
-        "amount": values.decimal,
-        "requested_amount": values.optional(values.decimal),
+        "amount": values.amount,
+        "requested_amount": values.optional(values.amount),
         "status": values.status,
         "reason": values.exact_text(MAX_REASON_LENGTH),
         "caller": values.key(_MAX_CALLER_BYTES),
-        "request_id": values.key(MAX_REQUEST_ID_LENGTH),
+        "request_id": values.unrounded(values.key(MAX_REQUEST_ID_LENGTH)),
         "created_at": values.time_in(zone),
     }
 
@@ -205,6 +208,13 @@ def refund_converter(header: Sequence[str], zone: tzinfo) -> RecordConverter:
 
 
 def _check_header(header: Sequence[str], columns: Sequence[str], required: Sequence[str]) -> None:
+    if is_for_spreadsheets(header):
+        raise CsvError(
+            "the file was written by `payments export --spreadsheet`, which is for reading only: export the payments "
+            "again without --spreadsheet"
+        )
+    if "" in header:
+        raise CsvError(f"column {header.index('') + 1} of the header has no name: name it, or delete the column")
     unknown = [name for name in header if name not in columns and name not in REJECT_COLUMNS]
     if unknown:
         raise CsvError(
@@ -233,7 +243,7 @@ def _currency_reader(default_currency: str) -> Read:
 
 def _charged_amount_reader(currency: str) -> Read:
     def charged_amount(text: str) -> Decimal:
-        amount = values.decimal(text)
+        amount = values.amount(text)
         positive(Money.from_amount(currency, amount))
         return amount
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, Protocol, TextIO
 
-from tools.transfer.files.csv_records import CsvError
+from tools.transfer.files import spreadsheet
+from tools.transfer.files.errors import CsvError
 
 Fields = Sequence[str | None]
 """A row: the text of each column, or None."""
@@ -37,25 +38,28 @@ class RowWriter(Protocol):
 
 
 @contextmanager
-def row_writer(path: Path, file_format: FileFormat, columns: Sequence[str]) -> Iterator[RowWriter]:
+def row_writer(
+    path: Path, file_format: FileFormat, columns: Sequence[str], *, for_spreadsheets: bool = False
+) -> Iterator[RowWriter]:
     """Write rows of ``columns`` to a file, which gets its name when all of them are written.
 
-    ``STANDARD_OUTPUT`` is written to directly.
+    ``STANDARD_OUTPUT`` is written to directly. ``for_spreadsheets`` makes CSV files safe to open in a spreadsheet.
 
     Raises:
         CsvError: Parquet was requested without pyarrow, or on standard output.
         OSError: the file cannot be written.
     """
     is_parquet = file_format is FileFormat.PARQUET
+    csv_writer = _SpreadsheetCsv if for_spreadsheets else _Csv
     if path == STANDARD_OUTPUT:
         if is_parquet:
             raise CsvError("cannot write Parquet to standard output; name a file")
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-        yield _Csv(sys.stdout, columns)
+        yield csv_writer(sys.stdout, columns)
         sys.stdout.flush()
         return
     with _replacement(path) as file:
-        writer = _Parquet(file, columns) if is_parquet else _Csv(_text(file), columns)
+        writer = _Parquet(file, columns) if is_parquet else csv_writer(_text(file), columns)
         yield writer
         writer.close()
 
@@ -91,6 +95,18 @@ class _Csv:
 
     def close(self) -> None:
         self._file.close()
+
+
+class _SpreadsheetCsv(_Csv):
+    """The same with a byte order mark, without which Excel does not recognize UTF-8, and with safe cells."""
+
+    def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
+        file.write("\ufeff")
+        super().__init__(file, spreadsheet.column_names(columns))
+        self._columns = columns
+
+    def write(self, rows: Sequence[Fields]) -> None:
+        super().write([tuple(map(spreadsheet.cell, self._columns, row)) for row in rows])
 
 
 _PARQUET_TYPES: Mapping[str, tuple[str, ...]] = {

@@ -1,10 +1,17 @@
 """Records of CSV files, their line numbers, and recovery from broken records."""
 
+import csv
+import gzip
 import io
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tools.transfer.files.csv_records import BrokenRecord, CsvError, Record, RecordReader
+from tests.fuzz.inputs import examples
+from tools.transfer.files.csv_records import DELIMITERS, BrokenRecord, Record, RecordReader
+from tools.transfer.files.errors import CsvError
 
 COLUMNS = ("payment_id", "order_id", "method")
 
@@ -40,7 +47,72 @@ def test_byte_order_marks_and_line_ends_make_no_difference(mark: bytes, end: byt
 
 
 def test_column_names_can_have_capitals_and_spaces() -> None:
-    assert RecordReader(io.BytesIO(b" Payment_ID , ORDER_ID\n"), COLUMNS).header == ["payment_id", "order_id"]
+    data = " Payment_ID , ORDER\u00a0id,Method\n".encode()
+
+    assert RecordReader(io.BytesIO(data), COLUMNS).header == ["payment_id", "order_id", "method"]
+
+
+@pytest.mark.parametrize(
+    ("first_line", "delimiter"),
+    [
+        ("sep=;", ";"),
+        ("SEP=,", ","),
+        ('"sep=;"', ";"),
+        ("sep=:", ":"),
+        ("sep=\t", "\t"),
+        ("sep=,", ";"),
+        ("sep=;;;", ";"),
+    ],
+)
+def test_a_first_line_for_excel_is_not_the_header(first_line: str, delimiter: str) -> None:
+    data = "\r\n".join([first_line, delimiter.join(COLUMNS), delimiter.join("123")]).encode()
+
+    assert records(data) == [(3, ["1", "2", "3"])]
+
+
+def test_empty_columns_after_the_last_one_are_ignored() -> None:
+    data = b'payment_id,order_id,,,\n1,2,,,\n3,4\n5,6,"", ,\n7,8,,,,,\n'
+
+    assert records(data) == [(2, ["1", "2"]), (3, ["3", "4"]), (4, ["5", "6"]), (5, ["7", "8"])]
+
+
+def test_a_value_in_a_column_without_a_name_breaks_the_line() -> None:
+    broken = read(b"payment_id,order_id,,\n1,2,,x\n")
+
+    assert [(it.line, it.reason) for it in broken if isinstance(it, BrokenRecord)] == [
+        (2, "4 fields; the header has 2: quote fields that contain the delimiter")
+    ]
+
+
+@pytest.mark.parametrize("row", [";;", '"";" ";""', " ; ;\t", ";;;;;", ";", " ", '""', '"\r\n";;'])
+def test_rows_without_text_are_skipped(row: str) -> None:
+    data = f"payment_id;order_id;method\n1;2;3\n{row}\n4;5;6\n".encode()
+
+    assert [fields for _, fields in records(data)] == [["1", "2", "3"], ["4", "5", "6"]]
+
+
+def test_a_row_with_only_its_last_field_is_a_record() -> None:
+    assert records(b"payment_id,order_id,method\n,,UPI\n") == [(2, ["", "", "UPI"])]
+
+
+@examples(200)
+@given(
+    st.lists(st.lists(st.text(max_size=6), min_size=3, max_size=3), max_size=6),
+    st.sampled_from(DELIMITERS),
+    st.sampled_from(["\r\n", "\n", "\r"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]),
+    st.sampled_from([bytes, gzip.compress]),
+)
+def test_whatever_a_program_writes_is_read_unchanged(
+    rows: list[list[str]], delimiter: str, end: str, encoding: str, compression: Callable[[bytes], bytes]
+) -> None:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerows([COLUMNS, *rows])
+
+    result = records(compression(file.getvalue().encode(encoding)))
+
+    assert [fields for _, fields in result] == [row for row in rows if any(map(str.strip, row))]
 
 
 def test_quoted_fields_can_contain_delimiters_quotes_and_line_ends() -> None:
@@ -102,10 +174,12 @@ def test_records_that_span_read_buffers_are_read_correctly() -> None:
     [
         (b"", "empty"),
         (b"\n \n", "empty"),
-        (b"\xff\xfep\x00a\x00", "UTF-16"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"sep=;\r\n", "empty"),
+        (b";;;;\r\n", "empty"),
         (b"1,355,UPI\n", "has no known column"),
     ],
 )
-def test_empty_utf_16_and_headerless_files_are_rejected_with_a_reason(data: bytes, reason: str) -> None:
+def test_empty_and_headerless_files_are_rejected_with_a_reason(data: bytes, reason: str) -> None:
     with pytest.raises(CsvError, match=reason):
         read(data)
