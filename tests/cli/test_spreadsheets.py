@@ -157,6 +157,21 @@ def test_a_value_that_a_spreadsheet_changed_is_rejected_with_its_line_and_column
     assert table("SELECT payment_id FROM payments") == [(2,)]
 
 
+def test_rejected_lines_of_a_file_with_an_unusual_delimiter_can_be_corrected_and_imported(
+    payments: Payments, table: Table, tmp_path: Path
+) -> None:
+    lines = (HEADER, payment_line(1), payment_line(2, "x"))
+    (tmp_path / "a.csv").write_text(joined("sep=^", *(line.replace(",", "^") for line in lines)))
+    assert payments("import", "a.csv").returncode == 3
+    rejects = tmp_path / "a.csv.rejects.csv"
+    rejects.write_text(rejects.read_text().replace("^x^", "^5.00^"))
+
+    run = payments("import", rejects.name)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert table("SELECT payment_id, amount FROM payments") == [(1, Decimal("561.00")), (2, Decimal("5.00"))]
+
+
 READING_ONLY = (
     "the file was written by `payments export --spreadsheet`, which is for reading only: export the payments again "
     "without --spreadsheet"

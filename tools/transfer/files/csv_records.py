@@ -26,7 +26,7 @@ _MAX_LINE_LENGTH = 1 << 17
 _FILLER = ' \t\r\n"' + "".join(DELIMITERS)
 """Characters of lines without text."""
 
-_SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)?', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\s"]|\t)?', re.IGNORECASE)
 """A first line that tells Excel the delimiter."""
 
 

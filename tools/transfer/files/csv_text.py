@@ -73,7 +73,6 @@ _ENCODINGS_BY_ZERO_BYTES = {
 
 _LINE_END = re.compile("\r*\n|\r")
 
-
 READ_ERRORS = (UnicodeError, gzip.BadGzipFile, EOFError, zlib.error)
 """The errors of reading text that cannot be decoded or decompressed."""
 

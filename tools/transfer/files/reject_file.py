@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from tools.transfer.files.csv_records import BrokenRecord
+from tools.transfer.files.csv_records import DELIMITERS, BrokenRecord
 from tools.transfer.files.records import REJECT_COLUMNS, Problem
 
 
@@ -45,8 +45,11 @@ class RejectFile:
         if self._file is None:
             # surrogateescape writes bytes that are not UTF-8 unchanged.
             self._file = self.path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            if self._delimiter not in DELIMITERS:
+                self._file.write(f"sep={self._delimiter}\r\n")
             self._rows = csv.writer(self._file, delimiter=self._delimiter)
             self._rows.writerow(self._columns)
-            self.example = f"line {number}{columns and f', {columns}'}: {reasons}"
+            where = f"line {number}, {columns}" if columns else f"line {number}"
+            self.example = f"{where}: {reasons}"
         self._rows.writerow([number, columns, reasons, *fields])
         self.count += 1

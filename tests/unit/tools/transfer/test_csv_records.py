@@ -70,6 +70,13 @@ def test_a_first_line_for_excel_is_not_the_header(first_line: str, delimiter: st
     assert records(data) == [(3, ["1", "2", "3"])]
 
 
+def test_a_given_delimiter_takes_precedence_over_the_first_line() -> None:
+    (record,) = read(b"sep=;\npayment_id:method\n1:a;b\n", ":")
+
+    assert isinstance(record, Record)
+    assert (record.line, record.fields) == (3, ["1", "a;b"])
+
+
 def test_empty_columns_after_the_last_one_are_ignored() -> None:
     data = b'payment_id,order_id,,,\n1,2,,,\n3,4\n5,6,"", ,\n7,8,,,,,\n'
 
