@@ -14,7 +14,7 @@ import (
 
 func amount(text string) decimal.Decimal { return decimal.RequireFromString(text) }
 
-func optionalAmount(text string) decimal.NullDecimal { return decimal.NewNullDecimal(amount(text)) }
+func optionalAmount(text string) *decimal.Decimal { return payments.Ptr(amount(text)) }
 
 func TestAnArgumentThatTheContractCannotExpressIsRejectedByNameBeforeAnythingIsSent(t *testing.T) {
 	service := serve(t, succeed)

@@ -42,7 +42,7 @@ func TestEachChargeOfABatchHasItsOwnOutcomeInOrder(t *testing.T) {
 	if len(results) != 3 || results[0].Err != nil || results[2].Err != nil || results[1].Payment != nil {
 		t.Fatalf("the results are %+v", results)
 	}
-	if results[0].Payment.PaymentID != 1 || !results[0].Payment.Amount.Decimal.Equal(amount("561.00")) ||
+	if results[0].Payment.PaymentID != 1 || !results[0].Payment.Amount.Equal(amount("561.00")) ||
 		results[2].Payment.PaymentID != 3 {
 		t.Errorf("the payments are %+v and %+v", results[0].Payment, results[2].Payment)
 	}

@@ -79,7 +79,7 @@ func ExampleClient_ListPayments() {
 
 	params := payments.ListParams{
 		Methods:       []payments.PaymentMethod{payments.MethodUPI},
-		MinAmount:     decimal.NewNullDecimal(decimal.RequireFromString("100.00")),
+		MinAmount:     payments.Ptr(decimal.RequireFromString("100.00")),
 		MinCreateTime: time.Now().Add(-24 * time.Hour),
 	}
 	for payment, err := range client.ListPayments(context.Background(), params) {
@@ -87,7 +87,7 @@ func ExampleClient_ListPayments() {
 			log.Print(err)
 			break
 		}
-		fmt.Println(payment.PaymentID, payment.Amount.Decimal.StringFixed(2), payment.Currency)
+		fmt.Println(payment.PaymentID, payment.Amount.StringFixed(2), payment.Currency)
 	}
 }
 

@@ -72,22 +72,27 @@ const (
 
 // Payment is a charge of an order, and how much of it has been refunded. payments.proto documents each field.
 //
-// Amounts are exact, in units of the currency; Amount.Decimal.StringFixed(2) formats one with two decimals ("561.00").
-// Amount and RefundedAmount are not Valid, Currency and Reference are empty, and CreateTime is zero only on adopted
-// payments for which the legacy service did not record them.
+// Amounts are exact, in units of the currency; Amount.StringFixed(2) formats one with two decimals ("561.00").
+//
+// For adopted payments, the legacy service may not have recorded everything. An unrecorded amount is a zero Amount and
+// RefundedAmount with an empty Currency (see [Payment.HasAmount]), an unrecorded time a zero CreateTime, and an
+// unrecorded reference an empty Reference.
 type Payment struct {
 	PaymentID      int64
 	OrderID        int64
-	Amount         decimal.NullDecimal
-	Currency       string // ISO 4217
+	Amount         decimal.Decimal
+	Currency       string // ISO 4217; empty if the amount is not recorded
 	Method         PaymentMethod
 	OtherMethod    string
 	Status         PaymentStatus
 	Reference      string
 	CreateTime     time.Time // UTC, to the microsecond
-	RefundedAmount decimal.NullDecimal
+	RefundedAmount decimal.Decimal
 	RefundState    RefundState
 }
+
+// HasAmount reports whether the payment's amount is recorded. It is not on some adopted payments.
+func (p *Payment) HasAmount() bool { return p.Currency != "" }
 
 // Refund is a refund of a payment.
 type Refund struct {

@@ -29,8 +29,12 @@ func moneyFrom(name string, amount decimal.Decimal, currency string) (*money.Mon
 	return &money.Money{CurrencyCode: currency, Units: units.IntPart(), Nanos: int32(nanos.IntPart())}, nil
 }
 
-// amountFrom converts an amount exactly, with two decimals, or nine if it has more than two.
+// amountFrom converts an amount exactly, with two decimals, or nine if it has more than two. A missing amount becomes
+// the zero value.
 func amountFrom(money *money.Money) decimal.Decimal {
+	if money == nil {
+		return decimal.Decimal{}
+	}
 	amount := decimal.New(money.GetUnits(), 0).Add(decimal.New(int64(money.GetNanos()), -nanoDecimals))
 	if short := amount.Truncate(amountDecimals); short.Equal(amount) {
 		return short

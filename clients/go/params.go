@@ -30,9 +30,9 @@ type ChargeParams struct {
 type RefundParams struct {
 	// PaymentID is the payment to refund.
 	PaymentID int64
-	// Amount is in units of the currency (rupees, not paise), at most the amount not yet refunded. Create it with
-	// decimal.NewNullDecimal. The zero value means all of the amount not yet refunded.
-	Amount decimal.NullDecimal
+	// Amount is in units of the currency (rupees, not paise), at most the amount not yet refunded. Nil means all of the
+	// amount not yet refunded.
+	Amount *decimal.Decimal
 	// Currency is the currency of Amount (ISO 4217), which must be the payment's. Empty means the deployment's default.
 	Currency string
 	// Reason is a reason to store with the refund, at most 255 characters.
@@ -65,10 +65,10 @@ type ListParams struct {
 	RefundStates []RefundState
 	// Reference selects the payment with this reference.
 	Reference *string
-	// MinAmount selects payments of at least this amount.
-	MinAmount decimal.NullDecimal
-	// MaxAmount selects payments of at most this amount.
-	MaxAmount decimal.NullDecimal
+	// MinAmount selects payments of at least this amount. Nil means no bound.
+	MinAmount *decimal.Decimal
+	// MaxAmount selects payments of at most this amount. Nil means no bound.
+	MaxAmount *decimal.Decimal
 	// Currency is the currency of the two amounts (ISO 4217). Empty means the deployment's default.
 	Currency string
 	// MinCreateTime selects payments made at or after this time. The zero time means no bound.

@@ -41,7 +41,7 @@ func batchChargeRequest(charges []ChargeParams) (*paymentsv1.BatchChargeRequest,
 }
 
 func refundRequest(params RefundParams) (*paymentsv1.RefundRequest, error) {
-	if params.Currency != "" && !params.Amount.Valid {
+	if params.Currency != "" && params.Amount == nil {
 		return nil, &ArgumentError{"Currency", "needs an Amount"}
 	}
 	amount, err := optionalMoney("Amount", params.Amount, params.Currency)
@@ -65,7 +65,7 @@ func listRequest(params ListParams, page PageParams) (*paymentsv1.ListPaymentsRe
 }
 
 func filter(params ListParams) (_ *paymentsv1.PaymentFilter, err error) {
-	if params.Currency != "" && !params.MinAmount.Valid && !params.MaxAmount.Valid {
+	if params.Currency != "" && params.MinAmount == nil && params.MaxAmount == nil {
 		return nil, &ArgumentError{"Currency", "needs MinAmount or MaxAmount"}
 	}
 	filter := &paymentsv1.PaymentFilter{OrderId: params.OrderID, Reference: params.Reference}
@@ -93,11 +93,11 @@ func filter(params ListParams) (_ *paymentsv1.PaymentFilter, err error) {
 	return filter, nil
 }
 
-func optionalMoney(name string, amount decimal.NullDecimal, currency string) (*money.Money, error) {
-	if !amount.Valid {
+func optionalMoney(name string, amount *decimal.Decimal, currency string) (*money.Money, error) {
+	if amount == nil {
 		return nil, nil
 	}
-	return moneyFrom(name, amount.Decimal, currency)
+	return moneyFrom(name, *amount, currency)
 }
 
 // timestampFrom converts a time. The zero time, which means no bound, becomes nil.

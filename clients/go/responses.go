@@ -3,8 +3,6 @@ package payments
 import (
 	"time"
 
-	"github.com/shopspring/decimal"
-	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -16,14 +14,14 @@ func paymentFrom(message *paymentsv1.Payment) *Payment {
 	return &Payment{
 		PaymentID:      message.GetPaymentId(),
 		OrderID:        message.GetOrderId(),
-		Amount:         optionalAmount(message.GetAmount()),
+		Amount:         amountFrom(message.GetAmount()),
 		Currency:       message.GetAmount().GetCurrencyCode(),
 		Method:         methods.name(message.GetMethod()),
 		OtherMethod:    message.GetOtherMethod(),
 		Status:         statuses.name(message.GetStatus()),
 		Reference:      message.GetReference(),
 		CreateTime:     timeFrom(message.GetCreateTime()),
-		RefundedAmount: optionalAmount(message.GetRefundedAmount()),
+		RefundedAmount: amountFrom(message.GetRefundedAmount()),
 		RefundState:    refundStates.name(message.GetRefundState()),
 	}
 }
@@ -118,13 +116,6 @@ func convertAll[From, To any](messages []From, convert func(From) To) []To {
 		converted[index] = convert(message)
 	}
 	return converted
-}
-
-func optionalAmount(money *money.Money) decimal.NullDecimal {
-	if money == nil {
-		return decimal.NullDecimal{}
-	}
-	return decimal.NewNullDecimal(amountFrom(money))
 }
 
 // timeFrom converts a timestamp. A missing one becomes the zero time.

@@ -87,10 +87,7 @@ func amountOf(t *testing.T, money *money.Money) decimal.Decimal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !payment.Amount.Valid {
-		t.Error("the amount is missing")
-	}
-	return payment.Amount.Decimal
+	return payment.Amount
 }
 
 func TestAPaymentAndItsRefundsAreConvertedToGoTypes(t *testing.T) {
@@ -115,9 +112,9 @@ func TestAPaymentAndItsRefundsAreConvertedToGoTypes(t *testing.T) {
 	}
 	assertEqual(t, "the payment", details, &payments.PaymentDetails{
 		Payment: &payments.Payment{
-			PaymentID: math.MaxInt64, OrderID: math.MinInt64, Amount: optionalAmount("561.00"), Currency: "INR",
+			PaymentID: math.MaxInt64, OrderID: math.MinInt64, Amount: amount("561.00"), Currency: "INR",
 			Method: payments.MethodOther, OtherMethod: "cheque", Status: payments.StatusSucceeded,
-			Reference: "ECI20261124-1", CreateTime: at, RefundedAmount: optionalAmount("61.50"),
+			Reference: "ECI20261124-1", CreateTime: at, RefundedAmount: amount("61.50"),
 			RefundState: payments.RefundStatePartial,
 		},
 		Refunds: []*payments.Refund{{
@@ -131,7 +128,7 @@ func TestAPaymentAndItsRefundsAreConvertedToGoTypes(t *testing.T) {
 	})
 }
 
-func TestMissingFieldsOfAnAdoptedPaymentAreAbsentNotZero(t *testing.T) {
+func TestAnAdoptedPaymentMayHaveNoAmount(t *testing.T) {
 	service := serve(t, respond(&paymentsv1.RefundResponse{Payment: &paymentsv1.Payment{PaymentId: 7}}))
 	result, err := connect(t, service.target).Refund(t.Context(), payments.RefundParams{PaymentID: 7})
 	if err != nil {
@@ -141,7 +138,22 @@ func TestMissingFieldsOfAnAdoptedPaymentAreAbsentNotZero(t *testing.T) {
 		t.Errorf("the refund is %v", result.Refund)
 	}
 	payment := result.Payment
-	if payment.Amount.Valid || payment.RefundedAmount.Valid || payment.Currency != "" || !payment.CreateTime.IsZero() {
+	if payment.HasAmount() {
+		t.Error("the payment has an amount")
+	}
+	assertEqual(t, "the payment", payment, &payments.Payment{
+		PaymentID: 7, Method: payments.MethodUnknown, Status: payments.StatusUnknown, RefundState: payments.RefundStateUnknown,
+	})
+}
+
+func TestAnAmountOfZeroIsRecorded(t *testing.T) {
+	zero := &money.Money{CurrencyCode: "INR"}
+	service := serve(t, respond(&paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{Amount: zero}}))
+	payment, err := charge(t.Context(), connect(t, service.target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !payment.HasAmount() || !payment.Amount.IsZero() {
 		t.Errorf("the payment is %+v", payment)
 	}
 }
@@ -253,7 +265,7 @@ func TestEveryParameterOfAChargeAndARefundIsSent(t *testing.T) {
 		OrderId: math.MaxInt64, Amount: &money.Money{CurrencyCode: "USD", Units: 5, Nanos: 500_000_000},
 		Method: paymentsv1.PaymentMethod_PAYMENT_METHOD_COD, RequestId: payments.Ptr("order-1"),
 	})
-	for _, refundAmount := range []decimal.NullDecimal{{}, optionalAmount("2.50")} {
+	for _, refundAmount := range []*decimal.Decimal{nil, optionalAmount("2.50")} {
 		refunded := sentRequest[*paymentsv1.RefundRequest](t, func(ctx context.Context, client *payments.Client) error {
 			_, err := client.Refund(ctx, payments.RefundParams{
 				PaymentID: math.MaxInt64, Amount: refundAmount, Reason: "damaged", RequestID: payments.Ptr("refund-1"),
@@ -263,7 +275,7 @@ func TestEveryParameterOfAChargeAndARefundIsSent(t *testing.T) {
 		expected := &paymentsv1.RefundRequest{
 			PaymentId: math.MaxInt64, Reason: "damaged", RequestId: payments.Ptr("refund-1"),
 		}
-		if refundAmount.Valid {
+		if refundAmount != nil {
 			expected.Amount = &money.Money{Units: 2, Nanos: 500_000_000}
 		}
 		assertSame(t, refunded, expected)

@@ -174,7 +174,7 @@ func TestAWatchConvertsEventsToGoTypes(t *testing.T) {
 	assertEqual(t, "the second event", updates[1].Event, &payments.PaymentEvent{
 		Type: payments.EventRefunded, EventTime: at,
 		Payment: &payments.Payment{
-			PaymentID: 7, Amount: optionalAmount("561.00"), Currency: "INR", Method: payments.MethodUnknown,
+			PaymentID: 7, Amount: amount("561.00"), Currency: "INR", Method: payments.MethodUnknown,
 			Status: payments.StatusUnknown, RefundState: payments.RefundStatePartial,
 		},
 		Refund: &payments.Refund{

@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -42,9 +44,29 @@ def test_the_first_example_of_a_readme_is_the_example_program_and_runs(language:
     first_block = re.search(rf"```{language}\n(.*?)```", readme, re.DOTALL)
     assert first_block is not None
     assert first_block[1] == (CLIENTS / language / example.program).read_text("utf-8")
+    assert_charges_and_refunds(run(example.command, ROOT, service))
+
+
+def test_the_commands_of_the_go_readme_build_and_run_its_program_in_an_empty_folder(
+    service: RunningService, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("first-charge")
+    quick_start = (CLIENTS / "go" / "README.md").read_text("utf-8").split("| call |")[0]
+    output = ""
+    for language, block in re.findall(r"```(.*?)\n(.*?)```", quick_start, re.DOTALL):
+        if language == "go":
+            (folder / "first_charge.go").write_text(block, "utf-8")
+            continue
+        for command in block.replace("../payments/", f"{ROOT}/").splitlines():
+            output = run(command.split(), folder, service)
+    assert_charges_and_refunds(output)
+
+
+def run(command: Sequence[str], folder: Path, service: RunningService) -> str:
+    """Run a command that may call the service, and return its output."""
     result = subprocess.run(
-        example.command,
-        cwd=ROOT,
+        command,
+        cwd=folder,
         env={**os.environ, "PAYMENTS_TARGET": service.target},
         capture_output=True,
         text=True,
@@ -52,8 +74,13 @@ def test_the_first_example_of_a_readme_is_the_example_program_and_runs(language:
         timeout=60,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert re.search(r"^\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", result.stdout), result.stdout
-    assert re.search(r" 561\.00 INR UPI SUCCEEDED$", result.stdout, re.MULTILINE), result.stdout
+    return result.stdout
+
+
+def assert_charges_and_refunds(output: str) -> None:
+    """Check what the example printed."""
+    assert re.search(r"^\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", output), output
+    assert re.search(r" 561\.00 INR UPI SUCCEEDED$", output, re.MULTILINE), output
 
 
 def test_all_clients_have_the_same_version_and_the_major_version_of_the_proto_package() -> None:

@@ -111,7 +111,7 @@ func outcome[Result any](result Result, err error, toJSON func(Result) any) (any
 func chargeParams(args arguments) payments.ChargeParams {
 	return payments.ChargeParams{
 		OrderID:   valueOrZero(args.integer("order_id")),
-		Amount:    args.amount("amount").Decimal,
+		Amount:    valueOrZero(args.amount("amount")),
 		Currency:  valueOrZero(args.text("currency")),
 		Method:    payments.PaymentMethod(valueOrZero(args.text("method"))),
 		RequestID: args.text("request_id"),
@@ -166,12 +166,13 @@ func (a arguments) integer(name string) *int64 {
 	return &integer
 }
 
-func (a arguments) amount(name string) decimal.NullDecimal {
+func (a arguments) amount(name string) *decimal.Decimal {
 	text := a.text(name)
 	if text == nil {
-		return decimal.NullDecimal{}
+		return nil
 	}
-	return decimal.NewNullDecimal(decimal.RequireFromString(*text))
+	amount := decimal.RequireFromString(*text)
+	return &amount
 }
 
 func (a arguments) time(name string) time.Time {

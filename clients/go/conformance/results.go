@@ -12,19 +12,25 @@ import (
 )
 
 func paymentJSON(payment *payments.Payment) any {
-	return map[string]any{
+	object := map[string]any{
 		"payment_id":      integerJSON(payment.PaymentID),
 		"order_id":        integerJSON(payment.OrderID),
-		"amount":          amountJSON(payment.Amount),
-		"currency":        textOrNull(payment.Currency),
+		"amount":          nil,
+		"currency":        nil,
 		"method":          string(payment.Method),
 		"other_method":    payment.OtherMethod,
 		"status":          string(payment.Status),
 		"reference":       payment.Reference,
 		"create_time":     timeJSON(payment.CreateTime),
-		"refunded_amount": amountJSON(payment.RefundedAmount),
+		"refunded_amount": nil,
 		"refund_state":    string(payment.RefundState),
 	}
+	if payment.HasAmount() {
+		object["amount"] = amountJSON(payment.Amount)
+		object["currency"] = payment.Currency
+		object["refunded_amount"] = amountJSON(payment.RefundedAmount)
+	}
+	return object
 }
 
 func batchJSON(results []payments.BatchChargeResult) any {
@@ -52,7 +58,7 @@ func refundJSON(refund *payments.Refund) any {
 	return map[string]any{
 		"refund_id":   integerJSON(refund.RefundID),
 		"payment_id":  integerJSON(refund.PaymentID),
-		"amount":      amountJSON(decimal.NewNullDecimal(refund.Amount)),
+		"amount":      amountJSON(refund.Amount),
 		"currency":    refund.Currency,
 		"status":      string(refund.Status),
 		"reason":      refund.Reason,
@@ -132,14 +138,11 @@ func listJSON[Item any](items []Item, toJSON func(Item) any) []any {
 func integerJSON(integer int64) any { return json.Number(strconv.FormatInt(integer, 10)) }
 
 // amountJSON returns an amount with all its decimals, and at least two.
-func amountJSON(amount decimal.NullDecimal) any {
-	if !amount.Valid {
-		return nil
-	}
-	if short := amount.Decimal.StringFixed(2); decimal.RequireFromString(short).Equal(amount.Decimal) {
+func amountJSON(amount decimal.Decimal) string {
+	if short := amount.StringFixed(2); decimal.RequireFromString(short).Equal(amount) {
 		return short
 	}
-	return amount.Decimal.String()
+	return amount.String()
 }
 
 func timeJSON(moment time.Time) any {
@@ -147,11 +150,4 @@ func timeJSON(moment time.Time) any {
 		return nil
 	}
 	return moment.Format(time.RFC3339Nano)
-}
-
-func textOrNull(text string) any {
-	if text == "" {
-		return nil
-	}
-	return text
 }

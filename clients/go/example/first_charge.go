@@ -37,20 +37,20 @@ func run(ctx context.Context) error {
 	if payment.Status == payments.StatusSucceeded {
 		result, err := client.Refund(ctx, payments.RefundParams{
 			PaymentID: payment.PaymentID,
-			Amount:    decimal.NewNullDecimal(decimal.RequireFromString("100.00")),
+			Amount:    payments.Ptr(decimal.RequireFromString("100.00")),
 			Reason:    "one item was damaged",
 		})
 		if err != nil {
 			return err
 		}
-		fmt.Println(result.Payment.RefundedAmount.Decimal.StringFixed(2), result.Payment.RefundState)
+		fmt.Println(result.Payment.RefundedAmount.StringFixed(2), result.Payment.RefundState)
 	}
 
 	for payment, err := range client.ListPayments(ctx, payments.ListParams{OrderID: payments.Ptr(int64(342))}) {
 		if err != nil {
 			return err
 		}
-		fmt.Println(payment.CreateTime.Format(time.RFC3339Nano), payment.Amount.Decimal.StringFixed(2),
+		fmt.Println(payment.CreateTime.Format(time.RFC3339Nano), payment.Amount.StringFixed(2),
 			payment.Currency, payment.Method, payment.Status)
 	}
 	return nil
