@@ -19,6 +19,7 @@ RUNNERS = {
     "typescript": ["node", "clients/typescript/build/conformance/runner.js"],
     "go": [".bin/conformance-go"],
     "java": ["java", "-jar", "clients/java/conformance/target/conformance.jar"],
+    "java-async": ["java", "-jar", "clients/java/conformance/target/conformance.jar", "async"],
 }
 """The command of each client's runner, from the root of the repository."""
 

@@ -20,10 +20,12 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToLongFunction;
 
@@ -42,8 +44,19 @@ final class Connection {
     /** The minimum interval between reconnects, because many calls may trigger them. */
     private static final long RECONNECT_INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
+    /**
+     * Creates threads as needed and drops idle ones, so that a callback that blocks delays no other call. All clients
+     * share it.
+     */
+    static final Executor DEFAULT_EXECUTOR = Executors.newCachedThreadPool(new DaemonThreads());
+
     private final ManagedChannel channel;
-    private final CompletableFuture<Void> closed = new CompletableFuture<>();
+    private final Executor executor;
+
+    /** The pauses between attempts, with the error of the last attempt. */
+    private final Map<CompletableFuture<Void>, PaymentsException> pauses = new ConcurrentHashMap<>();
+
+    private volatile boolean closed;
     private final AtomicLong lastReconnectNanos = new AtomicLong(System.nanoTime());
 
     Connection(
@@ -51,7 +64,9 @@ final class Connection {
             ChannelCredentials credentials,
             String apiKey,
             String userAgent,
-            List<ClientInterceptor> interceptors) {
+            List<ClientInterceptor> interceptors,
+            Executor executor) {
+        this.executor = executor;
         FixedAddresses.register();
         // gRPC runs the last interceptor first. The headers are added innermost, so that every attempt has them.
         List<ClientInterceptor> innermostFirst = new ArrayList<>(interceptors);
@@ -64,6 +79,7 @@ final class Connection {
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
                 .userAgent((userAgent + " " + USER_AGENT).strip())
+                .executor(executor)
                 .intercept(innermostFirst);
         channel = builder.build();
     }
@@ -72,14 +88,14 @@ final class Connection {
         return channel;
     }
 
-    /** {@return a future that completes when the connection is closed} */
-    CompletableFuture<Void> closed() {
-        return closed;
+    /** {@return runs callbacks and retries} */
+    Executor executor() {
+        return executor;
     }
 
     /** @throws IllegalStateException if the client is closed */
     void checkOpen() {
-        if (closed.isDone()) {
+        if (closed) {
             throw new IllegalStateException("the client is closed");
         }
     }
@@ -96,39 +112,39 @@ final class Connection {
         }
     }
 
+    /** Ends all calls and pauses. */
     void close() {
-        closed.complete(null);
+        closed = true;
         channel.shutdownNow();
+        pauses.forEach(CompletableFuture::completeExceptionally);
     }
 
     /**
-     * Waits before the next attempt, for the delay that {@code delayNanos} returns or until {@code ended} is done.
+     * Starts the pause before the next attempt or stream, for the delay that {@code delayNanos} returns.
      *
-     * @throws PaymentsException if there is no next attempt. This is {@code failure} if the connection is closed or
-     *     gRPC's current context is canceled, a new exception if the thread was interrupted, or the exception from
-     *     {@code delayNanos}.
+     * @param failure the error of the last attempt
+     * @param delayNanos returns the delay, or throws the exception to end with
+     * @param context the gRPC context of the call
+     * @return completes after the delay, or exceptionally if there is no next attempt: with {@code failure} if the
+     *     connection is closed or the context is canceled, or with the exception from {@code delayNanos}
      */
-    void waitAfter(PaymentsException failure, ToLongFunction<PaymentsException> delayNanos, Future<?> ended) {
-        if (closed.isDone()
-                || Thread.currentThread().isInterrupted()
-                || Context.current().isCancelled()) {
-            throw failure;
+    CompletableFuture<Void> pauseAfter(
+            PaymentsException failure, ToLongFunction<PaymentsException> delayNanos, Context context) {
+        if (context.isCancelled()) {
+            return CompletableFuture.failedFuture(failure);
         }
+        CompletableFuture<Void> pause = new CompletableFuture<>();
         try {
-            ended.get(delayNanos.applyAsLong(failure), TimeUnit.NANOSECONDS);
-        } catch (TimeoutException elapsed) {
-            return;
-        } catch (InterruptedException interrupted) {
-            Thread.currentThread().interrupt();
-            PaymentsException canceled = Errors.interruptedWhileWaiting(failure);
-            canceled.addSuppressed(failure);
-            throw canceled;
-        } catch (ExecutionException impossible) {
-            throw new AssertionError(impossible);
+            pause.completeOnTimeout(null, delayNanos.applyAsLong(failure), TimeUnit.NANOSECONDS);
+        } catch (PaymentsException end) {
+            return CompletableFuture.failedFuture(end);
         }
-        if (closed.isDone()) {
-            throw failure;
+        pauses.put(pause, failure);
+        pause.whenComplete((nothing, end) -> pauses.remove(pause));
+        if (closed) {
+            pause.completeExceptionally(failure);
         }
+        return pause;
     }
 
     /** {@return gRPC's service config, which sets its retry policy and spreads calls over all addresses} */
@@ -140,6 +156,18 @@ final class Connection {
                             new TypeToken<Map<String, Object>>() {});
         } catch (IOException failed) {
             throw new UncheckedIOException(failed);
+        }
+    }
+
+    /** Creates threads that do not keep the program running. */
+    private static final class DaemonThreads implements ThreadFactory {
+        private final AtomicInteger count = new AtomicInteger();
+
+        @Override
+        public Thread newThread(Runnable work) {
+            Thread thread = new Thread(work, "payments-client-" + count.incrementAndGet());
+            thread.setDaemon(true);
+            return thread;
         }
     }
 }

@@ -120,14 +120,14 @@ final class Errors {
         return ofKind(ErrorInfo.class, details).filter(info -> info.getDomain().equals(DOMAIN));
     }
 
-    /** {@return the error for a thread that was interrupted while it waited to retry after {@code failure}} */
-    static PaymentsException interruptedWhileWaiting(PaymentsException failure) {
-        return of(
-                Status.Code.CANCELLED,
-                "the thread was interrupted before the next attempt",
-                List.of(),
-                failure.requestId().orElse(null),
-                failure.callId().orElse(null));
+    /** {@return the error for a thread that was interrupted while it waited for a call} */
+    static PaymentsException interrupted(InterruptedException interruption, String requestId) {
+        return fromRpc(
+                Status.CANCELLED
+                        .withDescription("the thread was interrupted")
+                        .withCause(interruption)
+                        .asRuntimeException(),
+                requestId);
     }
 
     /** {@return the delay that the service asks for, clamped because an invalid delay must not hide the error} */

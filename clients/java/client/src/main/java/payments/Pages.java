@@ -2,7 +2,6 @@ package payments;
 
 import java.util.Collections;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Spliterator;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -16,24 +15,20 @@ import java.util.stream.StreamSupport;
  * @param <T> an item of a page
  */
 final class Pages<P, T> implements Spliterator<T> {
-    private final Function<String, P> fetch;
-    private final Function<P, List<T>> items;
-    private final Function<P, String> nextToken;
+    private final Listing<P, T> listing;
+    private final Function<Operation<?, ?, P>, P> call;
     private String token;
     private Iterator<T> page = Collections.emptyIterator();
 
-    private Pages(
-            String firstToken, Function<String, P> fetch, Function<P, List<T>> items, Function<P, String> nextToken) {
-        this.token = firstToken;
-        this.fetch = fetch;
-        this.items = items;
-        this.nextToken = nextToken;
+    private Pages(Listing<P, T> listing, Function<Operation<?, ?, P>, P> call) {
+        this.listing = listing;
+        this.call = call;
+        token = listing.firstToken();
     }
 
-    /** {@return the items of the page with this token and of all later pages; {@code fetch} takes a token} */
-    static <P, T> Stream<T> stream(
-            String firstToken, Function<String, P> fetch, Function<P, List<T>> items, Function<P, String> nextToken) {
-        return StreamSupport.stream(new Pages<>(firstToken, fetch, items, nextToken), false);
+    /** {@return the items of all pages; {@code call} makes a call and returns its result} */
+    static <P, T> Stream<T> stream(Listing<P, T> listing, Function<Operation<?, ?, P>, P> call) {
+        return StreamSupport.stream(new Pages<>(listing, call), false);
     }
 
     @Override
@@ -43,9 +38,9 @@ final class Pages<P, T> implements Spliterator<T> {
             if (token == null) {
                 return false;
             }
-            P fetched = fetch.apply(token);
-            page = items.apply(fetched).iterator();
-            String next = nextToken.apply(fetched);
+            P fetched = call.apply(listing.page().apply(token));
+            page = listing.items().apply(fetched).iterator();
+            String next = listing.nextToken().apply(fetched);
             token = next.isEmpty() ? null : next;
         }
         action.accept(page.next());

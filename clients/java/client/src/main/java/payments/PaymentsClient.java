@@ -2,24 +2,9 @@ package payments;
 
 import static java.util.Objects.requireNonNull;
 
-import io.grpc.CallOptions;
-import io.grpc.ChannelCredentials;
-import io.grpc.ClientInterceptor;
-import io.grpc.InsecureChannelCredentials;
-import io.grpc.MethodDescriptor;
-import io.grpc.StatusRuntimeException;
-import io.grpc.stub.ClientCalls;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
-import payments.v1.BatchChargeRequest;
-import payments.v1.ChargeRequest;
-import payments.v1.ListPaymentsRequest;
-import payments.v1.ListRefundsRequest;
-import payments.v1.PaymentServiceGrpc;
-import payments.v1.RefundRequest;
 
 /**
  * A client for the payment service. It is thread-safe: create it once and share it, because it owns the connections.
@@ -71,9 +56,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException if the charge may or may not have been made
      */
     public Payment charge(ChargeParams params) {
-        ChargeRequest request = Requests.charge(requireNonNull(params, "params"));
-        return Responses.payment(call(PaymentServiceGrpc.getChargeMethod(), request, request.getRequestId())
-                .getPayment());
+        return call(Operations.charge(params));
     }
 
     /**
@@ -90,8 +73,7 @@ public final class PaymentsClient implements AutoCloseable {
      *     response does not have one result for each charge
      */
     public List<ChargeOutcome> batchCharge(List<ChargeParams> charges) {
-        BatchChargeRequest request = Requests.batchCharge(requireNonNull(charges, "charges"));
-        return Responses.chargeOutcomes(request, call(PaymentServiceGrpc.getBatchChargeMethod(), request, null));
+        return call(Operations.batchCharge(charges));
     }
 
     /**
@@ -110,8 +92,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException if the refund may or may not have been made
      */
     public RefundResult refund(RefundParams params) {
-        RefundRequest request = Requests.refund(requireNonNull(params, "params"));
-        return Responses.refundResult(call(PaymentServiceGrpc.getRefundMethod(), request, request.getRequestId()));
+        return call(Operations.refund(params));
     }
 
     /**
@@ -124,8 +105,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public PaymentDetails getPayment(long paymentId) {
-        return Responses.paymentDetails(
-                call(PaymentServiceGrpc.getGetPaymentMethod(), Requests.payment(paymentId), null));
+        return call(Operations.getPayment(paymentId));
     }
 
     /**
@@ -138,10 +118,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public PaymentDetails getPaymentByReference(String reference) {
-        return Responses.paymentDetails(call(
-                PaymentServiceGrpc.getGetPaymentMethod(),
-                Requests.payment(requireNonNull(reference, "reference")),
-                null));
+        return call(Operations.getPaymentByReference(reference));
     }
 
     /**
@@ -155,12 +132,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @return the refunds, in order; sequential
      */
     public Stream<Refund> listRefunds(ListRefundsParams params) {
-        ListRefundsRequest first = Requests.refunds(requireNonNull(params, "params"));
-        return Pages.stream(
-                first.getPageToken(),
-                token -> page(first.toBuilder().setPageToken(token).build()),
-                RefundPage::refunds,
-                RefundPage::nextPageToken);
+        return Pages.stream(Operations.listRefunds(params), this::call);
     }
 
     /**
@@ -173,7 +145,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public RefundPage listRefundsPage(ListRefundsParams params) {
-        return page(Requests.refunds(requireNonNull(params, "params")));
+        return call(Operations.listRefundsPage(params));
     }
 
     /**
@@ -187,12 +159,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @return the payments, in order; sequential
      */
     public Stream<Payment> listPayments(ListPaymentsParams params) {
-        ListPaymentsRequest first = Requests.payments(requireNonNull(params, "params"));
-        return Pages.stream(
-                first.getPageToken(),
-                token -> page(first.toBuilder().setPageToken(token).build()),
-                PaymentPage::payments,
-                PaymentPage::nextPageToken);
+        return Pages.stream(Operations.listPayments(params), this::call);
     }
 
     /**
@@ -204,7 +171,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
-        return page(Requests.payments(requireNonNull(params, "params")));
+        return call(Operations.listPaymentsPage(params));
     }
 
     /**
@@ -230,7 +197,7 @@ public final class PaymentsClient implements AutoCloseable {
      *     the stream)
      */
     public Stream<PaymentUpdate> watchPayments(WatchPaymentsParams params) {
-        return Watch.stream(connection, requireNonNull(params, "params"));
+        return Watch.stream(WatchSubscription.publisher(connection, requireNonNull(params, "params")));
     }
 
     /** Closes the connections. Calls in flight are canceled; later ones throw {@link IllegalStateException}. */
@@ -239,109 +206,16 @@ public final class PaymentsClient implements AutoCloseable {
         connection.close();
     }
 
-    private RefundPage page(ListRefundsRequest request) {
-        return Responses.refundPage(call(PaymentServiceGrpc.getListRefundsMethod(), request, null));
-    }
-
-    private PaymentPage page(ListPaymentsRequest request) {
-        return Responses.paymentPage(call(PaymentServiceGrpc.getListPaymentsMethod(), request, null));
-    }
-
-    private <Q, A> A call(MethodDescriptor<Q, A> method, Q request, String requestId) {
-        Attempts attempts = new Attempts(
-                Attempts.deadlineAfter(timeout), Attempts::isRetryable, ThreadLocalRandom.current()::nextDouble);
-        connection.checkOpen();
-        while (true) {
-            connection.reconnectSoon();
-            PaymentsException failure;
-            try {
-                return ClientCalls.blockingUnaryCall(
-                        connection.channel(), method, CallOptions.DEFAULT.withDeadline(attempts.deadline()), request);
-            } catch (StatusRuntimeException failed) {
-                failure = Errors.fromRpc(failed, requestId);
-            }
-            connection.waitAfter(failure, attempts::delayNanos, connection.closed());
-        }
+    private <Q, A, R> R call(Operation<Q, A, R> operation) {
+        return Blocking.await(RetriedCall.start(connection, timeout, operation), operation.requestId());
     }
 
     /** Builds a {@link PaymentsClient}. */
-    public static final class Builder {
-        private String target = DEFAULT_TARGET;
-        private Duration timeout = DEFAULT_TIMEOUT;
-        private ChannelCredentials credentials = InsecureChannelCredentials.create();
-        private String apiKey;
-        private String userAgent = "";
-        private final List<ClientInterceptor> interceptors = new ArrayList<>();
-
+    public static final class Builder extends ClientBuilder<Builder> {
         private Builder() {}
 
-        /**
-         * Sets the target. The default is {@link #DEFAULT_TARGET}.
-         *
-         * @param target the service's address, {@code host:port}, or a gRPC target with several addresses
-         *     ({@code dns:///payments:50051}, {@code ipv4:10.0.0.1:50051,10.0.0.2:50051}), over which the client
-         *     spreads calls
-         * @return this builder
-         */
-        public Builder target(String target) {
-            this.target = requireNonNull(target, "target");
-            return this;
-        }
-
-        /**
-         * Sets the time limit of a call, including all retries. The default is {@link #DEFAULT_TIMEOUT}.
-         *
-         * @param timeout more than zero
-         * @return this builder
-         */
-        public Builder timeout(Duration timeout) {
-            this.timeout = Times.checkPositive("timeout", timeout);
-            return this;
-        }
-
-        /**
-         * Sets the TLS credentials. By default, nothing is encrypted.
-         *
-         * @param credentials created by {@link io.grpc.TlsChannelCredentials}, with a client certificate if the service
-         *     requires one
-         * @return this builder
-         */
-        public Builder credentials(ChannelCredentials credentials) {
-            this.credentials = requireNonNull(credentials, "credentials");
-            return this;
-        }
-
-        /**
-         * Sets the API key that authenticates the caller. It is sent only over TLS or to a loopback address.
-         *
-         * @param apiKey the key
-         * @return this builder
-         */
-        public Builder apiKey(String apiKey) {
-            this.apiKey = requireNonNull(apiKey, "apiKey");
-            return this;
-        }
-
-        /**
-         * Identifies your program to the service.
-         *
-         * @param userAgent for example {@code checkout/1.4}
-         * @return this builder
-         */
-        public Builder userAgent(String userAgent) {
-            this.userAgent = requireNonNull(userAgent, "userAgent");
-            return this;
-        }
-
-        /**
-         * Adds an interceptor that runs for each attempt of a call, for example for tracing. The first one added is
-         * outermost.
-         *
-         * @param interceptor the interceptor
-         * @return this builder
-         */
-        public Builder interceptor(ClientInterceptor interceptor) {
-            interceptors.add(requireNonNull(interceptor, "interceptor"));
+        @Override
+        Builder self() {
             return this;
         }
 
@@ -352,7 +226,7 @@ public final class PaymentsClient implements AutoCloseable {
          *     valid key, or the target is invalid
          */
         public PaymentsClient build() {
-            return new PaymentsClient(new Connection(target, credentials, apiKey, userAgent, interceptors), timeout);
+            return new PaymentsClient(connect(Connection.DEFAULT_EXECUTOR), timeout());
         }
     }
 }

@@ -1,106 +1,96 @@
 package payments;
 
-import io.grpc.StatusRuntimeException;
-import java.util.Optional;
 import java.util.Spliterator;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Future;
-import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.Flow;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
-import payments.v1.PaymentServiceGrpc;
-import payments.v1.WatchPaymentsRequest;
-import payments.v1.WatchPaymentsResponse;
 
-/** Iterates over the changes to payments, and resumes after its connection is lost. */
-final class Watch implements Spliterator<PaymentUpdate> {
-    private final Connection connection;
-    private final Resumptions resumptions;
-    private final CompletableFuture<Void> closed = new CompletableFuture<>();
-    private final Future<?> watchOrClientClosed;
-    private WatchPaymentsRequest request;
-    private ResponseStream<WatchPaymentsRequest, WatchPaymentsResponse> responses;
+/** Waits for the updates of a watch. */
+final class Watch implements Spliterator<PaymentUpdate>, Flow.Subscriber<PaymentUpdate> {
+    /** Updates that the watch delivers before they are consumed, so that the consumer need not wait for each one. */
+    private static final int READ_AHEAD = 16;
 
-    private Watch(Connection connection, WatchPaymentsRequest request, Resumptions resumptions) {
-        this.connection = connection;
-        this.request = request;
-        this.resumptions = resumptions;
-        watchOrClientClosed = CompletableFuture.anyOf(closed, connection.closed());
+    /** An update, or the error that ends the watch, or neither if the watch was closed. */
+    private record Signal(PaymentUpdate update, Throwable failure) {}
+
+    private final Flow.Publisher<PaymentUpdate> publisher;
+    private final BlockingQueue<Signal> signals = new LinkedBlockingQueue<>();
+    private final CompletableFuture<Flow.Subscription> subscription = new CompletableFuture<>();
+    private boolean isSubscribed;
+    private volatile boolean isClosed;
+
+    private Watch(Flow.Publisher<PaymentUpdate> publisher) {
+        this.publisher = publisher;
     }
 
     /** {@return the updates; the call starts when the stream is first consumed} */
-    static Stream<PaymentUpdate> stream(Connection connection, WatchPaymentsParams params) {
-        Resumptions resumptions = new Resumptions(
-                params.timeout(), () -> ThreadLocalRandom.current().nextDouble());
-        Watch watch = new Watch(connection, Requests.watch(params), resumptions);
+    static Stream<PaymentUpdate> stream(Flow.Publisher<PaymentUpdate> publisher) {
+        Watch watch = new Watch(publisher);
         return StreamSupport.stream(watch, false).onClose(watch::close);
     }
 
     @Override
     public boolean tryAdvance(Consumer<? super PaymentUpdate> action) {
-        Optional<PaymentUpdate> update = next();
-        update.ifPresent(action);
-        return update.isPresent();
-    }
-
-    /** Waits for the next update and returns it, or returns empty if the watch is closed. */
-    private Optional<PaymentUpdate> next() {
-        while (!closed.isDone()) {
-            try {
-                WatchPaymentsResponse response = responses().take(resumptions.deadline());
-                resumptions.recordResponse();
-                request = request.toBuilder()
-                        .setResumeToken(response.getResumeToken())
-                        .build();
-                return Optional.of(Responses.paymentUpdate(response));
-            } catch (StatusRuntimeException ended) {
-                waitAfter(Errors.fromRpc(ended, null));
-            }
+        if (isClosed) {
+            return false;
         }
-        return Optional.empty();
-    }
-
-    /** Waits before the next stream. If the watch cannot resume, closes it and throws the error. */
-    private void waitAfter(PaymentsException failure) {
-        cancelStream();
-        if (closed.isDone()) {
-            return;
+        if (!isSubscribed) {
+            isSubscribed = true;
+            publisher.subscribe(this);
         }
-        try {
-            connection.waitAfter(failure, resumptions::delayNanos, watchOrClientClosed);
-        } catch (PaymentsException error) {
+        Signal signal = nextSignal();
+        if (isClosed) {
+            return false;
+        }
+        if (signal.failure() != null) {
             close();
-            throw error;
+            throw Blocking.unchecked(signal.failure());
         }
+        subscription.join().request(1);
+        action.accept(signal.update());
+        return true;
     }
 
-    private synchronized ResponseStream<WatchPaymentsRequest, WatchPaymentsResponse> responses() {
-        if (responses == null) {
-            connection.checkOpen();
-            connection.reconnectSoon();
-            resumptions.recordOpening();
-            responses = ResponseStream.open(connection.channel(), PaymentServiceGrpc.getWatchPaymentsMethod(), request);
-            if (closed.isDone()) {
-                // The watch was closed before there was a stream to cancel.
-                responses.cancel();
-            }
-        }
-        return responses;
-    }
-
-    private synchronized void cancelStream() {
-        if (responses != null) {
-            responses.cancel();
-            responses = null;
+    private Signal nextSignal() {
+        try {
+            return signals.take();
+        } catch (InterruptedException interruption) {
+            close();
+            Thread.currentThread().interrupt();
+            throw Errors.interrupted(interruption, null);
         }
     }
 
     /** Ends the watch, even if another thread is waiting for its next update. */
     private void close() {
-        closed.complete(null);
-        cancelStream();
+        isClosed = true;
+        subscription.thenAccept(Flow.Subscription::cancel);
+        signals.add(new Signal(null, null));
     }
+
+    @Override
+    public void onSubscribe(Flow.Subscription subscription) {
+        subscription.request(READ_AHEAD);
+        this.subscription.complete(subscription);
+    }
+
+    @Override
+    public void onNext(PaymentUpdate update) {
+        signals.add(new Signal(update, null));
+    }
+
+    @Override
+    public void onError(Throwable failure) {
+        signals.add(new Signal(null, failure));
+    }
+
+    /** Never happens, because a watch is endless. */
+    @Override
+    public void onComplete() {}
 
     /** {@return null, because updates arrive in order} */
     @Override

@@ -148,4 +148,11 @@ class ErrorsTest {
         StatusRuntimeException cause = assertInstanceOf(StatusRuntimeException.class, error.getCause());
         assertEquals(Status.Code.NOT_FOUND, cause.getStatus().getCode());
     }
+
+    @Test
+    void theTraceShowsTheCallersCode() {
+        PaymentsException error = errorOf(failure(Status.Code.NOT_FOUND, "no", NO_GRPC_RETRY));
+        assertTrue(Stream.of(error.getStackTrace())
+                .anyMatch(frame -> frame.getClassName().equals(ErrorsTest.class.getName())));
+    }
 }

@@ -92,6 +92,16 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         return PaymentsClient.builder().target(target()).timeout(timeout).build();
     }
 
+    /** {@return a new asynchronous client for this service} */
+    AsyncPaymentsClient asyncClient() {
+        return AsyncPaymentsClient.builder().target(target()).build();
+    }
+
+    /** {@return a new asynchronous client for this service with a timeout} */
+    AsyncPaymentsClient asyncClient(Duration timeout) {
+        return AsyncPaymentsClient.builder().target(target()).timeout(timeout).build();
+    }
+
     synchronized List<ReceivedCall> calls() {
         return List.copyOf(calls);
     }

@@ -23,7 +23,7 @@ import payments.v1.PaymentFilter;
 
 class PagingTest {
     /** Three pages of two payments each. The token of a page is the last id of the previous one. */
-    private static final Handler PAGES = (number, request) -> {
+    static final Handler PAGES = (number, request) -> {
         ListPaymentsRequest listRequest = (ListPaymentsRequest) request;
         String token = listRequest.getPageToken();
         long before = token.isEmpty() ? 0 : Long.parseLong(token);

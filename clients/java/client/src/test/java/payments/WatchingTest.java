@@ -49,16 +49,16 @@ import payments.v1.WatchPaymentsResponse;
 @Timeout(60)
 class WatchingTest {
     /** Sends nothing, and leaves the stream open. */
-    private static final StreamHandler NOTHING = (number, request, observer) -> {};
+    static final StreamHandler NOTHING = (number, request, observer) -> {};
 
     /** Sends the two events after the token, and leaves the stream open. */
-    private static final StreamHandler TWO = (number, request, observer) -> {
+    static final StreamHandler TWO = (number, request, observer) -> {
         long last = request.getResumeToken().isEmpty() ? 0 : Long.parseLong(request.getResumeToken());
         observer.onNext(event(last + 1));
         observer.onNext(event(last + 2));
     };
 
-    private static final WatchPaymentsParams AFTER_7 =
+    static final WatchPaymentsParams AFTER_7 =
             WatchPaymentsParams.builder().resumeToken("7").build();
 
     @AfterEach
@@ -67,7 +67,7 @@ class WatchingTest {
     }
 
     /** {@return an event of a payment; its token is the payment's id} */
-    private static WatchPaymentsResponse event(long paymentId) {
+    static WatchPaymentsResponse event(long paymentId) {
         return WatchPaymentsResponse.newBuilder()
                 .setEvent(PaymentEvent.newBuilder()
                         .setPayment(payments.v1.Payment.newBuilder().setPaymentId(paymentId)))
@@ -75,13 +75,13 @@ class WatchingTest {
                 .build();
     }
 
-    private static StreamHandler failWith(StatusRuntimeException failure) {
+    static StreamHandler failWith(StatusRuntimeException failure) {
         return (number, request, observer) -> {
             throw failure;
         };
     }
 
-    private static WatchPaymentsParams withTimeout(Duration timeout) {
+    static WatchPaymentsParams withTimeout(Duration timeout) {
         return WatchPaymentsParams.builder().timeout(timeout).build();
     }
 
@@ -92,11 +92,11 @@ class WatchingTest {
                 .toList();
     }
 
-    private static List<Long> ids(long first, long last) {
+    static List<Long> ids(long first, long last) {
         return LongStream.rangeClosed(first, last).boxed().toList();
     }
 
-    private static List<String> tokens(FakeService service) {
+    static List<String> tokens(FakeService service) {
         return service.requests(WatchPaymentsRequest.class).stream()
                 .map(WatchPaymentsRequest::getResumeToken)
                 .toList();
@@ -290,7 +290,7 @@ class WatchingTest {
     // Ending
 
     /** {@return a handler that also counts down when the client ends the stream} */
-    private static StreamHandler signaling(CountDownLatch ended, StreamHandler handler) {
+    static StreamHandler signaling(CountDownLatch ended, StreamHandler handler) {
         return (number, request, observer) -> {
             observer.setOnCancelHandler(ended::countDown);
             handler.stream(number, request, observer);
@@ -481,7 +481,7 @@ class WatchingTest {
     // Flow control
 
     /** Sends events of 10 KB for as long as flow control allows. */
-    private static final class FastSender implements StreamHandler {
+    static final class FastSender implements StreamHandler {
         static final int ALL = 20_000;
 
         private static final String LONG = "x".repeat(10_000);

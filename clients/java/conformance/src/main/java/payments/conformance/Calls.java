@@ -14,7 +14,6 @@ import payments.ListPaymentsParams;
 import payments.ListRefundsParams;
 import payments.PaymentMethod;
 import payments.PaymentStatus;
-import payments.PaymentsClient;
 import payments.RefundParams;
 import payments.RefundState;
 
@@ -22,7 +21,7 @@ import payments.RefundState;
 final class Calls {
     private Calls() {}
 
-    static JsonElement call(PaymentsClient client, String call, JsonObject args) {
+    static JsonElement call(Client client, String call, JsonObject args) {
         return switch (call) {
             case "charge" -> Outcomes.toJson(client.charge(chargeParams(args)));
             case "batch_charge" -> {
@@ -42,19 +41,13 @@ final class Calls {
                                         args.get("reference").getAsString()));
             case "list_refunds" -> {
                 JsonObject result = new JsonObject();
-                result.add(
-                        "refunds",
-                        Outcomes.array(
-                                client.listRefunds(listRefundsParams(args)).toList(), Outcomes::toJson));
+                result.add("refunds", Outcomes.array(client.listRefunds(listRefundsParams(args)), Outcomes::toJson));
                 yield result;
             }
             case "list_refunds_page" -> Outcomes.toJson(client.listRefundsPage(listRefundsParams(args)));
             case "list_payments" -> {
                 JsonObject result = new JsonObject();
-                result.add(
-                        "payments",
-                        Outcomes.array(
-                                client.listPayments(listPaymentsParams(args)).toList(), Outcomes::toJson));
+                result.add("payments", Outcomes.array(client.listPayments(listPaymentsParams(args)), Outcomes::toJson));
                 yield result;
             }
             case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(listPaymentsParams(args)));

@@ -14,18 +14,17 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
-import payments.PaymentsClient;
 import payments.PaymentsException;
 
 /** One run of a case, with the values that it saves and generates. */
 final class Case {
     private static final long MAX_SAFE_INTEGER = (1L << 53) - 1;
 
-    private final PaymentsClient client;
+    private final Client client;
     private final Map<String, JsonElement> saved = new HashMap<>();
     private final Map<String, JsonElement> generated = new HashMap<>();
 
-    Case(PaymentsClient client) {
+    Case(Client client) {
         this.client = client;
     }
 

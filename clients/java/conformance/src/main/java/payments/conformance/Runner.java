@@ -28,36 +28,46 @@ public final class Runner {
 
     private Runner() {}
 
-    /** Runs {@code cases TARGET CASES_FILE} or {@code charges TARGET FIRST COUNT}. */
+    /**
+     * Runs {@code cases TARGET CASES_FILE} or {@code charges TARGET FIRST COUNT}, with the asynchronous client if
+     * {@code async} comes first.
+     */
     public static void main(String[] args) throws Exception {
-        if (args.length == 3 && args[0].equals("cases")) {
-            System.exit(runCases(args[1], Path.of(args[2])));
-        } else if (args.length == 4 && args[0].equals("charges")) {
-            runCharges(args[1], Long.parseLong(args[2]), Long.parseLong(args[3]));
+        boolean isAsync = args.length > 0 && args[0].equals("async");
+        List<String> command = List.of(args).subList(isAsync ? 1 : 0, args.length);
+        if (command.size() == 3 && command.get(0).equals("cases")) {
+            int failed;
+            try (Client client = Client.connect(isAsync, command.get(1), PaymentsClient.DEFAULT_TIMEOUT)) {
+                failed = runCases(client, Path.of(command.get(2)));
+            }
+            System.exit(failed == 0 ? 0 : 1);
+        } else if (command.size() == 4 && command.get(0).equals("charges")) {
+            try (Client client = Client.connect(isAsync, command.get(1), CHARGE_TIMEOUT)) {
+                runCharges(client, Long.parseLong(command.get(2)), Long.parseLong(command.get(3)));
+            }
         } else {
-            System.err.println("usage: cases TARGET CASES_FILE, or charges TARGET FIRST COUNT");
+            System.err.println("usage: [async] cases TARGET CASES_FILE, or [async] charges TARGET FIRST COUNT");
             System.exit(2);
         }
     }
 
-    private static int runCases(String target, Path casesFile) throws IOException {
+    /** Runs all cases, prints each failure, and returns their number. */
+    private static int runCases(Client client, Path casesFile) throws IOException {
         JsonArray cases = JsonParser.parseString(Files.readString(casesFile)).getAsJsonArray();
         int failed = 0;
-        try (PaymentsClient client = PaymentsClient.builder().target(target).build()) {
-            for (JsonElement each : cases) {
-                String failure = runCase(client, each.getAsJsonObject());
-                if (failure != null) {
-                    failed++;
-                    System.out.println(failure);
-                }
+        for (JsonElement each : cases) {
+            String failure = runCase(client, each.getAsJsonObject());
+            if (failure != null) {
+                failed++;
+                System.out.println(failure);
             }
         }
         System.out.println((cases.size() - failed) + " passed, " + failed + " failed");
-        return failed == 0 ? 0 : 1;
+        return failed;
     }
 
     /** Runs a case and returns its failure, or null if it passes. */
-    private static String runCase(PaymentsClient client, JsonObject testCase) {
+    private static String runCase(Client client, JsonObject testCase) {
         Case run = new Case(client);
         int number = 0;
         for (JsonElement step : testCase.getAsJsonArray("steps")) {
@@ -71,11 +81,10 @@ public final class Runner {
         return null;
     }
 
-    private static void runCharges(String target, long first, long count)
+    private static void runCharges(Client client, long first, long count)
             throws InterruptedException, ExecutionException {
         ExecutorService threads = Executors.newFixedThreadPool(MAX_CONCURRENCY);
-        try (PaymentsClient client =
-                PaymentsClient.builder().target(target).timeout(CHARGE_TIMEOUT).build()) {
+        try {
             List<Future<Long>> charges = new ArrayList<>();
             LongStream.range(first, first + count)
                     .forEach(orderId -> charges.add(threads.submit(() -> charge(client, orderId))));
@@ -89,7 +98,7 @@ public final class Runner {
         }
     }
 
-    private static long charge(PaymentsClient client, long orderId) {
+    private static long charge(Client client, long orderId) {
         return client.charge(ChargeParams.builder()
                         .orderId(orderId)
                         .amount(new BigDecimal("1.00"))

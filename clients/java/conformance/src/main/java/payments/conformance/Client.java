@@ -1,0 +1,50 @@
+package payments.conformance;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.function.Predicate;
+import payments.ChargeOutcome;
+import payments.ChargeParams;
+import payments.ListPaymentsParams;
+import payments.ListRefundsParams;
+import payments.Payment;
+import payments.PaymentDetails;
+import payments.PaymentPage;
+import payments.PaymentUpdate;
+import payments.Refund;
+import payments.RefundPage;
+import payments.RefundParams;
+import payments.RefundResult;
+import payments.WatchPaymentsParams;
+
+/** The calls that the blocking and the asynchronous client have in common. Each waits for its result. */
+interface Client extends AutoCloseable {
+    /** {@return a new client for the service at {@code target}} */
+    static Client connect(boolean isAsync, String target, Duration timeout) {
+        return isAsync ? new AsyncClient(target, timeout) : new BlockingClient(target, timeout);
+    }
+
+    Payment charge(ChargeParams params);
+
+    List<ChargeOutcome> batchCharge(List<ChargeParams> charges);
+
+    RefundResult refund(RefundParams params);
+
+    PaymentDetails getPayment(long paymentId);
+
+    PaymentDetails getPaymentByReference(String reference);
+
+    List<Refund> listRefunds(ListRefundsParams params);
+
+    RefundPage listRefundsPage(ListRefundsParams params);
+
+    List<Payment> listPayments(ListPaymentsParams params);
+
+    PaymentPage listPaymentsPage(ListPaymentsParams params);
+
+    /** Watches until {@code isLast} accepts an update, or for {@code limit}. */
+    void watchPayments(WatchPaymentsParams params, Duration limit, Predicate<PaymentUpdate> isLast);
+
+    @Override
+    void close();
+}
