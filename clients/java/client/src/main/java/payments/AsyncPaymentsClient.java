@@ -28,10 +28,12 @@ import java.util.concurrent.Executor;
 public final class AsyncPaymentsClient implements AutoCloseable {
     private final Connection connection;
     private final Duration timeout;
+    private final Executor executor;
 
-    private AsyncPaymentsClient(Connection connection, Duration timeout) {
+    private AsyncPaymentsClient(Connection connection, Duration timeout, Executor executor) {
         this.connection = connection;
         this.timeout = timeout;
+        this.executor = executor;
     }
 
     /** {@return a new builder; everything is optional} */
@@ -45,7 +47,7 @@ public final class AsyncPaymentsClient implements AutoCloseable {
      * @param timeout the time limit of a call, including all retries; more than zero
      */
     public AsyncPaymentsClient withTimeout(Duration timeout) {
-        return new AsyncPaymentsClient(connection, Times.checkPositive("timeout", timeout));
+        return new AsyncPaymentsClient(connection, Times.checkPositive("timeout", timeout), executor);
     }
 
     /**
@@ -164,7 +166,7 @@ public final class AsyncPaymentsClient implements AutoCloseable {
      * @return the updates, in order
      */
     public ItemPublisher<PaymentUpdate> watchPayments(WatchPaymentsParams params) {
-        return WatchSubscription.publisher(connection, requireNonNull(params, "params"));
+        return WatchSubscription.publisher(connection, requireNonNull(params, "params"), executor);
     }
 
     /**
@@ -178,11 +180,11 @@ public final class AsyncPaymentsClient implements AutoCloseable {
     }
 
     private <Q, A, R> CompletableFuture<R> call(Operation<Q, A, R> operation) {
-        return RetriedCall.start(connection, timeout, operation);
+        return RetriedCall.start(connection, timeout, operation, executor);
     }
 
     private <P, T> ItemPublisher<T> publisher(Listing<P, T> listing) {
-        return subscriber -> new PageSubscription<>(subscriber, connection.executor(), listing, this::call).start();
+        return subscriber -> new PageSubscription<>(subscriber, executor, listing, this::call).start();
     }
 
     /** Builds an {@link AsyncPaymentsClient}. */
@@ -217,7 +219,7 @@ public final class AsyncPaymentsClient implements AutoCloseable {
          *     valid key, or the target is invalid
          */
         public AsyncPaymentsClient build() {
-            return new AsyncPaymentsClient(connect(executor), timeout());
+            return new AsyncPaymentsClient(connect(), timeout(), executor);
         }
     }
 }

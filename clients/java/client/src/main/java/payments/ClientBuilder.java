@@ -8,7 +8,6 @@ import io.grpc.InsecureChannelCredentials;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Executor;
 
 /**
  * The settings that both clients have. Start with {@link PaymentsClient#builder} or
@@ -106,11 +105,10 @@ public abstract class ClientBuilder<B extends ClientBuilder<B>> {
     /**
      * {@return a new connection}
      *
-     * @param executor runs callbacks and retries
      * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine or is not a valid
      *     key, or the target is invalid
      */
-    final Connection connect(Executor executor) {
-        return new Connection(target, credentials, apiKey, userAgent, interceptors, executor);
+    final Connection connect() {
+        return new Connection(target, credentials, apiKey, userAgent, interceptors);
     }
 }

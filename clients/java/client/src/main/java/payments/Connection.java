@@ -51,7 +51,6 @@ final class Connection {
     static final Executor DEFAULT_EXECUTOR = Executors.newCachedThreadPool(new DaemonThreads());
 
     private final ManagedChannel channel;
-    private final Executor executor;
 
     /** The pauses between attempts, with the error of the last attempt. */
     private final Map<CompletableFuture<Void>, PaymentsException> pauses = new ConcurrentHashMap<>();
@@ -64,9 +63,7 @@ final class Connection {
             ChannelCredentials credentials,
             String apiKey,
             String userAgent,
-            List<ClientInterceptor> interceptors,
-            Executor executor) {
-        this.executor = executor;
+            List<ClientInterceptor> interceptors) {
         FixedAddresses.register();
         // gRPC runs the last interceptor first. The headers are added innermost, so that every attempt has them.
         List<ClientInterceptor> innermostFirst = new ArrayList<>(interceptors);
@@ -79,18 +76,13 @@ final class Connection {
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
                 .userAgent((userAgent + " " + USER_AGENT).strip())
-                .executor(executor)
+                .executor(DEFAULT_EXECUTOR)
                 .intercept(innermostFirst);
         channel = builder.build();
     }
 
     Channel channel() {
         return channel;
-    }
-
-    /** {@return runs callbacks and retries} */
-    Executor executor() {
-        return executor;
     }
 
     /** @throws IllegalStateException if the client is closed */

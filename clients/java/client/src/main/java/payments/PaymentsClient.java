@@ -197,7 +197,7 @@ public final class PaymentsClient implements AutoCloseable {
      *     the stream)
      */
     public Stream<PaymentUpdate> watchPayments(WatchPaymentsParams params) {
-        return Watch.stream(WatchSubscription.publisher(connection, requireNonNull(params, "params")));
+        return Watch.stream(connection, requireNonNull(params, "params"));
     }
 
     /** Closes the connections. Calls in flight are canceled; later ones throw {@link IllegalStateException}. */
@@ -207,7 +207,8 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     private <Q, A, R> R call(Operation<Q, A, R> operation) {
-        return Blocking.await(RetriedCall.start(connection, timeout, operation), operation.requestId());
+        WaitingThread thread = new WaitingThread();
+        return thread.await(RetriedCall.start(connection, timeout, operation, thread), operation.requestId());
     }
 
     /** Builds a {@link PaymentsClient}. */
@@ -226,7 +227,7 @@ public final class PaymentsClient implements AutoCloseable {
          *     valid key, or the target is invalid
          */
         public PaymentsClient build() {
-            return new PaymentsClient(connect(Connection.DEFAULT_EXECUTOR), timeout());
+            return new PaymentsClient(connect(), timeout());
         }
     }
 }

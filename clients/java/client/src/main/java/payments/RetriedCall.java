@@ -9,6 +9,7 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -24,15 +25,17 @@ final class RetriedCall<Q, A, R> {
     private final Connection connection;
     private final Operation<Q, A, R> operation;
     private final Attempts attempts;
+    private final Executor executor;
     private final Context context = Context.current();
     private final CompletableFuture<R> result = new CompletableFuture<>();
 
     /** Cancels the attempt in flight, or the pause before the next one. */
     private volatile Runnable cancelStep = NOTHING;
 
-    private RetriedCall(Connection connection, Duration timeout, Operation<Q, A, R> operation) {
+    private RetriedCall(Connection connection, Duration timeout, Operation<Q, A, R> operation, Executor executor) {
         this.connection = connection;
         this.operation = operation;
+        this.executor = executor;
         attempts = new Attempts(
                 Attempts.deadlineAfter(timeout),
                 Attempts::isRetryable,
@@ -42,11 +45,13 @@ final class RetriedCall<Q, A, R> {
     /**
      * {@return the result of a call, which starts immediately; canceling the future cancels the call}
      *
+     * @param executor runs callbacks and retries, and completes the future
      * @throws IllegalStateException if the connection is closed
      */
-    static <Q, A, R> CompletableFuture<R> start(Connection connection, Duration timeout, Operation<Q, A, R> operation) {
+    static <Q, A, R> CompletableFuture<R> start(
+            Connection connection, Duration timeout, Operation<Q, A, R> operation, Executor executor) {
         connection.checkOpen();
-        RetriedCall<Q, A, R> call = new RetriedCall<>(connection, timeout, operation);
+        RetriedCall<Q, A, R> call = new RetriedCall<>(connection, timeout, operation, executor);
         call.result.whenComplete((result, failure) -> call.cancelStep.run());
         call.attempt();
         return call.result;
@@ -57,7 +62,11 @@ final class RetriedCall<Q, A, R> {
         try {
             ClientCall<Q, A> call = connection
                     .channel()
-                    .newCall(operation.method(), CallOptions.DEFAULT.withDeadline(attempts.deadline()));
+                    .newCall(
+                            operation.method(),
+                            CallOptions.DEFAULT
+                                    .withDeadline(attempts.deadline())
+                                    .withExecutor(executor));
             beginStep(() -> call.cancel("the caller canceled the call", null));
             ClientCalls.asyncUnaryCall(call, operation.request(), new Attempt());
         } catch (RuntimeException ofAnInterceptor) {
@@ -92,7 +101,7 @@ final class RetriedCall<Q, A, R> {
                         context.run(this::attempt);
                     }
                 },
-                connection.executor());
+                executor);
     }
 
     /** Receives the response to one attempt. */

@@ -1,35 +1,31 @@
 package payments;
 
 import java.util.Spliterator;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
-/** Waits for the updates of a watch. */
+/** Waits for the updates of a watch. The watch itself runs in the thread that waits. */
 final class Watch implements Spliterator<PaymentUpdate>, Flow.Subscriber<PaymentUpdate> {
-    /** Updates that the watch delivers before they are consumed, so that the consumer need not wait for each one. */
-    private static final int READ_AHEAD = 16;
-
-    /** An update, or the error that ends the watch, or neither if the watch was closed. */
-    private record Signal(PaymentUpdate update, Throwable failure) {}
-
+    private final WaitingThread thread = new WaitingThread();
     private final Flow.Publisher<PaymentUpdate> publisher;
-    private final BlockingQueue<Signal> signals = new LinkedBlockingQueue<>();
-    private final CompletableFuture<Flow.Subscription> subscription = new CompletableFuture<>();
-    private boolean isSubscribed;
+    private volatile Flow.Subscription subscription;
     private volatile boolean isClosed;
 
-    private Watch(Flow.Publisher<PaymentUpdate> publisher) {
-        this.publisher = publisher;
+    /** The next update, or null until it arrives. */
+    private PaymentUpdate update;
+
+    /** The error that ended the watch, or null. */
+    private Throwable failure;
+
+    private Watch(Connection connection, WatchPaymentsParams params) {
+        publisher = WatchSubscription.publisher(connection, params, thread);
     }
 
     /** {@return the updates; the call starts when the stream is first consumed} */
-    static Stream<PaymentUpdate> stream(Flow.Publisher<PaymentUpdate> publisher) {
-        Watch watch = new Watch(publisher);
+    static Stream<PaymentUpdate> stream(Connection connection, WatchPaymentsParams params) {
+        Watch watch = new Watch(connection, params);
         return StreamSupport.stream(watch, false).onClose(watch::close);
     }
 
@@ -38,54 +34,66 @@ final class Watch implements Spliterator<PaymentUpdate>, Flow.Subscriber<Payment
         if (isClosed) {
             return false;
         }
-        if (!isSubscribed) {
-            isSubscribed = true;
-            publisher.subscribe(this);
+        PaymentUpdate next;
+        try {
+            next = next();
+        } catch (RuntimeException ended) {
+            close();
+            throw ended;
         }
-        Signal signal = nextSignal();
-        if (isClosed) {
+        if (next == null) {
             return false;
         }
-        if (signal.failure() != null) {
-            close();
-            throw Blocking.unchecked(signal.failure());
-        }
-        subscription.join().request(1);
-        action.accept(signal.update());
+        action.accept(next);
         return true;
     }
 
-    private Signal nextSignal() {
-        try {
-            return signals.take();
-        } catch (InterruptedException interruption) {
-            close();
-            Thread.currentThread().interrupt();
-            throw Errors.interrupted(interruption, null);
+    /** Waits for the next update and returns it, or returns null if the watch is closed. */
+    private PaymentUpdate next() {
+        if (subscription == null) {
+            publisher.subscribe(this);
+        } else {
+            subscription.request(1);
         }
+        thread.runUntil(() -> isClosed || update != null || failure != null, null);
+        if (isClosed) {
+            return null;
+        }
+        if (failure != null) {
+            throw WaitingThread.unchecked(failure);
+        }
+        PaymentUpdate next = update;
+        update = null;
+        return next;
     }
 
     /** Ends the watch, even if another thread is waiting for its next update. */
     private void close() {
         isClosed = true;
-        subscription.thenAccept(Flow.Subscription::cancel);
-        signals.add(new Signal(null, null));
+        if (subscription != null) {
+            subscription.cancel();
+        }
+        thread.release();
     }
 
     @Override
     public void onSubscribe(Flow.Subscription subscription) {
-        subscription.request(READ_AHEAD);
-        this.subscription.complete(subscription);
+        this.subscription = subscription;
+        if (isClosed) {
+            subscription.cancel();
+        } else {
+            subscription.request(1);
+        }
     }
 
     @Override
     public void onNext(PaymentUpdate update) {
-        signals.add(new Signal(update, null));
+        this.update = update;
     }
 
     @Override
     public void onError(Throwable failure) {
-        signals.add(new Signal(null, failure));
+        this.failure = failure;
     }
 
     /** Never happens, because a watch is endless. */

@@ -8,6 +8,7 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ClientResponseObserver;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -23,6 +24,7 @@ final class WatchSubscription extends ItemSubscription<PaymentUpdate> {
     private static final int READ_AHEAD = 16;
 
     private final Connection connection;
+    private final CallOptions options;
     private final Resumptions resumptions;
     private WatchPaymentsRequest request;
 
@@ -36,17 +38,22 @@ final class WatchSubscription extends ItemSubscription<PaymentUpdate> {
     private CompletableFuture<Void> pause;
 
     private WatchSubscription(
-            Flow.Subscriber<? super PaymentUpdate> subscriber, Connection connection, WatchPaymentsParams params) {
-        super(subscriber, connection.executor());
+            Flow.Subscriber<? super PaymentUpdate> subscriber,
+            Connection connection,
+            WatchPaymentsParams params,
+            Executor executor) {
+        super(subscriber, executor);
         this.connection = connection;
+        options = CallOptions.DEFAULT.withExecutor(executor);
         request = Requests.watch(params);
         resumptions = new Resumptions(
                 params.timeout(), () -> ThreadLocalRandom.current().nextDouble());
     }
 
-    /** {@return a publisher of the updates from now on, or from the token in {@code params}} */
-    static ItemPublisher<PaymentUpdate> publisher(Connection connection, WatchPaymentsParams params) {
-        return subscriber -> new WatchSubscription(subscriber, connection, params).start();
+    /** {@return a publisher of the updates; {@code executor} runs its subscriptions} */
+    static ItemPublisher<PaymentUpdate> publisher(
+            Connection connection, WatchPaymentsParams params, Executor executor) {
+        return subscriber -> new WatchSubscription(subscriber, connection, params, executor).start();
     }
 
     @Override
@@ -66,9 +73,7 @@ final class WatchSubscription extends ItemSubscription<PaymentUpdate> {
         resumptions.recordOpening();
         ResponseStream opening = new ResponseStream();
         ClientCalls.asyncServerStreamingCall(
-                connection.channel().newCall(PaymentServiceGrpc.getWatchPaymentsMethod(), CallOptions.DEFAULT),
-                request,
-                opening);
+                connection.channel().newCall(PaymentServiceGrpc.getWatchPaymentsMethod(), options), request, opening);
         stream = opening;
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static payments.Calls.CHARGE;
+import static payments.Calls.FROM_NOW;
 import static payments.Handlers.NO_GRPC_RETRY;
 import static payments.Handlers.succeed;
 import static payments.Handlers.unavailable;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -130,6 +132,31 @@ class ConnectionTest {
             client.charge(CHARGE);
             String method = " payments.v1.PaymentService/Charge";
             assertEquals(List.of("first" + method, "second" + method, "first" + method, "second" + method), seen);
+        }
+    }
+
+    @Test
+    void interceptorsRunInTheThreadThatMakesTheCall() {
+        List<String> threads = new ArrayList<>();
+        ClientInterceptor recordingThread = new ClientInterceptor() {
+            @Override
+            public <Q, A> ClientCall<Q, A> interceptCall(
+                    MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+                threads.add(Thread.currentThread().getName());
+                return next.newCall(method, options);
+            }
+        };
+        try (FakeService service = FakeService.start(succeed().afterFailures(1, unavailable(NO_GRPC_RETRY)));
+                PaymentsClient client = PaymentsClient.builder()
+                        .target(service.target())
+                        .interceptor(recordingThread)
+                        .build()) {
+            client.charge(CHARGE);
+            try (Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
+                updates.findFirst();
+            }
+            String own = Thread.currentThread().getName();
+            assertEquals(List.of(own, own, own), threads);
         }
     }
 
