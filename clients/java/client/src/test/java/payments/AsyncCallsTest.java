@@ -1,7 +1,6 @@
 package payments;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -243,7 +242,6 @@ class AsyncCallsTest {
 
     @Test
     void aCallThatIsCanceledDuringABackoffIsNotRetried() throws Exception {
-        CountDownLatch arrived = new CountDownLatch(1);
         // The second call outlasts the pause of the first one.
         Handler handler = (number, request) -> {
             if (number <= 2) {
@@ -251,10 +249,11 @@ class AsyncCallsTest {
             }
             return succeed().handle(number, request);
         };
-        try (FakeService service = FakeService.start(signaling(arrived, handler));
-                AsyncPaymentsClient client = service.asyncClient(LONG)) {
+        EndedAttempts attempts = new EndedAttempts();
+        try (FakeService service = FakeService.start(handler);
+                AsyncPaymentsClient client = clientWith(attempts, service)) {
             CompletableFuture<Payment> canceled = client.charge(CHARGE);
-            assertTrue(arrived.await(20, TimeUnit.SECONDS));
+            attempts.awaitFirst();
             canceled.cancel(true);
             client.charge(CHARGE).get(20, TimeUnit.SECONDS);
             assertEquals(3, service.calls().size());
@@ -298,10 +297,7 @@ class AsyncCallsTest {
         Context.Key<String> key = Context.key("span");
         List<String> seen = new ArrayList<>();
         try (FakeService service = FakeService.start(succeed().afterFailures(2, unavailable(NO_GRPC_RETRY)));
-                AsyncPaymentsClient client = AsyncPaymentsClient.builder()
-                        .target(service.target())
-                        .interceptor(intercepting(() -> seen.add(key.get())))
-                        .build()) {
+                AsyncPaymentsClient client = clientWith(intercepting(() -> seen.add(key.get())), service)) {
             Context.current()
                     .withValue(key, "checkout")
                     .run(() -> client.charge(CHARGE).join());
@@ -322,24 +318,39 @@ class AsyncCallsTest {
 
     // Closing
 
-    static Stream<Handler> waits() {
-        return Stream.of(hang(), failWith(retryAfterMillis(30_000)));
-    }
-
-    @ParameterizedTest
-    @MethodSource("waits")
-    void closingTheClientEndsItsCalls(Handler handler) throws Exception {
+    @Test
+    void closingTheClientEndsACallInFlight() throws Exception {
         CountDownLatch arrived = new CountDownLatch(1);
-        try (FakeService service = FakeService.start(signaling(arrived, handler))) {
+        try (FakeService service = FakeService.start(signaling(arrived, hang()))) {
             AsyncPaymentsClient client = service.asyncClient(LONG);
             CompletableFuture<Payment> call = client.charge(CHARGE);
             assertTrue(arrived.await(20, TimeUnit.SECONDS));
-            assertFalse(call.isDone());
             client.close();
-            OutcomeUnknownException error = failureOf(OutcomeUnknownException.class, call);
-            assertTrue(error.requestId().isPresent());
+            assertTrue(
+                    failureOf(OutcomeUnknownException.class, call).requestId().isPresent());
+        }
+    }
+
+    @Test
+    void closingTheClientEndsABackoff() throws Exception {
+        EndedAttempts attempts = new EndedAttempts();
+        try (FakeService service = FakeService.start(failWith(retryAfterMillis(30_000)))) {
+            AsyncPaymentsClient client = clientWith(attempts, service);
+            CompletableFuture<Payment> call = client.charge(CHARGE);
+            attempts.awaitFirst();
+            client.close();
+            UnavailableException error = failureOf(UnavailableException.class, call);
+            assertEquals("try again later", error.getMessage());
             assertEquals(1, service.calls().size());
         }
+    }
+
+    private static AsyncPaymentsClient clientWith(ClientInterceptor interceptor, FakeService service) {
+        return AsyncPaymentsClient.builder()
+                .target(service.target())
+                .timeout(LONG)
+                .interceptor(interceptor)
+                .build();
     }
 
     @ParameterizedTest
@@ -407,6 +418,24 @@ class AsyncCallsTest {
                     .handle((payment, failure) -> Thread.currentThread().getName());
             isReady.countDown();
             assertEquals("own-thread", thread.get(20, TimeUnit.SECONDS));
+        } finally {
+            executor.shutdown();
+        }
+    }
+
+    @Test
+    void aRetryStartsOnTheExecutor() {
+        ExecutorService executor = Executors.newSingleThreadExecutor(work -> new Thread(work, "own-thread"));
+        List<String> threads = new ArrayList<>();
+        try (FakeService service = FakeService.start(succeed().afterFailures(1, unavailable(NO_GRPC_RETRY)));
+                AsyncPaymentsClient client = AsyncPaymentsClient.builder()
+                        .target(service.target())
+                        .interceptor(intercepting(
+                                () -> threads.add(Thread.currentThread().getName())))
+                        .executor(executor)
+                        .build()) {
+            client.charge(CHARGE).join();
+            assertEquals(List.of(Thread.currentThread().getName(), "own-thread"), threads);
         } finally {
             executor.shutdown();
         }
