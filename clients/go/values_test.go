@@ -253,6 +253,16 @@ func TestEveryConditionIsSent(t *testing.T) {
 	})
 }
 
+func TestARefundOfZeroIsSentAsZeroAndNotAsEverything(t *testing.T) {
+	refunded := sentRequest[*paymentsv1.RefundRequest](t, func(ctx context.Context, client *payments.Client) error {
+		_, err := client.Refund(ctx, payments.RefundParams{PaymentID: 7, Amount: optionalAmount("0.00")})
+		return err
+	})
+	if refunded.GetAmount() == nil {
+		t.Error("the request has no amount")
+	}
+}
+
 func TestEveryParameterOfAChargeAndARefundIsSent(t *testing.T) {
 	charged := sentRequest[*paymentsv1.ChargeRequest](t, func(ctx context.Context, client *payments.Client) error {
 		_, err := client.Charge(ctx, payments.ChargeParams{
