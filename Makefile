@@ -28,13 +28,18 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 # Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
+# The clients as other teams install them, one folder for each language.
+PACKAGES := $(addprefix dist/,go maven npm python)
 SBOM ?= payments.cdx.json
 DESCRIPTORS ?= payments.binpb
 # Options of `uv export` that list the packages in the image, without the project's own.
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
+# Without paths in the compiled code, checkouts and the tests' own module caches share Go's build cache.
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+
 .DEFAULT_GOAL := help
-.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
+.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients dist bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -60,8 +65,9 @@ $(READY): $(UV) uv.lock pyproject.toml clients/python/pyproject.toml
 .bin/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 .bin/protoc-gen-openapiv3: PACKAGE := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3
 .bin/openapi-overlay: PACKAGE := ./openapioverlay
+.bin/goproxy: PACKAGE := ./goproxy
 
-$(GO_TOOLS) $(GO_GENERATORS): $(wildcard tools/go/go.* tools/go/*/*.go)
+$(GO_TOOLS) $(GO_GENERATORS) .bin/goproxy: $(wildcard tools/go/go.* tools/go/*/*.go)
 	@command -v go > /dev/null || { echo "Go 1.26 or later is required to build $(@F)"; exit 1; }
 	go build -C tools/go -o ../../$@ $(PACKAGE)
 
@@ -103,15 +109,41 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 	npm ci --prefix clients/typescript --no-audit --no-fund
 	touch $@
 
-.bin/conformance-go .bin/example-go: $(shell find clients/go -name '*.go' -o -name 'go.*' -o -name '*.json')
+.bin/conformance-go: $(shell find clients/go -name '*.go' -o -name 'go.*' -o -name '*.json')
 	@command -v go > /dev/null || { echo "Go 1.25 or later is required for clients/go"; exit 1; }
-	go build -C clients/go -o ../../.bin/conformance-go ./conformance
-	go build -C clients/go/example -o ../../../.bin/example-go .
+	go build -C clients/go/conformance -o ../../../$@ .
 
-.cache/clients/java: $(shell find clients/java -path '*/target' -prune -o -type f -print)
+# Builds are reproducible: the same sources and tools produce the same bytes. The date is also in clients/java/pom.xml.
+$(PACKAGES): export SOURCE_DATE_EPOCH := 1767225600
+
+dist/go: .bin/goproxy $(shell find clients/go -type f)
+	rm -rf $@
+	.bin/goproxy clients/go "$$(sed -n 's/^const Version = "\(.*\)"/\1/p' clients/go/doc.go)" $@
+	touch $@
+
+# Also runs the Java client's tests. The metadata is left out because it contains the time, and only a repository that has
+# several versions needs it.
+dist/maven: $(shell find clients/java -path '*/target' -prune -o -type f -print)
 	@command -v mvn > /dev/null || { echo "Maven and JDK 17 are required for clients/java"; exit 1; }
-	mvn --quiet --batch-mode -f clients/java/pom.xml verify
-	mkdir -p $(@D) && touch $@
+	rm -rf $@
+	mvn --quiet --batch-mode -f clients/java/pom.xml -Dmaven.install.skip -DaltDeploymentRepository=dist::file://$(CURDIR)/$@ deploy
+	find $@ -name 'maven-metadata.xml*' -delete
+	touch $@
+
+dist/npm: $(NODE_MODULES) $(shell find clients/typescript -name node_modules -prune -o -path '*/dist' -prune -o -path '*/build' -prune -o -type f -print)
+	rm -rf $@
+	mkdir -p $@
+	npm pack ./clients/typescript --silent --pack-destination $@
+	touch $@
+
+# uv builds the wheel from the sdist.
+dist/python: $(READY) $(shell find clients/python -name __pycache__ -prune -o -type f -print)
+	rm -rf $@
+	$(UV) build --quiet --python $(BIN)/python --no-build-isolation --no-create-gitignore --out-dir $@ clients/python
+	touch $@
+
+dist/SHA256SUMS: $(PACKAGES)
+	cd $(@D) && find $(^F) -type f | LC_ALL=C sort | xargs sha256sum > $(@F)
 
 .bin/peer-go .bin/loader: $(shell find bench clients/go/v1 -name '*.go' -o -name 'go.*')
 	@command -v go > /dev/null || { echo "Go 1.25 or later is required to build $(@F)"; exit 1; }
@@ -149,15 +181,17 @@ fuzz: $(READY) ## send random input to the service, different each time, for SEC
 mutants: $(READY) ## run mutation tests of the code that handles money, for about an hour (ONLY='server.domain.*')
 	$(BIN)/python -m tools.dev.mutants $(ONLY)
 
-clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients in all four languages, and clients generated from the OpenAPI document
+clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bin/conformance-go dist ## build and test the clients in all four languages, and clients generated from the OpenAPI document
 	gofmt -l clients/go bench tests/clients/openapi/go | (! grep .)
 	go vet -C clients/go ./...
+	go vet -C clients/go/conformance ./...
 	go vet -C clients/go/example ./...
 	go test -C clients/go ./...
 	npm --prefix clients/typescript run --silent lint
 	npm --prefix clients/typescript test --silent
-	npm --prefix clients/typescript run --silent example:build
 	$(PYTEST) tests/clients
+
+dist: dist/SHA256SUMS ## build the packages of the clients that other teams install, and their checksums, in dist/
 
 bench: $(READY) .bin/peer-go .bin/loader ## compare the service with a Go peer, with the legacy service, and with itself without some features; then run bench-import
 	$(BIN)/python -m bench
@@ -239,4 +273,4 @@ sbom: $(READY) ## write a CycloneDX list of the packages in the image to SBOM=pa
 
 clean: ## remove the virtual environment, the built tools and the private database
 	if test -x $(BIN)/python; then $(BIN)/python -m tools.dev.devdb stop; fi
-	rm -rf .venv .bin .cache .data clients/typescript/{node_modules,dist,build} clients/java/{client,conformance,example}/target
+	rm -rf .venv .bin .cache .data dist clients/typescript/{node_modules,dist,build} clients/java/{client,conformance,example}/target

@@ -95,8 +95,11 @@ func TestTheUserAgentIdentifiesTheProgramAndTheClient(t *testing.T) {
 		expected string
 		options  []payments.Option
 	}{
-		{"payments-client-go/1.0.0 grpc-go/", nil},
-		{"checkout/1.4 payments-client-go/1.0.0 grpc-go/", []payments.Option{payments.WithUserAgent("checkout/1.4")}},
+		{"payments-client-go/" + payments.Version + " grpc-go/", nil},
+		{
+			"checkout/1.4 payments-client-go/" + payments.Version + " grpc-go/",
+			[]payments.Option{payments.WithUserAgent("checkout/1.4")},
+		},
 		{"mine grpc-go/", []payments.Option{payments.WithDialOptions(grpc.WithUserAgent("mine"))}},
 	} {
 		if _, err := charge(t.Context(), connect(t, service.target, check.options...)); err != nil {

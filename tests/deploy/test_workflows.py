@@ -81,16 +81,19 @@ def test_the_audit_runs_for_each_change_and_each_week_but_not_in_the_project_s_o
     assert "audit" not in (ROOT / ".ci/run").read_text()
 
 
-def test_a_release_needs_ci_to_pass_and_publishes_its_packages_and_contract() -> None:
+def test_a_release_needs_ci_to_pass_and_publishes_its_packages_contract_and_clients() -> None:
     jobs = load("workflows/release.yml")["jobs"]
     assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
     assert "workflow_call" in triggers(load("workflows/ci.yml"))
     assert jobs["release"]["needs"] == "ci"
     sbom = next(run for run in commands(jobs["release"]) if run.startswith("make sbom"))
     descriptors = next(run for run in commands(jobs["release"]) if run.startswith("make descriptors"))
+    archive = next(run for run in commands(jobs["release"]) if run.startswith("tar --create"))
     publish = next(run for run in commands(jobs["release"]) if "gh release create" in run)
     assert sbom.partition("SBOM=")[2] in publish
     assert descriptors.partition("DESCRIPTORS=")[2] in publish
+    assert commands(jobs["release"]).index("make dist") == commands(jobs["release"]).index(archive) - 1
+    assert archive.partition("--file ")[2].split()[0] in publish
     (image,) = (step["with"] for step in jobs["release"]["steps"] if "build-push" in step.get("uses", ""))
     assert (image["push"], image["sbom"], image["provenance"]) == (True, True, "mode=max")
 

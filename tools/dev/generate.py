@@ -1,13 +1,15 @@
 """Generate code from the protos, or check that the committed code is up to date.
 
 ``python -m tools.dev.generate`` writes the code of every client (with ``buf.gen.yaml`` and, for TypeScript, a second
-file of that name), each client's copy of ``clients/service_config.json``, and the OpenAPI document that the service
-serves. It also copies the imported ``google/*`` protos from the installed ``googleapis-common-protos``, so that the
-network is not needed. ``--check`` writes nothing, lists the files that differ, and exits with 1 if there are any.
+file of that name), each client's copy of ``clients/service_config.json``, the TypeScript client's copy of its version,
+and the OpenAPI document that the service serves. It also copies the imported ``google/*`` protos from the installed
+``googleapis-common-protos``, so that the network is not needed. ``--check`` writes nothing, lists the files that
+differ, and exits with 1 if there are any.
 """
 
 import argparse
 import filecmp
+import json
 import shutil
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from tools.dev.openapi import openapi_document
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path("clients")
 SERVICE_CONFIG = ROOT / CLIENTS / "service_config.json"
+NPM_PACKAGE = ROOT / CLIENTS / "typescript" / "package.json"
 TEMPLATES = (ROOT / "buf.gen.yaml", ROOT / CLIENTS / "typescript" / "buf.gen.yaml")
 PROTO_DOCUMENT = CLIENTS / "openapi" / "payments" / "v1" / "payments.openapi.json"
 """The output of protoc-gen-openapiv3. It is not committed, but the document made from it is."""
@@ -46,6 +49,7 @@ GENERATED_PATTERNS = (
     "clients/java/client/src/generated/java/**/*.java",
     "clients/java/client/src/main/resources/payments/service_config.json",
     "clients/typescript/src/generated/**/*.ts",
+    "clients/typescript/src/version.ts",
     "proto/google/**/*.proto",
     str(DOCUMENT),
 )
@@ -71,6 +75,7 @@ def generate(folder: Path) -> None:
         buf("generate", f"--template={template}", f"--output={folder / CLIENTS}")
     _move_python_stubs(folder / CLIENTS / "python" / "src")
     _copy_service_config(folder / CLIENTS)
+    _write_typescript_version(folder / CLIENTS / "typescript" / "src" / "version.ts")
     descriptor_set = folder / "protos.binpb"
     buf("build", "proto", "--exclude-imports", "--as-file-descriptor-set", f"--output={descriptor_set}")
     protos = FileDescriptorSet.FromString(descriptor_set.read_bytes())
@@ -106,6 +111,16 @@ def _copy_service_config(clients: Path) -> None:
         path = clients / copy
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
+
+
+def _write_typescript_version(path: Path) -> None:
+    version = json.loads(NPM_PACKAGE.read_text("utf-8"))["version"]
+    path.write_text(
+        "// Generated from package.json. DO NOT EDIT.\n\n"
+        "/** The version of this package. Its major version is that of the proto package (v1). */\n"
+        f'export const VERSION = "{version}";\n',
+        "utf-8",
+    )
 
 
 def buf(*arguments: str) -> None:

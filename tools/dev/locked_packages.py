@@ -17,6 +17,7 @@ _ARTIFACT = re.compile(
 _GO_MODULES = {
     "bench": ("./...",),
     "clients/go": ("./...",),
+    "clients/go/conformance": ("./...",),
     "clients/go/example": ("./...",),
     "tests/clients/openapi/go": ("tool", "./..."),
     "tools/go": ("tool", "./..."),

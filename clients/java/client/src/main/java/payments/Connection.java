@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -31,7 +32,7 @@ import java.util.function.ToLongFunction;
 
 /** The gRPC channel of a client. */
 final class Connection {
-    private static final String USER_AGENT = "payments-client-java/1.0.0";
+    static final String USER_AGENT = "payments-client-java/" + version();
 
     /**
      * A dead connection is closed after 5 seconds without an acknowledgment, which leaves time for a retry within the
@@ -146,6 +147,17 @@ final class Connection {
                     .fromJson(
                             new InputStreamReader(config, StandardCharsets.UTF_8),
                             new TypeToken<Map<String, Object>>() {});
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
+    }
+
+    /** {@return the version of this client} */
+    private static String version() {
+        try (InputStream file = Connection.class.getResourceAsStream("client.properties")) {
+            Properties properties = new Properties();
+            properties.load(file);
+            return properties.getProperty("version");
         } catch (IOException failed) {
             throw new UncheckedIOException(failed);
         }

@@ -114,7 +114,7 @@ class ConnectionTest {
                         .userAgent(program)
                         .build()) {
             client.charge(CHARGE);
-            String expected = (program + " payments-client-java/1.0.0 grpc-java-netty/").strip();
+            String expected = (program + " " + Connection.USER_AGENT + " grpc-java-netty/").strip();
             String userAgent = service.lastCall().header("user-agent");
             assertTrue(userAgent.startsWith(expected), userAgent);
         }
