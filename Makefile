@@ -114,33 +114,34 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 	go build -C clients/go/conformance -o ../../../$@ .
 
 # Builds are reproducible: the same sources and tools produce the same bytes. The date is also in clients/java/pom.xml.
+# A build that fails leaves no folder in dist, because it would count as built.
 $(PACKAGES): export SOURCE_DATE_EPOCH := 1767225600
 
 dist/go: .bin/goproxy $(shell find clients/go -type f)
-	rm -rf $@
-	.bin/goproxy clients/go "$$(sed -n 's/^const Version = "\(.*\)"/\1/p' clients/go/doc.go)" $@
-	touch $@
+	rm -rf $@ .cache/$@
+	.bin/goproxy clients/go "$$(sed -n 's/^const Version = "\(.*\)"/\1/p' clients/go/doc.go)" .cache/$@
+	mkdir -p $(@D) && mv .cache/$@ $@
 
 # Also runs the Java client's tests. The metadata is left out because it contains the time, and only a repository that has
 # several versions needs it.
 dist/maven: $(shell find clients/java -path '*/target' -prune -o -type f -print)
 	@command -v mvn > /dev/null || { echo "Maven and JDK 17 are required for clients/java"; exit 1; }
-	rm -rf $@
-	mvn --quiet --batch-mode -f clients/java/pom.xml -Dmaven.install.skip -DaltDeploymentRepository=dist::file://$(CURDIR)/$@ deploy
-	find $@ -name 'maven-metadata.xml*' -delete
-	touch $@
+	rm -rf $@ .cache/$@
+	mvn --quiet --batch-mode -f clients/java/pom.xml -Dmaven.install.skip -DaltDeploymentRepository=dist::file://$(CURDIR)/.cache/$@ deploy
+	find .cache/$@ -name 'maven-metadata.xml*' -delete
+	mkdir -p $(@D) && mv .cache/$@ $@
 
 dist/npm: $(NODE_MODULES) $(shell find clients/typescript -name node_modules -prune -o -path '*/dist' -prune -o -path '*/build' -prune -o -type f -print)
-	rm -rf $@
-	mkdir -p $@
-	npm pack ./clients/typescript --silent --pack-destination $@
-	touch $@
+	rm -rf $@ .cache/$@
+	mkdir -p $(@D) .cache/$@
+	npm pack ./clients/typescript --silent --pack-destination .cache/$@
+	mv .cache/$@ $@
 
 # uv builds the wheel from the sdist.
 dist/python: $(READY) $(shell find clients/python -name __pycache__ -prune -o -type f -print)
-	rm -rf $@
-	$(UV) build --quiet --python $(BIN)/python --no-build-isolation --no-create-gitignore --out-dir $@ clients/python
-	touch $@
+	rm -rf $@ .cache/$@
+	$(UV) build --quiet --python $(BIN)/python --no-build-isolation --no-create-gitignore --out-dir .cache/$@ clients/python
+	mkdir -p $(@D) && mv .cache/$@ $@
 
 dist/SHA256SUMS: $(PACKAGES)
 	cd $(@D) && find $(^F) -type f | LC_ALL=C sort | xargs sha256sum > $(@F)

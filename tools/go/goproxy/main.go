@@ -1,6 +1,6 @@
 // Goproxy writes a Go module in the layout of a module proxy, so that any web server, or GOPROXY=file://, can serve it. The
-// module's files are those that the go command takes from a tag, so its checksum is the same either way. SOURCE_DATE_EPOCH
-// must be set; it becomes the time of the version.
+// module has the files that the go command takes from a tag, including the tests, so that its checksum is the same either
+// way. SOURCE_DATE_EPOCH must be set; it becomes the time of the version.
 package main
 
 import (
