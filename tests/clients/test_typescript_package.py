@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.installed_clients import NPM_TARBALL, first_block, package
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
 
@@ -48,19 +49,11 @@ def run(*command: str | Path, folder: Path, **environment: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pack the client as ``make clients`` has built it. Another build would remove files that other tests use."""
-    folder = tmp_path_factory.mktemp("tarball")
-    name = run("npm", "pack", "--silent", "--ignore-scripts", CLIENT, folder=folder).strip()
-    return folder / name
-
-
-@pytest.fixture(scope="module")
-def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a new project with the client, in an otherwise empty folder."""
     folder = tmp_path_factory.mktemp("installed")
     run("npm", "init", "-y", folder=folder)
-    run("npm", "install", tarball, folder=folder)
+    run("npm", "install", package(NPM_TARBALL), folder=folder)
     return folder
 
 
@@ -68,13 +61,6 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(installed: Path, tmp_path: Path) -> Path:
     """Return a copy of the new project that a test may change."""
     return shutil.copytree(installed, tmp_path / "project", symlinks=True)
-
-
-def first_snippet() -> str:
-    """Return the first TypeScript block of the client's README."""
-    block = re.search(r"```typescript\n(.*?)```", (CLIENT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert block is not None
-    return block[1]
 
 
 @pytest.mark.parametrize(
@@ -87,20 +73,20 @@ def test_the_first_snippet_of_the_readme_runs_in_a_project_with_default_settings
     run("npm", "pkg", "set", f"type={module_type}", folder=project)
     run("npm", "install", "--save-dev", f"typescript@{version}", folder=project)
     run("npx", "tsc", "--init", folder=project)
-    (project / "first_charge.ts").write_text(first_snippet(), "utf-8")
+    (project / "first_charge.ts").write_text(first_block("typescript", "typescript"), "utf-8")
     run("npx", "tsc", folder=project)
     output = run("node", "first_charge.js", folder=project, PAYMENTS_TARGET=service.target)
     assert re.match(r"\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", output), output
 
 
-def test_the_snippet_compiles_if_packages_can_load_only_their_own_dependencies(tarball: Path, tmp_path: Path) -> None:
+def test_the_snippet_compiles_if_packages_can_load_only_their_own_dependencies(tmp_path: Path) -> None:
     """The layout is that of pnpm, which hides from a project what only its dependencies depend on."""
     isolated = {"npm_config_install_strategy": "linked"}
     run("npm", "init", "-y", folder=tmp_path)
-    run("npm", "install", tarball, f"typescript@{LOCKED_TYPESCRIPT}", folder=tmp_path, **isolated)
+    run("npm", "install", package(NPM_TARBALL), f"typescript@{LOCKED_TYPESCRIPT}", folder=tmp_path, **isolated)
     assert not (tmp_path / "node_modules" / "@types").exists()
     run("npx", "tsc", "--init", folder=tmp_path)
-    (tmp_path / "first_charge.ts").write_text(first_snippet(), "utf-8")
+    (tmp_path / "first_charge.ts").write_text(first_block("typescript", "typescript"), "utf-8")
     run("npx", "tsc", folder=tmp_path)
 
 

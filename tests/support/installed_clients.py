@@ -105,18 +105,17 @@ def _python_program(folder: Path, distribution: Path) -> Command:
 def typescript(folder: Path) -> Command:
     """Install the npm tarball, compile the program, and return its command."""
     manifest = json.loads((CLIENTS / "typescript" / "package.json").read_text("utf-8"))
-    compiler = [f"{name}@{manifest['devDependencies'][name]}" for name in ("typescript", "@types/node")]
+    compiler = f"typescript@{manifest['devDependencies']['typescript']}"
     (folder / "program.ts").write_text(first_block("typescript", "typescript"), "utf-8")
     run("npm", "init", "--yes", folder=folder)
-    run("npm", "pkg", "set", "type=module", folder=folder)
-    run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", package(NPM_TARBALL), *compiler, folder=folder)
-    options = ["--strict", "--target", "es2022", "--module", "nodenext", "--types", "node"]
-    run("node_modules/.bin/tsc", *options, "program.ts", folder=folder)
+    run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", package(NPM_TARBALL), compiler, folder=folder)
+    run("node_modules/.bin/tsc", "--init", folder=folder)
+    run("node_modules/.bin/tsc", folder=folder)
     return ["node", "program.js"]
 
 
 def go(folder: Path) -> Command:
-    """Get the Go module, compile the program, and return its command."""
+    """Follow the README with a proxy that serves the module, and return the command of the program."""
     cache = Path(run("go", "env", "GOMODCACHE", folder=folder).strip())
     own_cache = folder / "modules"
     _share_cache(cache, own_cache, without="cache")
@@ -128,12 +127,17 @@ def go(folder: Path) -> Command:
         # The build cache is shared too: see the Makefile.
         "GOFLAGS": "-trimpath -modcacherw",
     }
-    (folder / "main.go").write_text(first_block("go", "go"), "utf-8")
-    run("go", "mod", "init", "example.com/shop", folder=folder, environment=environment)
-    run("go", "get", f"{_GO_MODULE}@latest", folder=folder, environment=environment)
-    run("go", "mod", "tidy", folder=folder, environment=environment)
-    run("go", "build", "-o", "shop", ".", folder=folder, environment=environment)
-    return [folder / "shop"]
+    quick_start = (CLIENTS / "go" / "README.md").read_text("utf-8").partition("| call |")[0]
+    for language, block in re.findall(r"^```(.*?)\n(.*?)^```", quick_start, re.DOTALL | re.MULTILINE):
+        if language == "go":
+            (folder / "first_charge.go").write_text(block, "utf-8")
+            continue
+        for command in block.splitlines():
+            # `env -w` would change this user's settings. A built program runs without the environment of the build.
+            if not command.startswith("go env -w"):
+                build = command.replace("go run .", "go build -o first-charge .")
+                run(*build.split(), folder=folder, environment=environment)
+    return [folder / "first-charge"]
 
 
 def java(folder: Path) -> Command:
