@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A client for the payment service. It is thread-safe: create it once and share it, because it owns the connections.
+ * A blocking client for the payment service; {@link AsyncPaymentsClient} is the asynchronous one. It is thread-safe:
+ * create it once and share it, because it owns the connections.
  *
  * <p>Every call throws {@link PaymentsException} or one of its subclasses if the service returns an error or does not
  * respond. Interrupting the thread ends its call with an {@link OutcomeUnknownException}; the thread's interrupted

@@ -13,7 +13,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * One call with all its attempts. No thread waits for it.
+ * One call with all its attempts. It never blocks a thread, not even between attempts.
  *
  * @param <Q> the request
  * @param <A> the response

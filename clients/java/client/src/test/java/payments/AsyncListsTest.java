@@ -16,6 +16,7 @@ import static payments.PagingTest.PAGES;
 
 import io.grpc.Context;
 import io.grpc.Status;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -99,6 +100,21 @@ class AsyncListsTest {
     }
 
     @Test
+    void noPageIsFetchedAhead() throws Exception {
+        try (FakeService service = FakeService.start(PAGES);
+                AsyncPaymentsClient client = service.asyncClient()) {
+            ItemRecorder<Payment> idle = ItemRecorder.of(client.listPayments(ALL));
+            ItemRecorder<Payment> payments = ItemRecorder.of(client.listPayments(ALL));
+            payments.request(2);
+            assertEquals(List.of(1L, 2L), ids(payments.next(2)));
+            // The three pages of another list are fetched after anything that the first two would fetch.
+            Calls.all(client.listPayments(ALL)).get(20, TimeUnit.SECONDS);
+            assertEquals(1 + 3, service.calls().size());
+            assertFalse(idle.hasMore());
+        }
+    }
+
+    @Test
     void eachSubscriptionStartsFromTheBeginning() throws Exception {
         try (FakeService service = FakeService.start(PAGES);
                 AsyncPaymentsClient client = service.asyncClient()) {
@@ -167,7 +183,7 @@ class AsyncListsTest {
             return hang().handle(number, request);
         };
         try (FakeService service = FakeService.start(hanging);
-                AsyncPaymentsClient client = service.asyncClient()) {
+                AsyncPaymentsClient client = service.asyncClient(Duration.ofHours(1))) {
             ItemRecorder<Payment> payments = ItemRecorder.of(client.listPayments(ALL));
             payments.request(1);
             assertTrue(arrived.await(20, TimeUnit.SECONDS));
