@@ -32,6 +32,8 @@ final class WaitingThread implements Executor {
      *     (its interrupted status stays set)
      */
     <R> R await(CompletableFuture<R> call, String requestId) {
+        // Wakes this thread if an interceptor makes the call complete in another one.
+        call.whenComplete((result, failure) -> execute(NOTHING));
         try {
             runUntil(call::isDone, requestId);
             return call.get();

@@ -17,6 +17,7 @@ import io.grpc.ClientInterceptor;
 import io.grpc.MethodDescriptor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -157,6 +158,24 @@ class ConnectionTest {
             }
             String own = Thread.currentThread().getName();
             assertEquals(List.of(own, own, own), threads);
+        }
+    }
+
+    @Test
+    void anInterceptorMayMoveACallToAnotherExecutor() {
+        ClientInterceptor moving = new ClientInterceptor() {
+            @Override
+            public <Q, A> ClientCall<Q, A> interceptCall(
+                    MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+                return next.newCall(method, options.withExecutor(ForkJoinPool.commonPool()));
+            }
+        };
+        try (FakeService service = FakeService.start(succeed());
+                PaymentsClient client = PaymentsClient.builder()
+                        .target(service.target())
+                        .interceptor(moving)
+                        .build()) {
+            assertEquals(7, client.charge(CHARGE).paymentId());
         }
     }
 
