@@ -40,6 +40,14 @@ def test_the_migration_benchmark_runs(tmp_path: Path) -> None:
     assert found["longest_write_seconds"] > 0
 
 
+def test_the_index_benchmark_measures_each_index(tmp_path: Path) -> None:
+    found = run("bench.indexes", tmp_path / "indexes.json", "--rows", "500", "--charges", "64", "--rounds", "1")
+
+    names = [result["missing_index"] for result in found["results"]]
+    assert names == ["none", "payments_by_time", "payments_by_order", "payments_by_method", "payments_by_status"]
+    assert all(result["page_milliseconds_without"] > 0 for result in found["results"][1:])
+
+
 def test_the_import_benchmark_runs(tmp_path: Path) -> None:
     found = run("bench.imports", tmp_path / "import.json", "--rows", "3000", "--rounds", "1")
 
