@@ -6,6 +6,7 @@ import {
   type GetPaymentParams,
   grpc,
   InvalidRequest,
+  type ListPaymentEventsParams,
   type ListRefundsParams,
   type PaymentEvent,
   type PaymentsClient,
@@ -93,22 +94,16 @@ export class CaseRun {
         return this.#client.getPayment(params as GetPaymentParams);
       case "list_refunds_page":
         return this.#client.listRefundsPage(params as ListRefundsParams);
-      case "list_refunds": {
-        const refunds = [];
-        for await (const refund of this.#client.listRefunds(params as ListRefundsParams)) {
-          refunds.push(refund);
-        }
-        return { refunds };
-      }
+      case "list_refunds":
+        return { refunds: await allOf(this.#client.listRefunds(params as ListRefundsParams)) };
       case "list_payments_page":
         return this.#client.listPaymentsPage(params);
-      case "list_payments": {
-        const payments = [];
-        for await (const payment of this.#client.listPayments(params)) {
-          payments.push(payment);
-        }
-        return { payments };
-      }
+      case "list_payments":
+        return { payments: await allOf(this.#client.listPayments(params)) };
+      case "list_payment_events_page":
+        return this.#client.listPaymentEventsPage(params as ListPaymentEventsParams);
+      case "list_payment_events":
+        return { events: await allOf(this.#client.listPaymentEvents(params as ListPaymentEventsParams)) };
       case "watch_payments":
         return this.#watch(params as WatchArguments);
       default:
@@ -241,6 +236,15 @@ export class CaseRun {
         }
     }
   }
+}
+
+/** Returns all items of an iteration. */
+async function allOf<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all = [];
+  for await (const item of items) {
+    all.push(item);
+  }
+  return all;
 }
 
 interface Special {

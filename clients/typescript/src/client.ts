@@ -5,6 +5,7 @@ import { Calls } from "./calls.js";
 import { channelOptions, DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS } from "./connection.js";
 import type { PaymentsError } from "./errors.js";
 import {
+  type ListPaymentEventsRequest,
   type ListPaymentsRequest,
   type ListRefundsRequest,
   PaymentServiceClient,
@@ -13,6 +14,8 @@ import {
 import type {
   Payment,
   PaymentDetails,
+  PaymentEvent,
+  PaymentEventPage,
   PaymentPage,
   PaymentUpdate,
   Refund,
@@ -25,6 +28,7 @@ import type {
   CallOptions,
   ChargeParams,
   GetPaymentParams,
+  ListPaymentEventsParams,
   ListPaymentsPageParams,
   ListPaymentsParams,
   ListRefundsParams,
@@ -36,6 +40,7 @@ import {
   batchChargeRequest,
   chargeRequest,
   getRequest,
+  listPaymentEventsRequest,
   listRefundsRequest,
   listRequest,
   refundRequest,
@@ -44,6 +49,7 @@ import {
 import {
   chargeOutcomes,
   paymentDetails,
+  paymentEventPage,
   paymentOf,
   paymentPage,
   paymentUpdate,
@@ -196,6 +202,37 @@ export class PaymentsClient {
   }
 
   /**
+   * Iterates over the events of a payment, oldest first: what happened to it, when, and who requested it. It fetches
+   * pages as needed.
+   *
+   * It yields, exactly once, each event that existed when the last page was fetched. Changes made by the legacy
+   * service, or before events were recorded, have no event. The options apply to each page. The iteration, not this
+   * call, throws the errors of {@link listPaymentEventsPage}.
+   */
+  listPaymentEvents(
+    params: ListPaymentEventsParams,
+    options: CallOptions = {},
+  ): AsyncGenerator<PaymentEvent, void, undefined> {
+    const first = listPaymentEventsRequest(params);
+    return iteratePages(
+      first.pageToken,
+      (pageToken) => this.#paymentEventPage({ ...first, pageToken }, options),
+      (page) => page.events,
+    );
+  }
+
+  /**
+   * Returns one page of the events of a payment, oldest first.
+   *
+   * @throws {@link InvalidRequest} if the page size or token is invalid.
+   * @throws {@link PaymentNotFound} if the payment does not exist.
+   * @throws {@link OutcomeUnknown} if the service was unavailable, overloaded or failed, or the deadline passed.
+   */
+  async listPaymentEventsPage(params: ListPaymentEventsParams, options: CallOptions = {}): Promise<PaymentEventPage> {
+    return this.#paymentEventPage(listPaymentEventsRequest(params), options);
+  }
+
+  /**
    * Iterates endlessly over the changes to all payments, and waits for the next event.
    *
    * Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
@@ -245,5 +282,10 @@ export class PaymentsClient {
   async #paymentPage(request: ListPaymentsRequest, options: CallOptions): Promise<PaymentPage> {
     const rpc = this.#stub.listPayments.bind(this.#stub);
     return paymentPage(await this.#calls.make(rpc, request, options));
+  }
+
+  async #paymentEventPage(request: ListPaymentEventsRequest, options: CallOptions): Promise<PaymentEventPage> {
+    const rpc = this.#stub.listPaymentEvents.bind(this.#stub);
+    return paymentEventPage(await this.#calls.make(rpc, request, options));
   }
 }

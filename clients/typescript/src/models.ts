@@ -121,6 +121,12 @@ export interface PaymentEvent {
   readonly requestId: string;
 }
 
+/** One page of the events of a payment, oldest first. `nextPageToken` is empty on the last page. */
+export interface PaymentEventPage {
+  readonly events: readonly PaymentEvent[];
+  readonly nextPageToken: string;
+}
+
 /**
  * One update from a watch. `event` is undefined if the update only carries a newer token.
  *

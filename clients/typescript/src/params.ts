@@ -103,6 +103,16 @@ export interface ListPaymentsPageParams extends ListPaymentsParams {
   includeTotalSize?: boolean | undefined;
 }
 
+/** The parameters of {@link PaymentsClient.listPaymentEvents} and {@link PaymentsClient.listPaymentEventsPage}. */
+export interface ListPaymentEventsParams {
+  /** The payment whose events to list. */
+  paymentId: Id;
+  /** The maximum number of events in a page, at most 1000. By default, the service chooses. */
+  pageSize?: number | undefined;
+  /** Where to start: the `nextPageToken` of a page. The default is the first event. */
+  pageToken?: string | undefined;
+}
+
 /** The parameters of {@link PaymentsClient.watchPayments}. */
 export interface WatchPaymentsParams {
   /** The token of an earlier update, to stream all events after it. The default is to stream events from now on. */

@@ -6,6 +6,7 @@ import {
   type BatchChargeRequest,
   type ChargeRequest,
   type GetPaymentRequest,
+  type ListPaymentEventsRequest,
   type ListPaymentsRequest,
   type ListRefundsRequest,
   type PaymentFilter,
@@ -18,6 +19,7 @@ import { moneyOf } from "./money.js";
 import type {
   ChargeParams,
   GetPaymentParams,
+  ListPaymentEventsParams,
   ListPaymentsPageParams,
   ListRefundsParams,
   PaymentConditions,
@@ -74,11 +76,7 @@ export function getRequest(params: GetPaymentParams): GetPaymentRequest {
 
 /** Returns the request for a page of the refunds of a payment. */
 export function listRefundsRequest(params: ListRefundsParams): ListRefundsRequest {
-  return {
-    paymentId: exactId("paymentId", params.paymentId),
-    pageSize: optional(int32, "pageSize", params.pageSize) ?? 0,
-    pageToken: optional(text, "pageToken", params.pageToken) ?? "",
-  };
+  return { paymentId: exactId("paymentId", params.paymentId), ...pageOf(params) };
 }
 
 /** Returns the request for a page of payments. */
@@ -86,15 +84,27 @@ export function listRequest(params: ListPaymentsPageParams): ListPaymentsRequest
   return {
     filter: filterOf(params),
     orderBy: optional(text, "orderBy", params.orderBy) ?? "",
-    pageSize: optional(int32, "pageSize", params.pageSize) ?? 0,
-    pageToken: optional(text, "pageToken", params.pageToken) ?? "",
+    ...pageOf(params),
     includeTotalSize: params.includeTotalSize ?? false,
   };
+}
+
+/** Returns the request for a page of the events of a payment. */
+export function listPaymentEventsRequest(params: ListPaymentEventsParams): ListPaymentEventsRequest {
+  return { paymentId: exactId("paymentId", params.paymentId), ...pageOf(params) };
 }
 
 /** Returns the request for a stream of events. */
 export function watchRequest(params: WatchPaymentsParams): WatchPaymentsRequest {
   return { resumeToken: optional(text, "resumeToken", params.resumeToken) ?? "" };
+}
+
+/** Selects one page of a list. An empty token means the first page, and a size of 0 lets the service choose. */
+function pageOf({ pageSize, pageToken }: Pick<ListPaymentsPageParams, "pageSize" | "pageToken">) {
+  return {
+    pageSize: optional(int32, "pageSize", pageSize) ?? 0,
+    pageToken: optional(text, "pageToken", pageToken) ?? "",
+  };
 }
 
 function filterOf(conditions: PaymentConditions): PaymentFilter {

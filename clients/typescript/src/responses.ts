@@ -10,6 +10,7 @@ import {
   type BatchChargeRequest,
   type BatchChargeResponse,
   type GetPaymentResponse,
+  type ListPaymentEventsResponse,
   type ListPaymentsResponse,
   type ListRefundsResponse,
   Payment as PaymentMessage,
@@ -22,6 +23,7 @@ import type {
   Payment,
   PaymentDetails,
   PaymentEvent,
+  PaymentEventPage,
   PaymentPage,
   PaymentUpdate,
   Refund,
@@ -95,6 +97,10 @@ export function paymentPage(response: ListPaymentsResponse): PaymentPage {
     nextPageToken: response.nextPageToken,
     totalSize: response.totalSize === undefined ? undefined : Number(response.totalSize),
   };
+}
+
+export function paymentEventPage(response: ListPaymentEventsResponse): PaymentEventPage {
+  return { events: response.events.map(eventOf), nextPageToken: response.nextPageToken };
 }
 
 export function paymentUpdate({ event, resumeToken }: WatchPaymentsResponse): PaymentUpdate {

@@ -5,6 +5,7 @@ import {
   type CallOptions,
   Decimal,
   type GetPaymentParams,
+  type ListPaymentEventsParams,
   type ListRefundsParams,
   type PaymentsClient,
   type WatchOptions,
@@ -27,6 +28,10 @@ const refunds = (params: object) => async (client: PaymentsClient) =>
 const refundPage = (params: object) => (client: PaymentsClient) => client.listRefundsPage(params as ListRefundsParams);
 const page = (params: object) => (client: PaymentsClient) => client.listPaymentsPage(params);
 const list = (params: object) => async (client: PaymentsClient) => client.listPayments(params).next();
+const events = (params: object) => async (client: PaymentsClient) =>
+  client.listPaymentEvents(params as ListPaymentEventsParams).next();
+const eventPage = (params: object) => (client: PaymentsClient) =>
+  client.listPaymentEventsPage(params as ListPaymentEventsParams);
 const watch = (params: object, options?: WatchOptions) => async (client: PaymentsClient) =>
   client.watchPayments(params, options).next();
 
@@ -110,6 +115,20 @@ const REJECTED_CALLS: RejectedCall[] = [
   ["a page_size that is a fraction", page({ pageSize: 1.5 }), "RangeError", /^pageSize .*1\.5/],
   ["a page_size above int32", page({ pageSize: 2 ** 31 }), "RangeError", /^pageSize .*2147483648/],
   ["a page_token that is not a string", page({ pageToken: 1 }), "TypeError", /^pageToken /],
+  ["listing events without a payment_id", events({}), "TypeError", /^paymentId .*undefined/],
+  [
+    "listing events of a payment_id that is a reference",
+    eventPage({ paymentId: "ECI-1" }),
+    "RangeError",
+    /^paymentId .*"ECI-1"/,
+  ],
+  ["a page_size of events that is a fraction", events({ paymentId: 1, pageSize: 0.5 }), "RangeError", /^pageSize /],
+  [
+    "a page_token of events that is not a string",
+    eventPage({ paymentId: 1, pageToken: 2 }),
+    "TypeError",
+    /^pageToken /,
+  ],
   ["a resume_token that is not a string", watch({ resumeToken: 7 }), "TypeError", /^resumeToken .*number/],
   ["a watch's timeout that is NaN", watch({}, { timeoutSeconds: NaN }), "RangeError", /^timeoutSeconds .*NaN/],
   ["an order_by that is not a string", page({ orderBy: ["create_time"] }), "TypeError", /^orderBy /],

@@ -16,6 +16,7 @@ import {
   BatchChargeResponse,
   ChargeResponse,
   GetPaymentResponse,
+  ListPaymentEventsResponse,
   ListPaymentsResponse,
   ListRefundsResponse,
   PaymentEventType,
@@ -75,8 +76,24 @@ const REFUND_JSON = {
   reason: "damaged",
   createTime: "2026-11-24T03:15:55.362775000Z",
 };
+const EVENT = {
+  type: PaymentEventType.REFUNDED,
+  eventTime: createTime,
+  payment: PAYMENT,
+  refund: REFUND,
+  caller: "shop",
+  requestId: "r-1",
+};
+const EVENT_JSON = {
+  type: "REFUNDED",
+  eventTime: "2026-11-24T03:15:55.362775000Z",
+  payment: PAYMENT_JSON,
+  refund: REFUND_JSON,
+  caller: "shop",
+  requestId: "r-1",
+};
 
-/** Returns a client of a service that returns the payment and its refund from every call. */
+/** Returns a client of a service that returns the payment, its refund and its event from every call. */
 async function clientOfService(t: TestContext): Promise<PaymentsClient> {
   const service = await startService(t, {
     charge: () => ChargeResponse.fromPartial({ payment: PAYMENT }),
@@ -92,10 +109,9 @@ async function clientOfService(t: TestContext): Promise<PaymentsClient> {
       GetPaymentResponse.fromPartial({ payment: PAYMENT, refunds: [REFUND], nextRefundsPageToken: "rest" }),
     listRefunds: () => ListRefundsResponse.fromPartial({ refunds: [REFUND] }),
     listPayments: () => ListPaymentsResponse.fromPartial({ payments: [PAYMENT], totalSize: 1n }),
+    listPaymentEvents: () => ListPaymentEventsResponse.fromPartial({ events: [EVENT], nextPageToken: "rest" }),
     watchPayments: async function* (call) {
-      const type = PaymentEventType.REFUNDED;
-      const event = { type, eventTime: createTime, payment: PAYMENT, refund: REFUND, caller: "shop", requestId: "r-1" };
-      yield WatchPaymentsResponse.fromPartial({ event, resumeToken: "a" });
+      yield WatchPaymentsResponse.fromPartial({ event: EVENT, resumeToken: "a" });
       await hang(call);
     },
   });
@@ -132,19 +148,14 @@ const RESULTS: [name: string, call: (client: PaymentsClient) => Promise<unknown>
     { payments: [PAYMENT_JSON], nextPageToken: "", totalSize: 1 },
   ],
   [
+    "a page of events",
+    (client) => client.listPaymentEventsPage({ paymentId: 1 }),
+    { events: [EVENT_JSON], nextPageToken: "rest" },
+  ],
+  [
     "an update of a watch",
     async (client) => (await client.watchPayments().next()).value,
-    {
-      event: {
-        type: "REFUNDED",
-        eventTime: "2026-11-24T03:15:55.362775000Z",
-        payment: PAYMENT_JSON,
-        refund: REFUND_JSON,
-        caller: "shop",
-        requestId: "r-1",
-      },
-      resumeToken: "a",
-    },
+    { event: EVENT_JSON, resumeToken: "a" },
   ],
 ];
 

@@ -10,6 +10,8 @@ import {
   ChargeResponse,
   type GetPaymentRequest,
   GetPaymentResponse,
+  type ListPaymentEventsRequest,
+  ListPaymentEventsResponse,
   type ListPaymentsRequest,
   ListPaymentsResponse,
   type ListRefundsRequest,
@@ -33,6 +35,7 @@ export interface Handlers {
   getPayment?: Handler<GetPaymentRequest, GetPaymentResponse>;
   listRefunds?: Handler<ListRefundsRequest, ListRefundsResponse>;
   listPayments?: Handler<ListPaymentsRequest, ListPaymentsResponse>;
+  listPaymentEvents?: Handler<ListPaymentEventsRequest, ListPaymentEventsResponse>;
   watchPayments?: (call: Call<WatchPaymentsRequest>) => AsyncIterable<WatchPaymentsResponse>;
 }
 
@@ -106,6 +109,7 @@ export async function startService(
     getPayment: unaryHandler(handlers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
     listRefunds: unaryHandler(handlers.listRefunds ?? (() => ListRefundsResponse.create())),
     listPayments: unaryHandler(handlers.listPayments ?? (() => ListPaymentsResponse.create())),
+    listPaymentEvents: unaryHandler(handlers.listPaymentEvents ?? (() => ListPaymentEventsResponse.create())),
     watchPayments: streamHandler(handlers.watchPayments ?? streamWithoutEvents),
   });
   const bound = await new Promise<number>((resolve, reject) => {

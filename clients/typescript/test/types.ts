@@ -33,6 +33,9 @@ export async function correctUses(client: PaymentsClient, error: OutcomeUnknown)
   for await (const refund of client.listRefunds({ paymentId: 403, pageSize: 2, pageToken: nextRefundsPageToken })) {
     await client.getPayment({ paymentId: refund.paymentId });
   }
+  for await (const event of client.listPaymentEvents({ paymentId: payment.paymentId, pageSize: 2 })) {
+    listed.push(event.payment);
+  }
   for await (const { event, resumeToken } of client.watchPayments({}, { timeoutSeconds: seconds })) {
     if (event?.type === "REFUNDED" && event.refund?.paymentId === payment.paymentId) {
       client.watchPayments({ resumeToken }, { signal: AbortSignal.timeout(1_000) });
@@ -75,6 +78,10 @@ export async function incorrectUses(client: PaymentsClient, payment: Payment): P
   client.listRefunds();
   // @ts-expect-error: the payment is identified by its id
   await client.listRefundsPage({ reference: "ECI-1" });
+  // @ts-expect-error: listing events needs a payment
+  client.listPaymentEvents();
+  // @ts-expect-error: one payment's events are listed, not those of an order
+  await client.listPaymentEventsPage({ orderId: 342 });
   // @ts-expect-error: a time is not a string
   await client.listPaymentsPage({ minCreateTime: "2026-01-01" });
   // @ts-expect-error: there is no such condition
