@@ -234,6 +234,54 @@ func (c *Client) ListPaymentsPage(
 	return paymentPageFrom(response), nil
 }
 
+// ListPaymentEvents returns an iterator over the events of a payment, oldest first, which fetches pages as needed:
+//
+//	for event, err := range client.ListPaymentEvents(ctx, payments.ListPaymentEventsParams{PaymentID: paymentID}) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//
+// It yields, exactly once, each event that existed when the last page was fetched. Every change that was answered
+// before the iteration has its event. Changes made by the legacy service, or before events were recorded, have none, so
+// the list may be empty. An error, with a nil event, ends the iteration. The client's timeout, or the one in options,
+// applies to each page; the context applies to the whole iteration. Ranging over the iterator again starts from the
+// beginning.
+//
+// It yields an [*InvalidRequestError], [*PaymentNotFoundError] or [*OutcomeUnknownError] on failure, or an
+// [*ArgumentError] for an invalid timeout.
+func (c *Client) ListPaymentEvents(
+	ctx context.Context, params ListPaymentEventsParams, options ...CallOption,
+) iter.Seq2[*PaymentEvent, error] {
+	return iteratePages(params.PageToken, func(token string) ([]*PaymentEvent, string, error) {
+		pageParams := params // A copy, because several goroutines may range over the iterator.
+		pageParams.PageToken = token
+		page, err := c.ListPaymentEventsPage(ctx, pageParams, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Events, page.NextPageToken, nil
+	})
+}
+
+// ListPaymentEventsPage returns one page of the events of a payment, oldest first.
+//
+// It returns an [*InvalidRequestError], [*PaymentNotFoundError] or [*OutcomeUnknownError] on failure, or an
+// [*ArgumentError] for an invalid timeout.
+func (c *Client) ListPaymentEventsPage(
+	ctx context.Context, params ListPaymentEventsParams, options ...CallOption,
+) (*PaymentEventPage, error) {
+	request := &paymentsv1.ListPaymentEventsRequest{
+		PaymentId: params.PaymentID, PageSize: params.PageSize, PageToken: params.PageToken,
+	}
+	response, err := call(ctx, c, c.stub.ListPaymentEvents, request, "", options)
+	if err != nil {
+		return nil, err
+	}
+	return paymentEventPageFrom(response), nil
+}
+
 // WatchPayments returns an endless iterator over the changes to all payments. It blocks until the next event:
 //
 //	for update, err := range client.WatchPayments(ctx, payments.WatchParams{ResumeToken: loadToken()}) {

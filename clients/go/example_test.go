@@ -91,6 +91,23 @@ func ExampleClient_ListPayments() {
 	}
 }
 
+func ExampleClient_ListPaymentEvents() {
+	client, err := payments.New(context.Background(), "127.0.0.1:50051")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	params := payments.ListPaymentEventsParams{PaymentID: 403}
+	for event, err := range client.ListPaymentEvents(context.Background(), params) {
+		if err != nil {
+			log.Print(err)
+			break
+		}
+		fmt.Println(event.EventTime.Format(time.RFC3339Nano), event.Type, event.Caller)
+	}
+}
+
 func ExampleClient_WatchPayments() {
 	client, err := payments.New(context.Background(), "127.0.0.1:50051")
 	if err != nil {

@@ -160,6 +160,12 @@ type PaymentEvent struct {
 	RequestID string
 }
 
+// PaymentEventPage is one page of the events of a payment, oldest first. NextPageToken is empty on the last page.
+type PaymentEventPage struct {
+	Events        []*PaymentEvent
+	NextPageToken string
+}
+
 // PaymentUpdate is one update from a watch. Event is nil if the update only carries a newer token. Pass ResumeToken to
 // [Client.WatchPayments] to resume after this update.
 type PaymentUpdate struct {

@@ -91,6 +91,16 @@ type PageParams struct {
 	IncludeTotalSize bool
 }
 
+// ListPaymentEventsParams are the parameters of [Client.ListPaymentEvents] and [Client.ListPaymentEventsPage].
+type ListPaymentEventsParams struct {
+	// PaymentID is the payment whose events to list.
+	PaymentID int64
+	// PageSize is the maximum number of events in a page, at most 1000. 0 lets the service choose.
+	PageSize int32
+	// PageToken is where to start: a [PaymentEventPage.NextPageToken] of the same payment. Empty means the first event.
+	PageToken string
+}
+
 // WatchParams are the parameters of [Client.WatchPayments].
 type WatchParams struct {
 	// ResumeToken is the [PaymentUpdate.ResumeToken] of an earlier update, to stream all events after it. Empty streams

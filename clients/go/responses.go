@@ -110,6 +110,13 @@ func paymentEventFrom(message *paymentsv1.PaymentEvent) *PaymentEvent {
 	return event
 }
 
+func paymentEventPageFrom(response *paymentsv1.ListPaymentEventsResponse) *PaymentEventPage {
+	return &PaymentEventPage{
+		Events:        convertAll(response.GetEvents(), paymentEventFrom),
+		NextPageToken: response.GetNextPageToken(),
+	}
+}
+
 func convertAll[From, To any](messages []From, convert func(From) To) []To {
 	converted := make([]To, len(messages))
 	for index, message := range messages {

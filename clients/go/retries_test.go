@@ -268,4 +268,16 @@ var everyCall = map[string]func(context.Context, *payments.Client) error{
 		_, err := client.ListPaymentsPage(ctx, payments.ListParams{}, payments.PageParams{})
 		return err
 	},
+	"ListPaymentEvents": func(ctx context.Context, client *payments.Client) error {
+		for _, err := range client.ListPaymentEvents(ctx, payments.ListPaymentEventsParams{PaymentID: 1}) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"ListPaymentEventsPage": func(ctx context.Context, client *payments.Client) error {
+		_, err := client.ListPaymentEventsPage(ctx, payments.ListPaymentEventsParams{PaymentID: 1})
+		return err
+	},
 }

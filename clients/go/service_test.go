@@ -125,6 +125,8 @@ func succeed(_ context.Context, _ int, request proto.Message) (proto.Message, er
 		return &paymentsv1.GetPaymentResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
 	case *paymentsv1.ListRefundsRequest:
 		return &paymentsv1.ListRefundsResponse{}, nil
+	case *paymentsv1.ListPaymentEventsRequest:
+		return &paymentsv1.ListPaymentEventsResponse{}, nil
 	}
 	return &paymentsv1.ListPaymentsResponse{}, nil
 }

@@ -68,6 +68,18 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 			Token: valueOrZero(args.text("page_token")), IncludeTotalSize: args["include_total_size"] == true,
 		})
 		return outcome(page, err, pageJSON)
+	case "list_payment_events":
+		all := &payments.PaymentEventPage{}
+		for event, err := range client.ListPaymentEvents(ctx, listPaymentEventsParams(args)) {
+			if err != nil {
+				return nil, err
+			}
+			all.Events = append(all.Events, event)
+		}
+		return eventPageJSON(all), nil
+	case "list_payment_events_page":
+		page, err := client.ListPaymentEventsPage(ctx, listPaymentEventsParams(args))
+		return outcome(page, err, eventPageJSON)
 	case "watch_payments":
 		updates, err := watch(ctx, client, args)
 		return outcome(updates, err, updatesJSON)
@@ -140,6 +152,14 @@ func listParams(args arguments) payments.ListParams {
 		MaxCreateTime: args.time("max_create_time"),
 		OrderBy:       valueOrZero(args.text("order_by")),
 		PageSize:      int32(valueOrZero(args.integer("page_size"))),
+	}
+}
+
+func listPaymentEventsParams(args arguments) payments.ListPaymentEventsParams {
+	return payments.ListPaymentEventsParams{
+		PaymentID: valueOrZero(args.integer("payment_id")),
+		PageSize:  int32(valueOrZero(args.integer("page_size"))),
+		PageToken: valueOrZero(args.text("page_token")),
 	}
 }
 

@@ -101,6 +101,13 @@ func pageJSON(page *payments.PaymentPage) any {
 	return object
 }
 
+func eventPageJSON(page *payments.PaymentEventPage) any {
+	return map[string]any{
+		"events":          listJSON(page.Events, eventJSON),
+		"next_page_token": page.NextPageToken,
+	}
+}
+
 // updatesJSON returns the events of the updates and the last token.
 func updatesJSON(updates []*payments.PaymentUpdate) any {
 	events := []any{}
