@@ -44,7 +44,8 @@ func parse() options {
 	seconds := flag.Float64("seconds", 6, "duration of the measured period")
 	warmUp := flag.Float64("warm-up", 2, "seconds of calls before the measured period")
 	flag.IntVar(&options.callsPerSecond, "rate", 0, "calls per second at even intervals; 0: start a call when another ends")
-	payments := flag.String("payment-ids", "", "`FIRST-LAST` ids of payments, for refund and get")
+	flag.Var(&options.payments, "payment-ids", "`FIRST-LAST` ids of payments, for refund and get")
+	flag.Var(&options.createTimes, "create-times", "`FIRST-LAST` times of payments in seconds since 1970, for list_random_page")
 	flag.IntVar(&options.pageSize, "page-size", 50, "payments per page, for list")
 	flag.IntVar(&options.batchSize, "batch-size", 1000, "charges per call, for batch_charge")
 	flag.DurationVar(&options.timeout, "timeout", 10*time.Second, "time limit of a call")
@@ -62,12 +63,6 @@ func parse() options {
 	}
 	if *keyFile != "" {
 		options.apiKey = strings.TrimSpace(string(read(*keyFile)))
-	}
-	if *payments != "" {
-		if _, err := fmt.Sscanf(*payments, "%d-%d", &options.payments.first, &options.payments.last); err != nil {
-			fmt.Fprintln(os.Stderr, "-payment-ids must be FIRST-LAST")
-			os.Exit(2)
-		}
 	}
 	return options
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	paymentsv1 "payments.internal/payments/v1"
 )
@@ -20,10 +22,11 @@ const (
 	requestIDPlaceholder       = "00000000-0000-4000-8000-000000000000"
 	orderIDPlaceholder   int64 = 0x5_1234_5678
 	paymentIDPlaceholder int64 = 0x6_1357_9BDF
+	timePlaceholder      int64 = 0x4_0246_8ACE // in seconds since 1970
 
-	maxOrderID   = 1_000_000
-	idBytes      = 5 // the length of a varint for ids below 2^35
-	maxPaymentID = 1<<(7*idBytes) - 1
+	maxOrderID  = 1_000_000
+	varintBytes = 5 // the length of a varint for numbers below 2^35
+	maxVarint   = 1<<(7*varintBytes) - 1
 )
 
 // An rpc is the path of an RPC and a request message with placeholders.
@@ -72,6 +75,16 @@ var rpcs = map[string]rpc{
 			return &paymentsv1.ListPaymentsRequest{PageSize: int32(options.pageSize)}
 		},
 	},
+	// Each page starts at a random time, so that the pages of a run cover all payments of the range of times.
+	"list_random_page": {
+		path: paymentsv1.PaymentService_ListPayments_FullMethodName,
+		message: func(options options) proto.Message {
+			newest := &timestamppb.Timestamp{Seconds: timePlaceholder}
+			return &paymentsv1.ListPaymentsRequest{
+				PageSize: int32(options.pageSize), Filter: &paymentsv1.PaymentFilter{MaxCreateTime: newest},
+			}
+		},
+	},
 }
 
 func charge(requestID *string) *paymentsv1.ChargeRequest {
@@ -90,16 +103,34 @@ type messages struct {
 	requestIDs []int  // offsets in the template
 	orderIDs   []int
 	paymentIDs []int
+	times      []int
 
-	payments         paymentRange
+	payments         numberRange
+	createTimes      numberRange
 	usesPaymentsOnce bool
 	paymentsUsed     atomic.Int64
 }
 
-// A paymentRange is a range of ids of existing payments, from first to last.
-type paymentRange struct{ first, last int64 }
+// A numberRange is a range of numbers, from first to last.
+type numberRange struct{ first, last int64 }
 
-func (r paymentRange) size() int64 { return r.last - r.first + 1 }
+// Set parses FIRST-LAST, for a flag.
+func (r *numberRange) Set(text string) error {
+	if _, err := fmt.Sscanf(text, "%d-%d", &r.first, &r.last); err != nil {
+		return errors.New("must be FIRST-LAST")
+	}
+	return nil
+}
+
+// String formats FIRST-LAST.
+func (r *numberRange) String() string { return fmt.Sprintf("%d-%d", r.first, r.last) }
+
+func (r numberRange) size() int64 { return r.last - r.first + 1 }
+
+func (r numberRange) random() int64 { return r.first + rand.Int64N(r.size()) }
+
+// isValid reports whether each number of the range can replace a placeholder.
+func (r numberRange) isValid() bool { return r.first >= 1 && r.size() >= 1 && r.last <= maxVarint }
 
 func newMessages(method rpc, options options) (*messages, error) {
 	body, err := proto.Marshal(method.message(options))
@@ -113,11 +144,16 @@ func newMessages(method rpc, options options) (*messages, error) {
 		requestIDs:       offsets(template, []byte(requestIDPlaceholder)),
 		orderIDs:         offsets(template, protowire.AppendVarint(nil, uint64(orderIDPlaceholder))),
 		paymentIDs:       offsets(template, protowire.AppendVarint(nil, uint64(paymentIDPlaceholder))),
+		times:            offsets(template, protowire.AppendVarint(nil, uint64(timePlaceholder))),
 		payments:         options.payments,
+		createTimes:      options.createTimes,
 		usesPaymentsOnce: method.usesPaymentsOnce,
 	}
-	if len(m.paymentIDs) > 0 && (m.payments.first < 1 || m.payments.size() < 1 || m.payments.last > maxPaymentID) {
-		return nil, fmt.Errorf("-payment-ids FIRST-LAST is required, from 1 to %d", maxPaymentID)
+	if len(m.paymentIDs) > 0 && !m.payments.isValid() {
+		return nil, fmt.Errorf("-payment-ids FIRST-LAST is required, from 1 to %d", maxVarint)
+	}
+	if len(m.times) > 0 && !m.createTimes.isValid() {
+		return nil, fmt.Errorf("-create-times FIRST-LAST is required, from 1 to %d", maxVarint)
 	}
 	return m, nil
 }
@@ -143,33 +179,36 @@ func (m *messages) appendNext(buffer []byte) ([]byte, bool) {
 		putUUID(message[at:])
 	}
 	for _, at := range m.orderIDs {
-		putID(message[at:], 1+rand.Int64N(maxOrderID))
+		putVarint(message[at:], 1+rand.Int64N(maxOrderID))
+	}
+	for _, at := range m.times {
+		putVarint(message[at:], m.createTimes.random())
 	}
 	for _, at := range m.paymentIDs {
 		id, ok := m.paymentID()
 		if !ok {
 			return buffer[:start], false
 		}
-		putID(message[at:], id)
+		putVarint(message[at:], id)
 	}
 	return buffer, true
 }
 
 func (m *messages) paymentID() (int64, bool) {
 	if !m.usesPaymentsOnce {
-		return m.payments.first + rand.Int64N(m.payments.size()), true
+		return m.payments.random(), true
 	}
 	id := m.payments.first + m.paymentsUsed.Add(1) - 1
 	return id, id <= m.payments.last
 }
 
-// putID writes a varint of a fixed length. Protobuf allows its leading zero groups.
-func putID(at []byte, id int64) {
-	for i := range idBytes - 1 {
-		at[i] = byte(id) | 0x80
-		id >>= 7
+// putVarint writes a varint of a fixed length. Protobuf allows its leading zero groups.
+func putVarint(at []byte, number int64) {
+	for i := range varintBytes - 1 {
+		at[i] = byte(number) | 0x80
+		number >>= 7
 	}
-	at[idBytes-1] = byte(id)
+	at[varintBytes-1] = byte(number)
 }
 
 // putUUID writes a random UUID (RFC 9562, version 4).

@@ -20,7 +20,8 @@ type options struct {
 	measured       time.Duration
 	warmUp         time.Duration // before the measured period
 	callsPerSecond int           // of an open loop; 0 for a closed loop
-	payments       paymentRange
+	payments       numberRange   // ids
+	createTimes    numberRange   // of payments, in seconds since 1970
 	pageSize       int
 	batchSize      int
 	timeout        time.Duration  // of a call

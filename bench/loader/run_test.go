@@ -97,6 +97,22 @@ func TestGetUsesPaymentsOfTheRange(t *testing.T) {
 	}
 }
 
+func TestRandomPagesStartAtTimesOfTheRange(t *testing.T) {
+	service := serve(t, &testService{})
+	mustRun(t, service, optionsFor(service, "list_random_page"))
+	newest := make(map[int64]bool)
+	for _, request := range service.lists {
+		seconds := request.GetFilter().GetMaxCreateTime().GetSeconds()
+		newest[seconds] = true
+		if seconds < 1_735_689_600 || seconds > 1_735_776_000 || request.GetPageSize() != 50 || request.GetPageToken() != "" {
+			t.Fatal(request)
+		}
+	}
+	if len(newest) < 2 {
+		t.Error("the times do not vary")
+	}
+}
+
 func TestResponsesCanExceedTheFlowControlWindow(t *testing.T) {
 	response := &paymentsv1.ListPaymentsResponse{NextPageToken: strings.Repeat("x", 300_000)}
 	service := serve(t, &testService{response: response})
@@ -208,7 +224,8 @@ func TestInvalidOptionsAreRejected(t *testing.T) {
 	service := serve(t, &testService{}, grpc.MaxConcurrentStreams(3))
 	for name, change := range map[string]func(*options){
 		"an unknown rpc":                func(o *options) { o.rpc = "chart" },
-		"no payments":                   func(o *options) { o.rpc, o.payments = "get", paymentRange{} },
+		"no payments":                   func(o *options) { o.rpc, o.payments = "get", numberRange{} },
+		"no times":                      func(o *options) { o.rpc, o.createTimes = "list_random_page", numberRange{} },
 		"too many calls per connection": func(o *options) { o.connections = 1 },
 		"fewer calls than connections":  func(o *options) { o.inFlight = 1 },
 		"no server":                     func(o *options) { o.target = "127.0.0.1:1" },

@@ -91,7 +91,8 @@ func optionsFor(service *testService, rpc string) options {
 		connections: 2,
 		inFlight:    8,
 		measured:    200 * time.Millisecond,
-		payments:    paymentRange{100, 400},
+		payments:    numberRange{100, 400},
+		createTimes: numberRange{1_735_689_600, 1_735_776_000},
 		pageSize:    50,
 		timeout:     5 * time.Second,
 	}
