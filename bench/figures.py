@@ -96,4 +96,4 @@ def save(path: Path, machine: str, figures: Sequence[Figure]) -> None:
     results = [{**asdict(figure), "ratios": figure.ratios} for figure in figures]
     path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
     rows = {f"{figure.what}, to {figure.beside}": figure.ratios for figure in figures if figure.ratios}
-    path.with_suffix(".svg").write_text(bar_chart(f"Ratios of figure run: {machine}", rows))
+    path.with_suffix(".svg").write_text(bar_chart(f"Ratios of one run: {machine}", rows))

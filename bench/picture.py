@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from html import escape
 
-_WIDTH, _LABEL_WIDTH, _BAR_HEIGHT, _GAP, _TOP = 900, 380, 16, 14, 50
+_WIDTH, _LABEL_WIDTH, _BAR_HEIGHT, _GAP, _TOP = 1000, 480, 16, 14, 50
 _COLORS = ("#2f6fde", "#9dbcf2")
 
 

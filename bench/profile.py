@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from bench.load import BenchError
-from bench.systems import load, new_database, running
+from bench.systems import load, new_database, page_times, running
 from tools.dev.devdb import PrivateDatabase
 
 _FOLDER = Path(__file__).resolve().parent.parent / ".data"
@@ -21,7 +21,11 @@ _SAMPLES_PER_SECOND = 200
 def main() -> None:
     """Profile the server under load, and write the flame graph."""
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__)
-    parser.add_argument("--rpc", default="charge", help="RPC to call: charge, batch_charge, list, get or refund")
+    parser.add_argument(
+        "--rpc",
+        default="charge",
+        help="RPC to call, by the names of bench/loader: charge, batch_charge, list, list_random_page, get or refund",
+    )
     parser.add_argument("--engine", default="native", choices=["native", "grpcio"])
     parser.add_argument("--seconds", type=int, default=10, help="duration of the profile")
     parser.add_argument("--output", type=Path, help="output file; the default is .data/profile-RPC-ENGINE.svg")
@@ -37,7 +41,8 @@ def main() -> None:
             command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(system.process_id)]
             command += ["--rate", str(_SAMPLES_PER_SECOND), "--duration", str(arguments.seconds)]
             with subprocess.Popen([*command, "--output", str(output)]) as profiler:
-                load(system.port, arguments.rpc, arguments.seconds + 1, f"-payment-ids=1-{_ROWS}", "-in-flight=64")
+                options = (f"-payment-ids=1-{_ROWS}", f"-create-times={page_times(_ROWS)}", "-in-flight=64")
+                load(system.port, arguments.rpc, arguments.seconds + 1, *options)
     except BenchError as error:
         sys.exit(str(error))
     if profiler.returncode:

@@ -1,16 +1,34 @@
-"""Compare the RPCs with those of an idiomatic Go service (``bench/peers/go``), each with its own database."""
+"""Compare the RPCs with those of an idiomatic Go service and of a plain Python service (``bench/peers``).
+
+Each has its own database. One figure for each peer compares both engines of this service with it.
+"""
 
 import statistics
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from bench.figures import GRPCIO, NATIVE, Figure, Plan, in_turn, latencies, rates
 from bench.load import Report
-from bench.systems import System, load, new_database, running, running_go, seconds_to_serving
+from bench.systems import (
+    GO_COMMAND,
+    PAGE_SIZE,
+    System,
+    load,
+    new_database,
+    page_times,
+    running,
+    running_peer,
+    seconds_to_serving,
+)
 from tools.dev.devdb import PrivateDatabase
 
-_GO = "Go"
+_PEERS = {
+    "Go": GO_COMMAND,
+    "plain Python": (sys.executable, "-m", "bench.peers.plain_python"),
+}
 _IN_FLIGHT = "-in-flight=64"
 _BATCH_SIZE = 1000
 _BATCHES_IN_FLIGHT = 4
@@ -18,9 +36,12 @@ _STARTS = 3
 
 
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
-    """Measure every RPC at 64 calls in flight, the latency at half of Go's maximum rate, and the startup time."""
+    """Measure the RPCs at 64 calls in flight, the latency at half of each peer's maximum rate, and the startup time."""
     with ExitStack() as stack:
-        systems = [stack.enter_context(running_go(_GO, new_database(database, "go", plan.rows), folder))]
+        systems = []
+        for name, command in _PEERS.items():
+            settings = new_database(database, name.replace(" ", "_"), plan.rows)
+            systems.append(stack.enter_context(running_peer(name, command, settings, folder)))
         for engine in (NATIVE, GRPCIO):
             settings = {**new_database(database, engine, plan.rows), "GRPC_ENGINE": engine}
             systems.append(stack.enter_context(running(engine, settings, folder)))
@@ -35,46 +56,59 @@ def _measure(systems: list[System], plan: Plan) -> list[Figure]:
         first = next(not_refunded[system.name])
         return load(system.port, "refund", plan.seconds, _IN_FLIGHT, f"-payment-ids={first}-{first + refunds - 1}")
 
-    def compare(what: str, rpc: str, *options: str) -> Figure:
-        reports = in_turn(
-            systems, plan.rounds, lambda system: load(system.port, rpc, plan.seconds, _IN_FLIGHT, *options)
-        )
-        return rates(what, reports, _GO)
+    def compare(what: str, measure_one: Callable[[System], Report]) -> list[Figure]:
+        reports = in_turn(systems, plan.rounds, measure_one)
+        return [rates(what, {name: reports[name] for name in reports if _belongs(name, peer)}, peer) for peer in _PEERS]
 
-    charges = compare("Charge with a request_id", "charge")
-    go_charges = charges.values[_GO]
+    def calls(rpc: str, *options: str) -> Callable[[System], Report]:
+        return lambda system: load(system.port, rpc, plan.seconds, _IN_FLIGHT, *options)
+
+    charges = compare("Charge with a request_id", calls("charge"))
+    peer_charges = {figure.beside: figure.values[figure.beside] for figure in charges}
+    create_times = f"-create-times={page_times(plan.rows)}"
+    service = [system for system in systems if system.name not in _PEERS]
     return [
-        charges,
-        compare("Charge without a request_id", "charge_without_request_id"),
-        compare("ListPayments, 50 payments", "list"),
-        compare("GetPayment", "get", f"-payment-ids=1-{plan.rows}"),
-        rates("Refund", in_turn(systems, plan.rounds, refund), _GO),
-        _batches([system for system in systems if system.name != _GO], plan, go_charges),
-        _latency_at_half_rate(systems, plan, round(go_charges / 2)),
-        Figure(
-            "startup until SERVING",
-            "ms",
-            {
-                system.name: statistics.median(seconds_to_serving(system) for _ in range(_STARTS)) * 1000
-                for system in systems
-                if system.name != _GO
-            },
-        ),
+        *charges,
+        *compare("Charge without a request_id", calls("charge_without_request_id")),
+        *compare(f"ListPayments, {PAGE_SIZE} payments, hot", calls("list")),
+        *compare(f"ListPayments, {PAGE_SIZE} payments, cold", calls("list_random_page", create_times)),
+        *compare("GetPayment", calls("get", f"-payment-ids=1-{plan.rows}")),
+        *compare("Refund", refund),
+        *(_latency_at_half_rate(systems, plan, peer, round(rate / 2)) for peer, rate in peer_charges.items()),
+        # After the latencies, because these batches leave the relay with a backlog of events.
+        *_batches(service, plan, peer_charges),
+        _startup(service),
     ]
 
 
-def _batches(systems: list[System], plan: Plan, go_charges: float) -> Figure:
-    """Compare payments per second through BatchCharge with Go's through Charge, because Go has no BatchCharge."""
+def _belongs(name: str, peer: str) -> bool:
+    """Say whether a system belongs in the figure for ``peer``: the peer itself, or an engine of this service."""
+    return name == peer or name not in _PEERS
+
+
+def _batches(service: list[System], plan: Plan, peer_charges: Mapping[str, float]) -> list[Figure]:
+    """Compare payments per second through BatchCharge with Charge of each peer, which have no BatchCharge."""
     options = (f"-in-flight={_BATCHES_IN_FLIGHT}", f"-batch-size={_BATCH_SIZE}")
-    reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "batch_charge", plan.seconds, *options))
-    batches = rates(f"BatchCharge of {_BATCH_SIZE:,}", reports, beside="Go's Charge")
+    reports = in_turn(service, plan.rounds, lambda system: load(system.port, "batch_charge", plan.seconds, *options))
+    batches = rates(f"BatchCharge of {_BATCH_SIZE:,}", reports, beside="")
     payments = {name: _BATCH_SIZE * value for name, value in batches.values.items()}
-    return replace(batches, unit="payments per second", values={batches.beside: go_charges, **payments})
+    return [
+        replace(batches, unit="payments per second", values={beside: rate, **payments}, beside=beside)
+        for beside, rate in ((f"{peer}'s Charge", rate) for peer, rate in peer_charges.items())
+    ]
 
 
-def _latency_at_half_rate(systems: list[System], plan: Plan, rate: int) -> Figure:
+def _latency_at_half_rate(systems: list[System], plan: Plan, peer: str, rate: int) -> Figure:
     """Measure the p99 latency of charges that arrive at a fixed rate, independent of the responses."""
+    compared = [system for system in systems if _belongs(system.name, peer)]
     options = (f"-rate={rate}", "-in-flight=1000")
-    reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))
-    what = f"p99 of Charge at {rate:,} per second, half of Go's maximum"
-    return latencies(what, reports, lambda report: report.p99_ms, _GO)
+    reports = in_turn(compared, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))
+    what = f"p99 of Charge at {rate:,} per second, half of {peer}'s maximum"
+    return latencies(what, reports, lambda report: report.p99_ms, peer)
+
+
+def _startup(service: list[System]) -> Figure:
+    values = {
+        system.name: statistics.median(seconds_to_serving(system) for _ in range(_STARTS)) * 1000 for system in service
+    }
+    return Figure("startup until SERVING", "ms", values)

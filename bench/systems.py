@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import random
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +27,26 @@ from tools.dev.devdb import PrivateDatabase
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
-_PEER = str(ROOT / ".bin" / "peer-go")
+GO_COMMAND = (str(ROOT / ".bin" / "peer-go"),)
 _START_TIMEOUT_SECONDS = 30
 _MAX_WARM_UP_SECONDS = 1
 _POLL_SECONDS = 0.005
 _PORTS = range(18_100, 30_000)
-_FILL = """
+
+PAGE_SIZE = 50
+"""The number of payments in a page that the load generator lists: its default."""
+
+_FILL_FROM = datetime(2025, 1, 1, tzinfo=UTC)
+_FILL_INTERVAL = timedelta(microseconds=1_234_567)
+_FILL = f"""
     INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, caller, request_id)
     SELECT k, MOD(k * 7919, 500000) / 100 + 1, ELT(1 + MOD(k, 3), 'UPI', 'CARD', 'COD'), 1,
-        CONCAT('ECI20250101-', LPAD(HEX(k), 20, '0')), '2025-01-01' + INTERVAL k * 1234567 MICROSECOND, 0, 'filler',
+        CONCAT('ECI20250101-', LPAD(HEX(k), 20, '0')),
+        '{_FILL_FROM:%Y-%m-%d}' + INTERVAL k * {_FILL_INTERVAL // timedelta(microseconds=1)} MICROSECOND, 0, 'filler',
         LPAD(HEX(k * 2654435761), 36, '0')
-    FROM (SELECT seq AS k FROM seq_1_to_{rows}) numbers
+    FROM (SELECT seq AS k FROM seq_1_to_{{rows}}) numbers
 """
-"""Successful payments with ids from 1."""
+"""Successful payments with ids from 1, created at even intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,12 @@ def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, s
     return settings
 
 
+def page_times(rows: int) -> str:
+    """Return the range of times at which a page of ``PAGE_SIZE`` payments can start, in seconds since 1970."""
+    first, last = (_FILL_FROM + count * _FILL_INTERVAL for count in (PAGE_SIZE, rows))
+    return f"{math.ceil(first.timestamp())}-{math.floor(last.timestamp())}"
+
+
 @contextmanager
 def running(
     name: str, settings: Mapping[str, str], folder: Path, command: tuple[str, ...] = (sys.executable, "-m", "server")
@@ -80,14 +95,15 @@ def running(
 
 
 @contextmanager
-def running_go(name: str, settings: Mapping[str, str], folder: Path) -> Iterator[System]:
-    """Run the Go peer.
+def running_peer(name: str, command: tuple[str, ...], settings: Mapping[str, str], folder: Path) -> Iterator[System]:
+    """Run a peer that has only gRPC. All charges succeed.
 
     Raises:
         BenchError: the peer did not start.
     """
     port = free_port()
-    with running_program(name, (_PEER,), {**settings, "GRPC_PORT": str(port)}, port, folder) as system:
+    environment = {"SUCCESS_PROBABILITY": "1", **settings, "GRPC_PORT": str(port)}
+    with running_program(name, command, environment, port, folder) as system:
         yield system
 
 

@@ -63,19 +63,31 @@ def test_the_main_benchmark_compares_the_service_with_its_peers(tmp_path: Path) 
     options = ("--rounds", "1", "--seconds", "0.5", "--rows", "30000", "--listed-rows", "3000", "--charges", "10")
     found = run("bench", tmp_path / "bench.json", *options)
 
-    by_name = {result["what"]: result for result in found["results"]}
+    compared = {(result["what"], result["beside"]): result for result in found["results"]}
     for what in (
         "Charge with a request_id",
         "Charge without a request_id",
-        "ListPayments, 50 payments",
+        "ListPayments, 50 payments, hot",
+        "ListPayments, 50 payments, cold",
         "GetPayment",
         "Refund",
     ):
-        assert set(by_name[what]["values"]) == {"Go", "native", "grpcio"}
-        assert set(by_name[what]["ratios"]) == {"native", "grpcio"}
-        assert by_name[what]["errors"] == {"Go": 0, "native": 0, "grpcio": 0}
+        for peer in ("Go", "plain Python"):
+            result = compared[what, peer]
+            assert set(result["values"]) == {peer, "native", "grpcio"}
+            assert set(result["ratios"]) == {"native", "grpcio"}
+            assert result["errors"] == {peer: 0, "native": 0, "grpcio": 0}
+    for peer in ("Go", "plain Python"):
+        assert compared["BatchCharge of 1,000", f"{peer}'s Charge"]["values"].keys() == {
+            f"{peer}'s Charge",
+            "native",
+            "grpcio",
+        }
+        (latency,) = (
+            result for (what, beside), result in compared.items() if beside == peer and what.startswith("p99")
+        )
+        assert set(latency["ratios"]) == {"native", "grpcio"}
     for what in (
-        "BatchCharge of 1,000",
         "POST /v1/payments/charge",
         "GET /v1/payments?page=15",
         "Charge with a log line per call",
@@ -88,7 +100,7 @@ def test_the_main_benchmark_compares_the_service_with_its_peers(tmp_path: Path) 
         "Charge with rate limits",
         "Charge during 2,000 idle",
     ):
-        (result,) = (result for name, result in by_name.items() if name.startswith(what))
+        (result,) = (result for (name, _), result in compared.items() if name.startswith(what))
         assert min(result["ratios"].values()) > 0
     assert all(min(result["values"].values()) > 0 for result in found["results"])
     assert (tmp_path / "bench.svg").read_text().startswith("<svg")
