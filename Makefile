@@ -194,7 +194,7 @@ clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bi
 
 dist: dist/SHA256SUMS ## build the packages of the clients that other teams install, and their checksums, in dist/
 
-bench: $(READY) .bin/peer-go .bin/loader ## compare the service with a Go peer, with the legacy service, and with itself without some features; then run bench-import
+bench: $(READY) .bin/peer-go .bin/loader ## compare the service with a Go peer, with a plain Python peer, with the legacy service, and with itself without some features; then run bench-import
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.imports
 
