@@ -153,6 +153,32 @@ public final class AsyncPaymentsClient implements AutoCloseable {
     }
 
     /**
+     * Lists all events of a payment, oldest first: what happened to it, when, and who requested it. Each subscription
+     * fetches pages as needed; the timeout applies to each page.
+     *
+     * <p>It publishes, exactly once, each event that existed when the last page was fetched, and fails with the
+     * exceptions of {@link PaymentsClient#listPaymentEventsPage}. Changes made by the legacy service, or before events
+     * were recorded, have no event.
+     *
+     * @param params the payment and the page size
+     * @return the events, in order
+     */
+    public ItemPublisher<PaymentEvent> listPaymentEvents(ListPaymentEventsParams params) {
+        return publisher(Operations.listPaymentEvents(params));
+    }
+
+    /**
+     * Lists one page of the events of a payment, oldest first, like {@link PaymentsClient#listPaymentEventsPage}, which
+     * lists the exceptions.
+     *
+     * @param params the payment and the page
+     * @return the page
+     */
+    public CompletableFuture<PaymentEventPage> listPaymentEventsPage(ListPaymentEventsParams params) {
+        return call(Operations.listPaymentEventsPage(params));
+    }
+
+    /**
      * Publishes the changes to all payments, endlessly. Delivery is at least once, the events of one payment arrive in
      * order, and a subscription resumes after a lost connection, as {@link PaymentsClient#watchPayments} describes in
      * detail.

@@ -6,6 +6,7 @@ import java.util.List;
 import payments.v1.BatchChargeRequest;
 import payments.v1.ChargeRequest;
 import payments.v1.GetPaymentRequest;
+import payments.v1.ListPaymentEventsRequest;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.ListRefundsRequest;
 import payments.v1.PaymentServiceGrpc;
@@ -83,5 +84,23 @@ final class Operations {
                 token -> listPaymentsPage(first.toBuilder().setPageToken(token).build()),
                 PaymentPage::payments,
                 PaymentPage::nextPageToken);
+    }
+
+    static Operation<?, ?, PaymentEventPage> listPaymentEventsPage(ListPaymentEventsParams params) {
+        return listPaymentEventsPage(Requests.events(requireNonNull(params, "params")));
+    }
+
+    private static Operation<?, ?, PaymentEventPage> listPaymentEventsPage(ListPaymentEventsRequest request) {
+        return new Operation<>(PaymentServiceGrpc.getListPaymentEventsMethod(), request, null, Responses::eventPage);
+    }
+
+    static Listing<PaymentEventPage, PaymentEvent> listPaymentEvents(ListPaymentEventsParams params) {
+        ListPaymentEventsRequest first = Requests.events(requireNonNull(params, "params"));
+        return new Listing<>(
+                first.getPageToken(),
+                token -> listPaymentEventsPage(
+                        first.toBuilder().setPageToken(token).build()),
+                PaymentEventPage::events,
+                PaymentEventPage::nextPageToken);
     }
 }

@@ -176,6 +176,34 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
+     * Lists all events of a payment, oldest first: what happened to it, when, and who requested it. The stream fetches
+     * pages as needed; the timeout applies to each page.
+     *
+     * <p>The stream returns, exactly once, each event that existed when the last page was fetched. It throws the
+     * exceptions of {@link #listPaymentEventsPage} while it is consumed. Changes made by the legacy service, or before
+     * events were recorded, have no event.
+     *
+     * @param params the payment and the page size
+     * @return the events, in order; sequential
+     */
+    public Stream<PaymentEvent> listPaymentEvents(ListPaymentEventsParams params) {
+        return Pages.stream(Operations.listPaymentEvents(params), this::call);
+    }
+
+    /**
+     * Lists one page of the events of a payment, oldest first.
+     *
+     * @param params the payment and the page
+     * @return the page
+     * @throws InvalidRequestException if the request is invalid
+     * @throws PaymentNotFoundException if the payment does not exist
+     * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
+     */
+    public PaymentEventPage listPaymentEventsPage(ListPaymentEventsParams params) {
+        return call(Operations.listPaymentEventsPage(params));
+    }
+
+    /**
      * Streams the changes to all payments, endlessly, and blocks until the next event. Close the stream in a
      * try-with-resources statement; otherwise it stays open on the server until the client is closed.
      *

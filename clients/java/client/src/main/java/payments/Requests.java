@@ -7,6 +7,7 @@ import java.util.UUID;
 import payments.v1.BatchChargeRequest;
 import payments.v1.ChargeRequest;
 import payments.v1.GetPaymentRequest;
+import payments.v1.ListPaymentEventsRequest;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.ListRefundsRequest;
 import payments.v1.PaymentFilter;
@@ -73,6 +74,14 @@ final class Requests {
                 .setPageSize(params.pageSize())
                 .setPageToken(params.pageToken())
                 .setIncludeTotalSize(params.includeTotalSize())
+                .build();
+    }
+
+    static ListPaymentEventsRequest events(ListPaymentEventsParams params) {
+        return ListPaymentEventsRequest.newBuilder()
+                .setPaymentId(params.paymentId())
+                .setPageSize(params.pageSize())
+                .setPageToken(params.pageToken())
                 .build();
     }
 

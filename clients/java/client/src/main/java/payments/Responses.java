@@ -10,6 +10,7 @@ import payments.v1.BatchChargeResponse;
 import payments.v1.BatchChargeResult;
 import payments.v1.ChargeRequest;
 import payments.v1.GetPaymentResponse;
+import payments.v1.ListPaymentEventsResponse;
 import payments.v1.ListPaymentsResponse;
 import payments.v1.ListRefundsResponse;
 import payments.v1.RefundResponse;
@@ -86,6 +87,11 @@ final class Responses {
                 response.getPaymentsList().stream().map(Responses::payment).toList(),
                 response.getNextPageToken(),
                 response.hasTotalSize() ? OptionalLong.of(response.getTotalSize()) : OptionalLong.empty());
+    }
+
+    static PaymentEventPage eventPage(ListPaymentEventsResponse response) {
+        return new PaymentEventPage(
+                response.getEventsList().stream().map(Responses::event).toList(), response.getNextPageToken());
     }
 
     static PaymentUpdate paymentUpdate(WatchPaymentsResponse response) {

@@ -35,7 +35,9 @@ class ArgumentsTest {
                 of("paymentId", () -> RefundParams.builder().build()),
                 of("reason", () -> new RefundParams(1, null, null, null, null)),
                 of("paymentId", () -> ListRefundsParams.builder().build()),
-                of("pageToken", () -> new ListRefundsParams(1, 0, null)));
+                of("pageToken", () -> new ListRefundsParams(1, 0, null)),
+                of("paymentId", () -> ListPaymentEventsParams.builder().build()),
+                of("pageToken", () -> new ListPaymentEventsParams(1, 0, null)));
     }
 
     static Stream<Arguments> nulls() {
@@ -67,6 +69,7 @@ class ArgumentsTest {
                 of("maxCreateTime", () -> list.maxCreateTime(null)),
                 of("orderBy", () -> list.orderBy(null)),
                 of("pageToken", () -> list.pageToken(null)),
+                of("pageToken", () -> ListPaymentEventsParams.builder().pageToken(null)),
                 of("resumeToken", () -> WatchPaymentsParams.builder().resumeToken(null)),
                 of("resumeToken", () -> new WatchPaymentsParams(null, null)),
                 of("timeout", () -> WatchPaymentsParams.builder().timeout(null)),
@@ -95,6 +98,11 @@ class ArgumentsTest {
                 Arguments.of("params", Named.<Calls.Call>of("listPayments", client -> client.listPayments(null))),
                 Arguments.of(
                         "params", Named.<Calls.Call>of("listPaymentsPage", client -> client.listPaymentsPage(null))),
+                Arguments.of(
+                        "params", Named.<Calls.Call>of("listPaymentEvents", client -> client.listPaymentEvents(null))),
+                Arguments.of(
+                        "params",
+                        Named.<Calls.Call>of("listPaymentEventsPage", client -> client.listPaymentEventsPage(null))),
                 Arguments.of("params", Named.<Calls.Call>of("watchPayments", client -> client.watchPayments(null))),
                 Arguments.of("timeout", Named.<Calls.Call>of("withTimeout", client -> client.withTimeout(null))));
     }

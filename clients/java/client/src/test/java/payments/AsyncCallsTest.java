@@ -139,6 +139,8 @@ class AsyncCallsTest {
             assertThrows(NullPointerException.class, () -> client.listRefundsPage(null));
             assertThrows(NullPointerException.class, () -> client.listPayments(null));
             assertThrows(NullPointerException.class, () -> client.listPaymentsPage(null));
+            assertThrows(NullPointerException.class, () -> client.listPaymentEvents(null));
+            assertThrows(NullPointerException.class, () -> client.listPaymentEventsPage(null));
             assertThrows(NullPointerException.class, () -> client.watchPayments(null));
             assertThrows(IllegalArgumentException.class, () -> client.withTimeout(Duration.ZERO));
         }

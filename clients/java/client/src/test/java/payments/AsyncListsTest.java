@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static payments.Calls.ALL;
+import static payments.Calls.EVENTS;
 import static payments.Calls.REFUNDS;
 import static payments.Handlers.NO_GRPC_RETRY;
 import static payments.Handlers.failure;
@@ -28,6 +29,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import payments.FakeService.Handler;
+import payments.v1.ListPaymentEventsRequest;
+import payments.v1.ListPaymentEventsResponse;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.ListPaymentsResponse;
 import payments.v1.ListRefundsRequest;
@@ -79,6 +82,27 @@ class AsyncListsTest {
                     List.of("", "second"),
                     service.requests(ListRefundsRequest.class).stream()
                             .map(ListRefundsRequest::getPageToken)
+                            .toList());
+        }
+    }
+
+    @Test
+    void aListOfEventsFetchesAllPages() throws Exception {
+        Handler twoPages = (number, request) -> ListPaymentEventsResponse.newBuilder()
+                .addEvents(payments.v1.PaymentEvent.newBuilder().setRequestId("request-" + number))
+                .setNextPageToken(number == 1 ? "second" : "")
+                .build();
+        try (FakeService service = FakeService.start(twoPages);
+                AsyncPaymentsClient client = service.asyncClient()) {
+            List<PaymentEvent> events =
+                    Calls.all(client.listPaymentEvents(EVENTS)).get(20, TimeUnit.SECONDS);
+            assertEquals(
+                    List.of("request-1", "request-2"),
+                    events.stream().map(PaymentEvent::requestId).toList());
+            assertEquals(
+                    List.of("", "second"),
+                    service.requests(ListPaymentEventsRequest.class).stream()
+                            .map(ListPaymentEventsRequest::getPageToken)
                             .toList());
         }
     }

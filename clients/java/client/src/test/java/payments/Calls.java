@@ -17,6 +17,8 @@ final class Calls {
     static final ListRefundsParams REFUNDS =
             ListRefundsParams.builder().paymentId(7).build();
     static final ListPaymentsParams ALL = ListPaymentsParams.builder().build();
+    static final ListPaymentEventsParams EVENTS =
+            ListPaymentEventsParams.builder().paymentId(7).build();
     static final WatchPaymentsParams FROM_NOW = WatchPaymentsParams.builder().build();
 
     private Calls() {}
@@ -33,6 +35,10 @@ final class Calls {
                 Named.of("listRefundsPage", client -> client.listRefundsPage(REFUNDS)),
                 Named.of("listPayments", client -> client.listPayments(ALL).toList()),
                 Named.of("listPaymentsPage", client -> client.listPaymentsPage(ALL)),
+                Named.of(
+                        "listPaymentEvents",
+                        client -> client.listPaymentEvents(EVENTS).toList()),
+                Named.of("listPaymentEventsPage", client -> client.listPaymentEventsPage(EVENTS)),
                 Named.of("watchPayments", Calls::nextUpdate));
     }
 
@@ -48,6 +54,8 @@ final class Calls {
                 Named.of("listRefundsPage", client -> client.listRefundsPage(REFUNDS)),
                 Named.of("listPayments", client -> all(client.listPayments(ALL))),
                 Named.of("listPaymentsPage", client -> client.listPaymentsPage(ALL)),
+                Named.of("listPaymentEvents", client -> all(client.listPaymentEvents(EVENTS))),
+                Named.of("listPaymentEventsPage", client -> client.listPaymentEventsPage(EVENTS)),
                 Named.of("watchPayments", client -> first(client.watchPayments(FROM_NOW))));
     }
 

@@ -27,6 +27,8 @@ import payments.v1.ChargeRequest;
 import payments.v1.ChargeResponse;
 import payments.v1.GetPaymentRequest;
 import payments.v1.GetPaymentResponse;
+import payments.v1.ListPaymentEventsRequest;
+import payments.v1.ListPaymentEventsResponse;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.ListPaymentsResponse;
 import payments.v1.ListRefundsRequest;
@@ -155,6 +157,12 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
 
     @Override
     public void listPayments(ListPaymentsRequest request, StreamObserver<ListPaymentsResponse> observer) {
+        respond(request, observer);
+    }
+
+    @Override
+    public void listPaymentEvents(
+            ListPaymentEventsRequest request, StreamObserver<ListPaymentEventsResponse> observer) {
         respond(request, observer);
     }
 

@@ -20,6 +20,8 @@ import payments.v1.ChargeRequest;
 import payments.v1.ChargeResponse;
 import payments.v1.GetPaymentRequest;
 import payments.v1.GetPaymentResponse;
+import payments.v1.ListPaymentEventsRequest;
+import payments.v1.ListPaymentEventsResponse;
 import payments.v1.ListPaymentsResponse;
 import payments.v1.ListRefundsRequest;
 import payments.v1.ListRefundsResponse;
@@ -64,6 +66,9 @@ final class Handlers {
             }
             if (request instanceof ListRefundsRequest) {
                 return ListRefundsResponse.getDefaultInstance();
+            }
+            if (request instanceof ListPaymentEventsRequest) {
+                return ListPaymentEventsResponse.getDefaultInstance();
             }
             if (request instanceof WatchPaymentsRequest) {
                 return WatchPaymentsResponse.getDefaultInstance();

@@ -12,10 +12,13 @@ import payments.AsyncPaymentsClient;
 import payments.ChargeOutcome;
 import payments.ChargeParams;
 import payments.ItemPublisher;
+import payments.ListPaymentEventsParams;
 import payments.ListPaymentsParams;
 import payments.ListRefundsParams;
 import payments.Payment;
 import payments.PaymentDetails;
+import payments.PaymentEvent;
+import payments.PaymentEventPage;
 import payments.PaymentPage;
 import payments.PaymentUpdate;
 import payments.PaymentsException;
@@ -76,6 +79,16 @@ final class AsyncClient implements Client {
     @Override
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
         return result(client.listPaymentsPage(params));
+    }
+
+    @Override
+    public List<PaymentEvent> listPaymentEvents(ListPaymentEventsParams params) {
+        return all(client.listPaymentEvents(params));
+    }
+
+    @Override
+    public PaymentEventPage listPaymentEventsPage(ListPaymentEventsParams params) {
+        return result(client.listPaymentEventsPage(params));
     }
 
     @Override

@@ -8,10 +8,13 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import payments.ChargeOutcome;
 import payments.ChargeParams;
+import payments.ListPaymentEventsParams;
 import payments.ListPaymentsParams;
 import payments.ListRefundsParams;
 import payments.Payment;
 import payments.PaymentDetails;
+import payments.PaymentEvent;
+import payments.PaymentEventPage;
 import payments.PaymentPage;
 import payments.PaymentUpdate;
 import payments.PaymentsClient;
@@ -72,6 +75,16 @@ final class BlockingClient implements Client {
     @Override
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
         return client.listPaymentsPage(params);
+    }
+
+    @Override
+    public List<PaymentEvent> listPaymentEvents(ListPaymentEventsParams params) {
+        return client.listPaymentEvents(params).toList();
+    }
+
+    @Override
+    public PaymentEventPage listPaymentEventsPage(ListPaymentEventsParams params) {
+        return client.listPaymentEventsPage(params);
     }
 
     @Override

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import payments.ChargeParams;
+import payments.ListPaymentEventsParams;
 import payments.ListPaymentsParams;
 import payments.ListRefundsParams;
 import payments.PaymentMethod;
@@ -28,9 +29,7 @@ final class Calls {
                 List<ChargeParams> charges = args.getAsJsonArray("charges").asList().stream()
                         .map(charge -> chargeParams(charge.getAsJsonObject()))
                         .toList();
-                JsonObject results = new JsonObject();
-                results.add("results", Outcomes.array(client.batchCharge(charges), Outcomes::toJson));
-                yield results;
+                yield object("results", Outcomes.array(client.batchCharge(charges), Outcomes::toJson));
             }
             case "refund" -> Outcomes.toJson(client.refund(refundParams(args)));
             case "get_payment" ->
@@ -39,21 +38,27 @@ final class Calls {
                                 ? client.getPayment(args.get("payment_id").getAsLong())
                                 : client.getPaymentByReference(
                                         args.get("reference").getAsString()));
-            case "list_refunds" -> {
-                JsonObject result = new JsonObject();
-                result.add("refunds", Outcomes.array(client.listRefunds(listRefundsParams(args)), Outcomes::toJson));
-                yield result;
-            }
+            case "list_refunds" ->
+                object("refunds", Outcomes.array(client.listRefunds(listRefundsParams(args)), Outcomes::toJson));
             case "list_refunds_page" -> Outcomes.toJson(client.listRefundsPage(listRefundsParams(args)));
-            case "list_payments" -> {
-                JsonObject result = new JsonObject();
-                result.add("payments", Outcomes.array(client.listPayments(listPaymentsParams(args)), Outcomes::toJson));
-                yield result;
-            }
+            case "list_payments" ->
+                object("payments", Outcomes.array(client.listPayments(listPaymentsParams(args)), Outcomes::toJson));
             case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(listPaymentsParams(args)));
+            case "list_payment_events" ->
+                object(
+                        "events",
+                        Outcomes.array(client.listPaymentEvents(listPaymentEventsParams(args)), Outcomes::toJson));
+            case "list_payment_events_page" ->
+                Outcomes.toJson(client.listPaymentEventsPage(listPaymentEventsParams(args)));
             case "watch_payments" -> Watches.watch(client, args);
             default -> throw new Mismatch("unknown call " + call);
         };
+    }
+
+    private static JsonObject object(String name, JsonElement value) {
+        JsonObject object = new JsonObject();
+        object.add(name, value);
+        return object;
     }
 
     private static ChargeParams chargeParams(JsonObject args) {
@@ -112,6 +117,17 @@ final class Calls {
                         Map.entry("page_size", value -> params.pageSize(value.getAsInt())),
                         Map.entry("page_token", value -> params.pageToken(value.getAsString())),
                         Map.entry("include_total_size", value -> params.includeTotalSize(value.getAsBoolean()))));
+        return params.build();
+    }
+
+    private static ListPaymentEventsParams listPaymentEventsParams(JsonObject args) {
+        ListPaymentEventsParams.Builder params = ListPaymentEventsParams.builder();
+        fill(
+                args,
+                Map.of(
+                        "payment_id", value -> params.paymentId(value.getAsLong()),
+                        "page_size", value -> params.pageSize(value.getAsInt()),
+                        "page_token", value -> params.pageToken(value.getAsString())));
         return params.build();
     }
 

@@ -5,10 +5,13 @@ import java.util.List;
 import java.util.function.Predicate;
 import payments.ChargeOutcome;
 import payments.ChargeParams;
+import payments.ListPaymentEventsParams;
 import payments.ListPaymentsParams;
 import payments.ListRefundsParams;
 import payments.Payment;
 import payments.PaymentDetails;
+import payments.PaymentEvent;
+import payments.PaymentEventPage;
 import payments.PaymentPage;
 import payments.PaymentUpdate;
 import payments.Refund;
@@ -41,6 +44,10 @@ interface Client extends AutoCloseable {
     List<Payment> listPayments(ListPaymentsParams params);
 
     PaymentPage listPaymentsPage(ListPaymentsParams params);
+
+    List<PaymentEvent> listPaymentEvents(ListPaymentEventsParams params);
+
+    PaymentEventPage listPaymentEventsPage(ListPaymentEventsParams params);
 
     /** Watches until {@code isLast} accepts an update, or for {@code limit}. */
     void watchPayments(WatchPaymentsParams params, Duration limit, Predicate<PaymentUpdate> isLast);

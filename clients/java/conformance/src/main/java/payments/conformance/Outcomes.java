@@ -15,6 +15,7 @@ import payments.InvalidRequestException;
 import payments.Payment;
 import payments.PaymentDetails;
 import payments.PaymentEvent;
+import payments.PaymentEventPage;
 import payments.PaymentPage;
 import payments.PaymentsException;
 import payments.Refund;
@@ -97,6 +98,13 @@ final class Outcomes {
         json.add("refund", event.refund().map(Outcomes::toJson).orElse(JsonNull.INSTANCE));
         json.addProperty("caller", event.caller());
         json.addProperty("request_id", event.requestId());
+        return json;
+    }
+
+    static JsonElement toJson(PaymentEventPage page) {
+        JsonObject json = new JsonObject();
+        json.add("events", array(page.events(), Outcomes::toJson));
+        json.addProperty("next_page_token", page.nextPageToken());
         return json;
     }
 
