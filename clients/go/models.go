@@ -74,9 +74,9 @@ const (
 //
 // Amounts are exact, in units of the currency; Amount.StringFixed(2) formats one with two decimals ("561.00").
 //
-// For adopted payments, the legacy service may not have recorded everything. An unrecorded amount is a zero Amount and
-// RefundedAmount with an empty Currency (see [Payment.HasAmount]), an unrecorded time a zero CreateTime, and an
-// unrecorded reference an empty Reference.
+// The legacy service may not have recorded everything about an adopted payment. Without an amount, Amount and
+// RefundedAmount are zero and Currency is empty (see [Payment.HasAmount]). Without a time, CreateTime is zero. Without a
+// reference, Reference is empty.
 type Payment struct {
 	PaymentID      int64
 	OrderID        int64
@@ -91,7 +91,7 @@ type Payment struct {
 	RefundState    RefundState
 }
 
-// HasAmount reports whether the payment's amount is recorded. It is not on some adopted payments.
+// HasAmount reports whether the payment's amount is recorded. Some adopted payments have none.
 func (p *Payment) HasAmount() bool { return p.Currency != "" }
 
 // Refund is a refund of a payment.

@@ -18,7 +18,7 @@ export interface FieldViolation {
   readonly description: string;
 }
 
-/** What `JSON.stringify` writes for an error: its properties, without its stack and its cause. */
+/** The JSON of an error: its properties, without its stack and its cause. */
 export interface PaymentsErrorJson {
   name: string;
   message: string;
@@ -27,7 +27,7 @@ export interface PaymentsErrorJson {
   requestId: string | undefined;
   callId: string | undefined;
   retryAfterSeconds: number | undefined;
-  /** Only of an {@link InvalidRequest}. */
+  /** Set only for an {@link InvalidRequest}. */
   violations?: readonly FieldViolation[];
 }
 
@@ -54,7 +54,7 @@ export class PaymentsError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 
-  /** Returns what `JSON.stringify` writes. Without this method, it would omit the message. */
+  /** Returns the properties for `JSON.stringify`, which would otherwise omit the message. */
   toJSON(): PaymentsErrorJson {
     const { name, message, code, reason, requestId, callId, retryAfterSeconds } = this;
     return { name, message, code, reason, requestId, callId, retryAfterSeconds };

@@ -1,14 +1,14 @@
 const MAX_INT64 = 2n ** 63n - 1n;
 
-/** An id as an argument: a string with the id's decimal digits, as in results, a bigint, or a safe integer. */
+/** An id as an argument: a string of decimal digits, as in results; a bigint; or a safe integer. */
 export type Id = string | bigint | number;
 
 /**
  * Converts an id to a bigint.
  *
  * @throws TypeError if the id is not a string, a bigint or a number.
- * @throws RangeError if the id is a string with anything but the digits of an integer, a fraction, a number so large
- *   that it may have been rounded, or outside int64.
+ * @throws RangeError if the id is a string that is not a decimal integer, a fraction, a number so large that it may have
+ *   been rounded, or outside int64.
  */
 export function exactId(name: string, id: unknown): bigint {
   const exact = integerOf(name, id);

@@ -2,8 +2,8 @@
  * Payments, refunds and events, as TypeScript types.
  *
  * Amounts are exact `Decimal` values in units of the currency (`amount.toFixed(2)` returns `561.00`), currencies are
- * ISO 4217 codes, times are `PreciseDate` objects (`Date` with microseconds), and ids are strings, because a
- * number cannot hold all of them. `payments.proto` documents each field.
+ * ISO 4217 codes, times are `PreciseDate` objects (`Date` with microseconds), and ids are strings, because a number
+ * cannot hold all of them. `payments.proto` documents each field.
  *
  * `JSON.stringify` accepts all of these types. It writes an amount as a string without trailing zeros (`"561"`), a time
  * as RFC 3339 with nine decimals (`"2026-11-28T18:00:33.660519000Z"`), and no property that is undefined.
