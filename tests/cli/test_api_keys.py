@@ -75,7 +75,7 @@ def test_a_key_works_with_a_service_until_it_is_revoked(
 @pytest.mark.parametrize(
     "arguments", [("create", "shop", "--role", "payments.charge"), ("revoke", "0123456789abcdef")], ids=" ".join
 )
-def test_the_service_account_is_told_which_account_manages_keys(
+def test_a_missing_privilege_names_the_account_that_manages_keys(
     payments: Payments, accounts: Accounts, migrated_database: dict[str, str], arguments: tuple[str, ...]
 ) -> None:
     service = accounts.as_service(migrated_database)

@@ -1,4 +1,4 @@
-"""``payments import`` of files that a spreadsheet wrote, and ``payments export --spreadsheet``."""
+"""``payments import`` of files from a spreadsheet, and ``payments export --spreadsheet``."""
 
 import csv
 import gzip
@@ -51,7 +51,7 @@ FILES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_of_a_spreadsheet_is_imported(payments: Payments, table: Table, tmp_path: Path, name: str) -> None:
+def test_a_file_from_a_spreadsheet_is_imported(payments: Payments, table: Table, tmp_path: Path, name: str) -> None:
     (tmp_path / "a.csv").write_bytes(FILES[name])
 
     first = payments("import", "a.csv")

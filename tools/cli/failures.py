@@ -19,11 +19,11 @@ _EXIT_INTERRUPTED = 130
 """The exit code that shells report for SIGINT."""
 
 
+# The accounts that deploy/sql creates.
 MIGRATOR = "payments_migrator"
 SERVICE = "payments_service"
 BACKUP = "payments_backup"
 ARCHIVER = "payments_archiver"
-"""Accounts of ``deploy/sql``."""
 
 
 @contextmanager
@@ -31,8 +31,8 @@ def report_failures(consequence: str = "", *, account: str | None = None) -> Ite
     """Exit with 1 and print the reason if the work fails, and exit with 130 if it is interrupted.
 
     ``consequence`` describes the state that is left behind. It is printed after a database error, a closed standard
-    output or an interrupt. ``account`` is the account that the command needs. The message
-    names it if the database denies a privilege.
+    output or an interrupt. ``account`` is the account that the command needs, which the message names if the database
+    denies a privilege.
     """
     end = f"; {consequence}" if consequence else ""
     try:

@@ -87,8 +87,8 @@ def generate(folder: Path) -> None:
 def _move_python_stubs(source: Path) -> None:
     """Move the stubs from ``payments.v1``, a name that callers may use themselves, into ``payments_client``.
 
-    The generators can only name a module after its proto. The proto keeps its name, because the stubs register it: a
-    program can have only one file with these messages, and may have stubs of its own besides the client.
+    The generators can only name a module after its proto. The file name that the stubs register with protobuf stays the
+    same, because a program may also have stubs of its own, and protobuf accepts the same messages only from one file.
     """
     stubs = source / "payments_client" / "v1"
     shutil.move(source / "payments" / "v1", stubs)

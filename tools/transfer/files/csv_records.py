@@ -24,7 +24,7 @@ _MAX_LINE_LENGTH = 1 << 17
 """In characters. A longer line has a field that is too long or too many fields, so its rest can be skipped."""
 
 _FILLER = ' \t\r\n"' + "".join(DELIMITERS)
-"""Characters of lines without text."""
+"""The characters of a line without text."""
 
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\s"]|\t)?', re.IGNORECASE)
 """A first line that tells Excel the delimiter."""

@@ -37,7 +37,7 @@ _FORMATS = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "extract the CSV file from it"),
     (b"Rar!\x1a\x07", "a RAR archive", "extract the CSV file from it"),
 )
-"""The first bytes of files that are not CSV, their kind, and what to do."""
+"""The first bytes of files that are not CSV, the kind of file, and what to do."""
 
 _ZIP_FORMATS = (
     (b"application/vnd.oasis.opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)", _SAVE_AS_CSV),
@@ -47,7 +47,7 @@ _ZIP_FORMATS = (
     (b"xl/", "an Excel workbook (.xlsx)", _SAVE_AS_CSV),
     (b"", "a ZIP archive", "extract the CSV file from it"),
 )
-"""Bytes that ZIP archives of a kind contain."""
+"""Bytes that a ZIP archive of each kind contains, the kind of file, and what to do."""
 
 _TEXT_FORMATS = (
     (("<!doctype html", "<html"), "an HTML page", "download the CSV file itself"),
@@ -115,7 +115,7 @@ def damaged_file(error: Exception) -> DamagedFile:
 
 
 class _Rewound(io.RawIOBase):
-    """A stream whose first bytes have been read already, which are read again. It may be a pipe."""
+    """A stream with the first bytes that were read from it put back. Unlike ``seek``, it also works for a pipe."""
 
     def __init__(self, head: bytes, rest: "SupportsRead[bytes]") -> None:
         self._head = memoryview(head)
@@ -162,6 +162,9 @@ def _encoding_of(head: bytes) -> str:
 
 
 def _line_end_of(start: str) -> str:
-    """Return the line end: LF, which includes CRLF, or an empty string for all kinds, if the first line ends in CR."""
+    """Return the ``newline`` for ``io.TextIOWrapper``: an empty string, for any kind, if the first line ends in CR.
+
+    Otherwise LF, which also ends lines in CRLF.
+    """
     match = _LINE_END.search(start)
     return "" if match is not None and match[0] == "\r" else "\n"

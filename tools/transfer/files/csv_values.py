@@ -29,8 +29,6 @@ _ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[Ee]\+[0-9]{1,3}")
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 _MAX_AMOUNT_LENGTH = 40
-
-
 _SPACES_AND_APOSTROPHES = " \u00a0\u202f'\u2019"
 
 
@@ -54,7 +52,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SPREADSHEET_TIME = re.compile(
     r"[0-9]{1,4}[./][0-9]{1,2}[./][0-9]{1,4}\b.*|[0-9]{1,2}-[0-9]{1,2}-[0-9]{2,4}\b.*|[0-9]{5}([.,][0-9]+)?"
 )
-"""A date in the format of some country, or the number of days since 1900."""
+"""A date in a national format, or the number of days since 1900."""
 
 _FLAGS = {"0": 0, "false": 0, "no": 0, "1": 1, "true": 1, "yes": 1}
 _STATUSES = {word: STATUS_VALUES[status] for status, word in STATUS_WORDS.items()} | {"SUCCEEDED": 1}
@@ -98,7 +96,7 @@ def decimal(text: str) -> Decimal:
 
 
 def amount(text: str) -> Decimal:
-    """Read an amount of money, exactly, even with a decimal comma or thousands separators if it has only one meaning.
+    """Read an exact amount of money. A decimal comma and thousands separators are accepted if they have one meaning.
 
     ``561,00`` can only mean 561.00, but ``1,234`` is 1.234 in some countries and 1234 in others.
     """
@@ -211,7 +209,7 @@ def key(max_bytes: int) -> Read:
 
 
 def unrounded(read: Read) -> Read:
-    """Return a reader that rejects numbers that a spreadsheet has rounded, which are no longer unique."""
+    """Return a reader that also rejects numbers that a spreadsheet has rounded, because they are no longer unique."""
 
     def read_unrounded(text: str) -> Value:
         if "+" in text:
@@ -230,7 +228,9 @@ def chargeable_method(text: str) -> str:
 
 def _require_all_digits(text: str) -> None:
     if _ROUNDED.fullmatch(text):
-        raise InvalidValue("has lost digits, because a spreadsheet has rounded it: format the column as text")
+        raise InvalidValue(
+            "has lost digits, because a spreadsheet has rounded it: open the original file with this column as text"
+        )
 
 
 def _require_utf_8(text: str) -> None:

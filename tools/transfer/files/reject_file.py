@@ -13,7 +13,7 @@ class RejectFile:
     """Writes rejected lines: the line number, the invalid fields and the reasons, then all fields unchanged.
 
     A line that is not a valid record is written whole to ``reject_text``. The file is created when the first line is
-    rejected, which ``example`` describes.
+    rejected. ``example`` describes that line.
     """
 
     def __init__(self, path: Path, header: Sequence[str], delimiter: str) -> None:

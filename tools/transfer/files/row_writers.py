@@ -98,7 +98,7 @@ class _Csv:
 
 
 class _SpreadsheetCsv(_Csv):
-    """The same with a byte order mark, without which Excel does not recognize UTF-8, and with safe cells."""
+    """CSV for spreadsheets: with safe cells, and a byte order mark, without which Excel does not recognize UTF-8."""
 
     def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
         file.write("\ufeff")

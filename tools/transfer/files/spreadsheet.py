@@ -24,13 +24,13 @@ _NUMBERS = frozenset(
         "requested_amount",
     }
 )
-"""Columns whose values the database stores as numbers. All others, except times, may contain text of callers."""
+"""Columns that the database stores as numbers. All others, except times, may contain text from callers."""
 
 _MAX_DIGITS = 15
 
 _FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))(?=[\\s\"'\0]*[=+\\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n\0])")
-"""A place where a formula begins: at the start of the text, or after a semicolon, tab or line break, at which
-spreadsheets in some languages split the fields of this file. The signs may be full-width.
+"""A place where a formula begins: at the start of the text, or after a semicolon, tab or line break, where spreadsheets
+in some languages split fields. The signs may be full-width.
 """
 
 _CHANGED_NUMBER = re.compile(r"0[0-9]+|[0-9]{16,}|[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+")

@@ -110,7 +110,7 @@ def test_a_row_with_only_its_last_field_is_a_record() -> None:
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]),
     st.sampled_from([bytes, gzip.compress]),
 )
-def test_whatever_a_program_writes_is_read_unchanged(
+def test_rows_of_any_text_are_read_unchanged(
     rows: list[list[str]], delimiter: str, end: str, encoding: str, compression: Callable[[bytes], bytes]
 ) -> None:
     file = io.StringIO(newline="")

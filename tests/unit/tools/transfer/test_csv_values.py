@@ -81,7 +81,7 @@ def test_an_ambiguous_amount_is_rejected(text: str, meanings: str) -> None:
         *("12.34.567", "1,234.567,8", "1.234,567.8", "1 234 56", "1,234 567", "\u0967\u0966", "NaN", "--5", "1" * 50),
     ],
 )
-def test_what_is_not_an_amount_is_rejected(text: str) -> None:
+def test_text_that_is_not_an_amount_is_rejected(text: str) -> None:
     with pytest.raises(InvalidValue, match=r"must be a number such as 561\.00, without a currency sign"):
         values.amount(text)
 
@@ -101,7 +101,7 @@ LOCALES = [
 
 @examples(500)
 @given(st.decimals(-(10**8), 10**8, places=2) | st.integers(-(10**8), 10**8).map(Decimal), st.sampled_from(LOCALES))
-def test_an_amount_in_the_format_of_any_country_is_read_right_or_rejected(
+def test_an_amount_in_any_national_format_is_read_correctly_or_rejected(
     amount: Decimal, locale: tuple[str, str]
 ) -> None:
     point, separator = locale

@@ -69,7 +69,7 @@ def test_numbers_stay_numbers_unless_they_would_lose_digits(
 
 @examples(500)
 @given(st.text(st.sampled_from("=+-@ \t\r\n;,|\"'ax1\0\uff1d")), st.sampled_from(",;\t"))
-def test_no_cell_begins_with_a_formula_whatever_the_delimiter_of_the_spreadsheet(text: str, delimiter: str) -> None:
+def test_no_cell_begins_with_a_formula_for_any_delimiter_of_the_spreadsheet(text: str, delimiter: str) -> None:
     file = io.StringIO(newline="")
     csv.writer(file).writerow(["1", spreadsheet.cell("reason", text)])
 
