@@ -11,7 +11,7 @@
 -- choose the id of a payment, or change an event. Of a refund, it can change only the status.
 GRANT SELECT ON schema_migrations TO payments_service;
 
--- A refund updates the refunded amount, and the outcome of a pending charge the status.
+-- A refund updates refunded_amount and refunded. The outcome of a pending charge updates status.
 GRANT
     SELECT,
     INSERT (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id),

@@ -34,19 +34,19 @@ async def read_values(connection: aiomysql.Connection, query: str) -> list[bytes
     Raises:
         pymysql.err.MySQLError: the same errors as the driver itself.
     """
-    rows = await _read(connection, query, column_count=1)
+    rows = await _read(connection, query, has_one_column=True)
     return [row[1:] if row[0] < _NULL else row[_VALUE_STARTS[row[0]] :] for row in rows]
 
 
 async def read_rows(connection: aiomysql.Connection, query: str) -> list[RawRow]:
     """Execute a query, and return its rows: see ``read_values``."""
-    return [_split(row) for row in await _read(connection, query, column_count=None)]
+    return [_split(row) for row in await _read(connection, query, has_one_column=False)]
 
 
-async def _read(connection: aiomysql.Connection, query: str, column_count: int | None) -> list[bytes]:
-    """Execute a query, and return the packets of its rows. None allows any number of columns, and NULL."""
+async def _read(connection: aiomysql.Connection, query: str, *, has_one_column: bool) -> list[bytes]:
+    """Execute a query, and return the packets of its rows. A single column must not be NULL."""
     await connection._execute_command(COMMAND.COM_QUERY, query)  # noqa: SLF001 - the first step of the driver's query()
-    reply = _Reply(column_count)
+    reply = _Reply(has_one_column=has_one_column)
     while not reply.is_complete:
         reply.feed(await _receive(connection))
     return reply.rows
@@ -70,10 +70,10 @@ def _split(row: bytes) -> RawRow:
 class _Reply:
     """A parser for a reply: column count, column definitions, EOF packet, a packet for each row, EOF packet."""
 
-    def __init__(self, column_count: int | None) -> None:
+    def __init__(self, *, has_one_column: bool) -> None:
         self.rows: list[bytes] = []
         self.is_complete = False
-        self._column_count = column_count
+        self._has_one_column = has_one_column
         self._expects_rows = False
         self._sequence_number = 1
         self._unparsed = b""
@@ -109,11 +109,11 @@ class _Reply:
         elif first == _EOF and len(packet) <= _EOF_MAX_BYTES:
             self._expects_rows, self.is_complete = True, self._expects_rows
         elif self._expects_rows:
-            if len(packet) == _MAX_PACKET_BYTES or (first == _NULL and self._column_count is not None):
+            if len(packet) == _MAX_PACKET_BYTES or (first == _NULL and self._has_one_column):
                 raise InternalError("a value is NULL, or a row is longer than a packet")
             self.rows.append(packet)
-        elif self._sequence_number == 1 and first != (self._column_count or first or 1):
-            raise InternalError("the reply does not have the expected columns")
+        elif self._sequence_number == 1 and (first == 0 or (self._has_one_column and first != 1)):
+            raise InternalError("the reply has no columns, or more than one")
 
 
 async def _receive(connection: aiomysql.Connection) -> bytes:

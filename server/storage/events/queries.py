@@ -116,9 +116,9 @@ STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER, _EVENTS_OF_PAYMENT, _EVENTS_OF
 
 
 def events_of_payment(payment_id: int, after: int, at_most: int) -> Query:
-    """Return the query for the events of a payment, in no order: the first of those that follow ``after``, and more.
+    """Return the query for the first ``at_most`` events of a payment that follow ``after``, unsorted.
 
-    It returns up to ``at_most`` archived events and up to ``at_most`` others.
+    It may return more: up to ``at_most`` archived events and up to ``at_most`` others.
     """
     return Query(_EVENTS_OF_PAYMENT, (payment_id, after, at_most) * 2)
 

@@ -34,9 +34,9 @@ _MICROSECONDS = 1_000_000
 
 @lru_cache(CACHED_PAYMENTS)
 def cached_payment(text: bytes) -> Payment:
-    """Return the payment in a text of ``queries.PAYMENT``, the same object for the same text.
+    """Return the payment in a text of ``queries.PAYMENT``: the same object for the same text.
 
-    So a payment that is read repeatedly, by a dashboard for example, is parsed once.
+    A payment that is read repeatedly, for example by a dashboard, is parsed once.
     """
     return payment_from_text(text.decode())
 

@@ -54,7 +54,7 @@ async def insert_each(
 async def _store(
     session: Session, payments: Sequence[NewPayment], due_microseconds: int
 ) -> list[ChargeOutcome | Exception]:
-    """Store payments with one INSERT, or return the outcome of each in another way if the database rejects that."""
+    """Store payments with one INSERT. If the database rejects it, find the outcome of each payment separately."""
     try:
         async with session.transaction():
             return list(await insert_all(session, payments, due_microseconds))
@@ -77,7 +77,7 @@ async def _store_unless_earlier(
 ) -> list[ChargeOutcome | Exception]:
     """Return the outcomes of the payments in ``earlier``, and store the others.
 
-    If there are no earlier ones, the others are stored one by one, so that only those that the database rejects fail.
+    If ``earlier`` is empty, store the payments one by one, so that only those that the database rejects fail.
     """
     others = [payment for payment in payments if _key(payment) not in earlier]
     batches = [others] if earlier and others else [[payment] for payment in others]
@@ -112,7 +112,7 @@ async def insert_all(session: Session, payments: Sequence[NewPayment], due_micro
 
 
 def _consecutive_ids(results: Sequence[StatementResult], count: int) -> Sequence[int]:
-    """Return the ids of all inserted payments if the first and the last id prove them; otherwise nothing.
+    """Return the ids of all inserted payments if they follow from the first and the last id; otherwise nothing.
 
     InnoDB gives the rows of one INSERT increasing ids, at least one step apart. So if the last id is as close to the
     first as it can be, no id was skipped.

@@ -1,4 +1,4 @@
-"""``read_values`` returns the same values as the driver itself, for any number and length of them."""
+"""``read_values`` and ``read_rows`` return the same values as the driver itself, for any number and length of them."""
 
 import asyncio
 import itertools

@@ -84,7 +84,7 @@ def test_an_event_has_its_payment_and_refund_in_their_state_right_after_it(
     assert event(event_columns, refund=refund_columns) == PaymentEvent(5, kind, TIME, payment, refund, "shop", "key")
 
 
-def test_events_are_in_the_order_of_their_values() -> None:
+def test_events_are_in_the_order_of_their_rows() -> None:
     rows = [raw(sequence, "CHARGED", "0.00", None, None, None, text(PAYMENT_COLUMNS), None) for sequence in "213"]
     assert [it.sequence for it in events_from_rows(rows)] == [2, 1, 3]
 
