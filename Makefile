@@ -28,14 +28,14 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 # Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
-# The clients as other teams install them, one folder for each language.
+# The packages that other teams install, a folder for each language.
 PACKAGES := $(addprefix dist/,go maven npm python)
 SBOM ?= payments.cdx.json
 DESCRIPTORS ?= payments.binpb
 # Options of `uv export` that list the packages in the image, without the project's own.
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
-# Without paths in the compiled code, checkouts and the tests' own module caches share Go's build cache.
+# Keeps paths out of compiled code, so that checkouts and the tests' own module caches share Go's build cache.
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 .DEFAULT_GOAL := help
@@ -114,7 +114,7 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 	go build -C clients/go/conformance -o ../../../$@ .
 
 # Builds are reproducible: the same sources and tools produce the same bytes. The date is also in clients/java/pom.xml.
-# A build that fails leaves no folder in dist, because it would count as built.
+# Each folder is moved to dist when it is complete, because make would take the rest of a failed build for a finished one.
 $(PACKAGES): export SOURCE_DATE_EPOCH := 1767225600
 
 dist/go: .bin/goproxy $(shell find clients/go -type f)
