@@ -192,7 +192,7 @@ clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bi
 	npm --prefix clients/typescript test --silent
 	$(PYTEST) tests/clients
 
-dist: dist/SHA256SUMS ## build the packages of the clients that other teams install, and their checksums, in dist/
+dist: dist/SHA256SUMS ## build the clients' packages for other teams, with checksums, in dist/
 
 bench: $(READY) .bin/peer-go .bin/loader ## compare the service with a Go peer, with a plain Python peer, with the legacy service, and with itself without some features; then run bench-import
 	$(BIN)/python -m bench

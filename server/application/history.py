@@ -1,4 +1,4 @@
-"""The history of a payment: its events."""
+"""The use case of a payment's history: list its events."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +11,7 @@ class PaymentHistory:
     """Lists the events of a payment."""
 
     def __init__(self, store: HistoryStore, catch_up: Callable[[], Awaitable[None]]) -> None:
-        """Read from ``store``. ``catch_up`` moves all committed changes into the stream: see ``Relay.catch_up``."""
+        """Read from ``store``. ``catch_up`` moves all committed changes into the stream, like ``Relay.catch_up``."""
         self._store = store
         self._catch_up = catch_up
 

@@ -4,7 +4,7 @@ import io.grpc.MethodDescriptor;
 import java.util.function.Function;
 
 /**
- * One call: its RPC, its request, and how to convert the response. Both clients make the same operations.
+ * One call: its RPC, its request, and how to convert the response. Both clients use the same operations.
  *
  * @param method the RPC
  * @param request the request; all attempts send the same one
