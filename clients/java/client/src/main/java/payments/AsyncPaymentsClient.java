@@ -22,8 +22,8 @@ import java.util.concurrent.Executor;
  * <p>Canceling the future that a method returned, or completing it in another way, cancels the call. Canceling a stage
  * derived from it does not. A canceled charge or refund may still take effect.
  *
- * <p>Futures complete on the {@linkplain Builder#executor executor}, which by default is a pool of the client's own
- * threads. Stages derived from them run there too, unless the name of the method ends in {@code Async}.
+ * <p>Futures complete on the {@linkplain Builder#executor executor}, by default a pool of daemon threads that all
+ * clients share. Stages derived from them run there too, unless the name of the method ends in {@code Async}.
  */
 public final class AsyncPaymentsClient implements AutoCloseable {
     private final Connection connection;

@@ -109,8 +109,8 @@ class AsyncCallsTest {
 
     @Test
     void aBatchFailsIfTheNumberOfResultsDiffersFromTheNumberOfCharges() {
-        Handler one = (number, request) -> payments.v1.BatchChargeResponse.getDefaultInstance();
-        try (FakeService service = FakeService.start(one);
+        Handler withoutResults = (number, request) -> payments.v1.BatchChargeResponse.getDefaultInstance();
+        try (FakeService service = FakeService.start(withoutResults);
                 AsyncPaymentsClient client = service.asyncClient()) {
             failureOf(OutcomeUnknownException.class, client.batchCharge(List.of(CHARGE)));
         }
