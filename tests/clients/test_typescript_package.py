@@ -1,19 +1,18 @@
 """The TypeScript client works as another team installs it: as a tarball, in a project with default settings."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.installed_clients import NPM_TARBALL, first_block, package
+from tests.support.installed_clients import NPM_TARBALL, first_block, package, run
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
 
 CLIENT = ROOT / "clients" / "typescript"
+INSTALL = ("npm", "install", "--prefer-offline", "--no-audit", "--no-fund")
 LOCK = json.loads((CLIENT / "package-lock.json").read_text("utf-8"))
 LOCKED_TYPESCRIPT = LOCK["packages"]["node_modules/typescript"]["version"]
 TYPESCRIPT_VERSIONS = ["5.8.3", LOCKED_TYPESCRIPT, "7.0.2"]
@@ -33,27 +32,12 @@ console.log(typeof PaymentServiceClient, PaymentStatus.SUCCEEDED);
 """
 
 
-def run(*command: str | Path, folder: Path, **environment: str) -> str:
-    """Run a command in a folder and return its standard output."""
-    result = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "npm_config_prefer_offline": "true", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a new project with the client, in an otherwise empty folder."""
     folder = tmp_path_factory.mktemp("installed")
     run("npm", "init", "-y", folder=folder)
-    run("npm", "install", package(NPM_TARBALL), folder=folder)
+    run(*INSTALL, package(NPM_TARBALL), folder=folder)
     return folder
 
 
@@ -71,19 +55,19 @@ def test_the_first_snippet_of_the_readme_runs_in_a_project_with_default_settings
     module_type: str, version: str, project: Path, service: RunningService
 ) -> None:
     run("npm", "pkg", "set", f"type={module_type}", folder=project)
-    run("npm", "install", "--save-dev", f"typescript@{version}", folder=project)
+    run(*INSTALL, "--save-dev", f"typescript@{version}", folder=project)
     run("npx", "tsc", "--init", folder=project)
     (project / "first_charge.ts").write_text(first_block("typescript", "typescript"), "utf-8")
     run("npx", "tsc", folder=project)
-    output = run("node", "first_charge.js", folder=project, PAYMENTS_TARGET=service.target)
+    output = run("node", "first_charge.js", folder=project, environment={"PAYMENTS_TARGET": service.target})
     assert re.match(r"\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", output), output
 
 
 def test_the_snippet_compiles_if_packages_can_load_only_their_own_dependencies(tmp_path: Path) -> None:
     """The layout is that of pnpm, which hides from a project what only its dependencies depend on."""
-    isolated = {"npm_config_install_strategy": "linked"}
+    isolated = "--install-strategy=linked"
     run("npm", "init", "-y", folder=tmp_path)
-    run("npm", "install", package(NPM_TARBALL), f"typescript@{LOCKED_TYPESCRIPT}", folder=tmp_path, **isolated)
+    run(*INSTALL, isolated, package(NPM_TARBALL), f"typescript@{LOCKED_TYPESCRIPT}", folder=tmp_path)
     assert not (tmp_path / "node_modules" / "@types").exists()
     run("npx", "tsc", "--init", folder=tmp_path)
     (tmp_path / "first_charge.ts").write_text(first_block("typescript", "typescript"), "utf-8")
