@@ -86,7 +86,7 @@ The time until they are due, in microseconds, and all references are bound befor
 """
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=64)
 def for_rows(text: str, count: int) -> str:
     """Return INSERT_PAYMENTS or RESERVE_PAYMENTS for ``count`` payments."""
     return text.replace(_ROW, ", ".join([_ROW] * count))

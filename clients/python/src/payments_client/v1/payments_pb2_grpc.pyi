@@ -125,10 +125,10 @@ class PaymentServiceStub:
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
     """
     ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]
-    """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+    """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
 
-    Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-    made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+    Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+    Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
     `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
@@ -217,10 +217,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
     """
     ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
-    """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+    """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
 
-    Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-    made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+    Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+    Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
     `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
@@ -348,10 +348,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.ListPaymentEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ListPaymentEventsResponse, _abc.Awaitable[_payments_pb2.ListPaymentEventsResponse]]:
-        """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+        """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
 
-        Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-        made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+        Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+        Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
         `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).

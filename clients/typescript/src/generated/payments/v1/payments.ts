@@ -3191,10 +3191,10 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ListPaymentsResponse => ListPaymentsResponse.decode(value),
   },
   /**
-   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
    *
-   * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-   * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+   * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+   * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
    * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
@@ -3307,10 +3307,10 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    */
   listPayments: handleUnaryCall<ListPaymentsRequest, ListPaymentsResponse>;
   /**
-   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
    *
-   * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-   * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+   * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+   * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
    * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
@@ -3488,10 +3488,10 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListPaymentsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
+   * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
    *
-   * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-   * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+   * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+   * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
    * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).

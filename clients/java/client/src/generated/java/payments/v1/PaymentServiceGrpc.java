@@ -421,9 +421,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
-     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
+     * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+     * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
      * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
@@ -585,9 +585,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
-     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
+     * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+     * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
      * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
@@ -731,9 +731,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
-     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
+     * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+     * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
      * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
@@ -877,9 +877,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
-     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
+     * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+     * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
      * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
@@ -1028,9 +1028,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and at whose request.
-     * Every change that was answered before the call has its event on one of the pages, also of archived payments. Changes
-     * made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
+     * Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
+     * Every change that was answered before the call has its event on one of the pages, even if the payment is archived.
+     * Changes made by the legacy service, or before events were recorded, have none, so the list may be empty. Following
      * `next_page_token` to the end returns, exactly once, every event that existed when the last page was read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
