@@ -39,7 +39,7 @@ IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate -
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients dist bench bench-isolation bench-replicas profile bench-import bench-indexes bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
+.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients dist bench bench-isolation bench-replicas profile bench-import bench-cpu bench-indexes bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -209,6 +209,9 @@ profile: $(READY) .bin/loader ## record a flame graph of the server under load (
 
 bench-import: $(READY) ## compare `payments import` with the database's LOAD DATA
 	$(BIN)/python -m bench.imports
+
+bench-cpu: $(READY) .bin/loader ## measure the CPU time of the service and the database for one call of each RPC
+	$(BIN)/python -m bench.cpu
 
 bench-indexes: $(READY) ## measure what each index costs on every charge, and which list needs it
 	$(BIN)/python -m bench.indexes

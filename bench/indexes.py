@@ -7,7 +7,6 @@ and without it. The cost of a charge is the CPU time of the database, so other w
 import argparse
 import asyncio
 import json
-import os
 import secrets
 import statistics
 import tempfile
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.cpu import cpu_seconds, process_id_of
 from bench.machine import database_version, description
 from bench.systems import execute, new_database
 from server.config.settings import Settings
@@ -76,13 +76,13 @@ def _measure(database: PrivateDatabase, rows: int, charges: int, rounds: int) ->
     settings = {name: new_database(database, f"without_{name}", rows) for name in (_NO_INDEX, *LISTS)}
     for name in LISTS:
         execute(database, settings[name]["MYSQL_DB"], f"ALTER TABLE payments DROP INDEX {name}")
-    process_id = _process_id(database)
+    process_id = process_id_of(database)
     costs: dict[str, list[float]] = {name: [] for name in settings}
     for _ in range(rounds):
         for name, values in settings.items():
-            started = _cpu_seconds(process_id)
+            started = cpu_seconds(process_id)
             asyncio.run(_charge(values, charges))
-            costs[name].append((_cpu_seconds(process_id) - started) / charges * 1_000_000)
+            costs[name].append((cpu_seconds(process_id) - started) / charges * 1_000_000)
     return [
         Result(
             name,
@@ -126,20 +126,6 @@ def _page_milliseconds(database: PrivateDatabase, name: str, index: str) -> floa
             cursor.fetchall()
             times.append((time.perf_counter() - started) * 1000)
     return statistics.median(times)
-
-
-def _process_id(database: PrivateDatabase) -> int:
-    with closing(database.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT @@pid_file")
-        row = cursor.fetchone()
-    assert row is not None
-    return int(Path(str(row[0])).read_text(encoding="ascii"))
-
-
-def _cpu_seconds(process_id: int) -> float:
-    """Return the CPU time that a process has used: the fields utime and stime of proc(5)."""
-    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _table(results: list[Result]) -> str:

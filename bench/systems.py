@@ -137,14 +137,15 @@ def running_program(  # noqa: PLR0913, PLR0917
             process.wait()
 
 
-def load(port: int, rpc: str, seconds: float, *options: str) -> Report:
-    """Make calls for ``seconds``, after a warm-up of the same duration but at most one second.
+def load(port: int, rpc: str, seconds: float, *options: str, warm_up_seconds: float | None = None) -> Report:
+    """Make calls for ``seconds``, after a warm-up: by default one of the same duration, but at most one second.
 
     Raises:
         BenchError: no call succeeded.
     """
     command = [_LOADER, "-target", f"127.0.0.1:{port}", "-rpc", rpc, "-connections", "4", *options]
-    command += ["-seconds", str(seconds), "-warm-up", str(min(_MAX_WARM_UP_SECONDS, seconds))]
+    warm_up = min(_MAX_WARM_UP_SECONDS, seconds) if warm_up_seconds is None else warm_up_seconds
+    command += ["-seconds", str(seconds), "-warm-up", str(warm_up)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BenchError(f"no {rpc} succeeded: {run.stdout}{run.stderr}")

@@ -40,6 +40,12 @@ def test_the_migration_benchmark_runs(tmp_path: Path) -> None:
     assert found["longest_write_seconds"] > 0
 
 
+def test_the_cpu_benchmark_measures_each_rpc(tmp_path: Path) -> None:
+    found = run("bench.cpu", tmp_path / "cpu.json", "--rows", "2000", "--seconds", "0.5")
+
+    assert [result["rpc"] for result in found["results"]] == ["charge", "get", "list", "list_random_page", "refund"]
+
+
 def test_the_index_benchmark_measures_each_index(tmp_path: Path) -> None:
     found = run("bench.indexes", tmp_path / "indexes.json", "--rows", "500", "--charges", "64", "--rounds", "1")
 
