@@ -41,7 +41,7 @@ def test_the_migration_benchmark_runs(tmp_path: Path) -> None:
 
 
 def test_the_cpu_benchmark_measures_each_rpc(tmp_path: Path) -> None:
-    found = run("bench.cpu", tmp_path / "cpu.json", "--rows", "2000", "--seconds", "0.5")
+    found = run("bench.cpu", tmp_path / "cpu.json", "--rows", "30000", "--seconds", "0.5")
 
     assert [result["rpc"] for result in found["results"]] == ["charge", "get", "list", "list_random_page", "refund"]
 
