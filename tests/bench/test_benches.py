@@ -47,7 +47,7 @@ def test_the_cpu_benchmark_measures_each_rpc(tmp_path: Path) -> None:
 
 
 def test_the_index_benchmark_measures_each_index(tmp_path: Path) -> None:
-    found = run("bench.indexes", tmp_path / "indexes.json", "--rows", "500", "--charges", "64", "--rounds", "1")
+    found = run("bench.indexes", tmp_path / "indexes.json", "--rows", "500", "--charges", "3200", "--rounds", "1")
 
     names = [result["missing_index"] for result in found["results"]]
     assert names == ["none", "payments_by_time", "payments_by_order", "payments_by_method", "payments_by_status"]
