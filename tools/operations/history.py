@@ -8,7 +8,6 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Protocol
 
 from server.domain.events import KIND_BY_CHARGE_STATUS, KIND_BY_REFUND_STATUS, EventKind, PaymentEvent
@@ -77,9 +76,7 @@ def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetail
             payment_id = details.payment.payment_id
             requests = _requests(connection, suffix, payment_id)
             query = select_events(payment_id, 0, _ALL)
-            events = sorted(
-                events_from_rows(_raw_rows(connection, query.text, *query.values)), key=attrgetter("sequence")
-            )
+            events = events_from_rows(_raw_rows(connection, query.text, *query.values))
             refunds = heapq.merge(
                 _refunds_without_events(details, events, requests), map(_entry, events), key=_time_or_earliest
             )

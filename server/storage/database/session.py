@@ -68,15 +68,11 @@ class Session:
 
     async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
         """Execute a query with one column that is never NULL, and return its values, in UTF-8: see ``fast_read``."""
-        async with self._connection.cursor() as cursor:
-            query = cursor.mogrify(text, values)
-        return await read_values(self._connection, query)
+        return await read_values(self._connection, await self._bound(text, values))
 
     async def raw_rows(self, text: str, values: Sequence[object]) -> list[RawRow]:
         """Execute a query, and return its rows without converting their values: see ``fast_read``."""
-        async with self._connection.cursor() as cursor:
-            query = cursor.mogrify(text, values)
-        return await read_rows(self._connection, query)
+        return await read_rows(self._connection, await self._bound(text, values))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -92,6 +88,11 @@ class Session:
             raise
         if self._connection.get_transaction_status():
             await self._roll_back()
+
+    async def _bound(self, text: str, values: Sequence[object]) -> str:
+        """Return a query with its values bound."""
+        async with self._connection.cursor() as cursor:
+            return str(cursor.mogrify(text, values))
 
     async def _roll_back(self) -> None:
         # Roll back first, because enabling autocommit commits an open transaction.

@@ -98,6 +98,7 @@ _EVENTS_OF_PAYMENT = f"""
     ({_SELECT_EVENT} FROM payment_events_archive e {_LIVE} {_OF_PAYMENT})
     UNION ALL
     ({_SELECT_EVENT} FROM payment_events e {_LIVE} {_OF_PAYMENT})
+    ORDER BY sequence LIMIT %s
 """
 """One statement, so that no event is missed while it is archived. Each part uses the index of events by payment, then
 the primary keys.
@@ -111,18 +112,15 @@ PAYMENT_EXISTS = """
 """
 """Uses the primary keys."""
 
-STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER, _EVENTS_OF_PAYMENT, _EVENTS_OF_ARCHIVED_PAYMENT)
+STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER, _EVENTS_OF_ARCHIVED_PAYMENT)
 """Statements that together require every privilege that this module needs."""
 
 
 def events_of_payment(payment_id: int, after: int, at_most: int) -> Query:
-    """Return the query for the first ``at_most`` events of a payment that follow ``after``, unsorted.
-
-    It may return more: up to ``at_most`` archived events and up to ``at_most`` others.
-    """
-    return Query(_EVENTS_OF_PAYMENT, (payment_id, after, at_most) * 2)
+    """Return the query for the first ``at_most`` events of a payment that follow ``after``, in order."""
+    return Query(_EVENTS_OF_PAYMENT, (*(payment_id, after, at_most) * 2, at_most))
 
 
 def events_of_archived_payment(payment_id: int, after: int, at_most: int) -> Query:
-    """Return the query for up to ``at_most`` events of an archived payment that follow ``after``."""
+    """Return the query for the first ``at_most`` events of an archived payment that follow ``after``, in order."""
     return Query(_EVENTS_OF_ARCHIVED_PAYMENT, (payment_id, after, at_most))

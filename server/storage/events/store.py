@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from operator import attrgetter
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentNotFound
@@ -81,8 +80,7 @@ async def _read_events_of_payment(session: Session, query: EventsQuery) -> Event
     for select in (event_queries.events_of_payment, event_queries.events_of_archived_payment):
         statement = select(query.payment_id, query.after or 0, wanted)
         if rows := await session.raw_rows(statement.text, statement.values):
-            events = sorted(events_from_rows(rows), key=attrgetter("sequence"))
-            return EventsPage(tuple(events[: query.size]), has_more=len(events) > query.size)
+            return EventsPage(tuple(events_from_rows(rows[: query.size])), has_more=len(rows) > query.size)
     if await session.row(event_queries.PAYMENT_EXISTS, (query.payment_id, query.payment_id)) is None:
         raise PaymentNotFound("payment not found")
     return EventsPage((), has_more=False)
