@@ -140,7 +140,16 @@ def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived
     assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
     assert calls.list_payment_events(history) == events
     assert calls.refund(refund(payment_id)).payment.refund_state == pb.REFUND_STATE_FULL
-    assert len(calls.list_payment_events(history).events) == 3
+    events_now = calls.list_payment_events(history).events
+    assert list(events_now[:2]) == list(events.events)
+    assert [event.payment.refund_state for event in events_now] == [
+        pb.REFUND_STATE_NONE,
+        pb.REFUND_STATE_PARTIAL,
+        pb.REFUND_STATE_FULL,
+    ]
+    page = calls.list_payment_events(pb.ListPaymentEventsRequest(payment_id=payment_id, page_size=1))
+    assert list(page.events) == list(events_now[:1])
+    assert page.next_page_token
     assert calls.refund(refund(payment_id, "1.00", request_id=key)).refund == before.refunds[0]
     backdate_rows()
     assert run_archive().startswith("archived: 1 payments, 2 refunds,")

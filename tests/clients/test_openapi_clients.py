@@ -3,14 +3,14 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.drivers.requests import new_order_id
+from tests.support.installed_clients import Command, run
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
 from tools.dev.generate import DOCUMENT
@@ -19,15 +19,6 @@ PROGRAMS = ROOT / "tests" / "clients" / "openapi"
 NODE_MODULES = ROOT / "clients" / "typescript" / "node_modules"
 PYTHON = ROOT / ".cache" / "openapi-python-client" / "bin" / "python"
 MYPY_CACHE = ROOT / ".cache" / "openapi-mypy"
-
-
-Command = Sequence[str | Path]
-
-
-def run(*command: str | Path, folder: Path) -> str:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 def oapi_codegen(folder: Path) -> Command:
