@@ -35,7 +35,7 @@ _NAMES = {
     if name.isupper() and isinstance(text, str)
 }
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE) (\w+)")
-_FURTHER_ROWS = re.compile(r"(?<=\)), \((?:%s, )*%s\)")
+_FURTHER_ROWS = re.compile(r"(?<=\)), \((?:%s, )*%s\)| UNION ALL SELECT (?:%s, )*%s(?= UNION ALL|\))")
 """The rows of ``queries.for_rows`` after the first."""
 
 _MAX_CACHED_NAMES = 1000

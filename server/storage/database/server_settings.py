@@ -34,7 +34,7 @@ def risky_settings(rows: Iterable[tuple[str, str]]) -> Iterator[RiskySetting]:
         yield RiskySetting(
             "innodb_autoinc_lock_mode",
             mode,
-            "one charge that waits for a locked row makes the charges of all replicas wait",
+            "one refund that waits for another with its request_id makes the refunds of all replicas wait",
             "Set innodb_autoinc_lock_mode = 2 and restart the database.",
         )
     if values.get("innodb_deadlock_detect", "ON").upper() in {"OFF", "0"}:

@@ -4,6 +4,7 @@ Values are bound, never formatted into the text. All statements run on MySQL 8.0
 later.
 """
 
+import re
 from functools import lru_cache
 
 from server.domain.payment import MAX_REFUNDS_SHOWN
@@ -31,6 +32,12 @@ REFUND_OR_NULL = f"IF(r.refund_id IS NULL, NULL, {REFUND})"
 """The refund of a LEFT JOIN."""
 
 _ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+
+_REFUND_ROW = (
+    "SELECT %s AS payment_id, %s AS amount, %s AS currency, %s AS reason, %s AS caller, %s AS request_id, "
+    "%s AS created_at"
+)
+_NEXT_REFUND_ROW = re.sub(r" AS \w+", "", _REFUND_ROW)
 
 _UNLESS_CLIENT_GONE = "IF(ROW_COUNT() < 0, NULL, {})"
 """A value for a NOT NULL column, in a statement that depends on the row count of the previous statement.
@@ -86,10 +93,12 @@ The time until they are due, in microseconds, and all references are bound befor
 """
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def for_rows(text: str, count: int) -> str:
-    """Return INSERT_PAYMENTS or RESERVE_PAYMENTS for ``count`` payments."""
-    return text.replace(_ROW, ", ".join([_ROW] * count))
+    """Return INSERT_PAYMENTS, RESERVE_PAYMENTS, STORE_REFUNDS or RESERVE_REFUNDS for ``count`` rows."""
+    return text.replace(_ROW, ", ".join([_ROW] * count)).replace(
+        _REFUND_ROW, " UNION ALL ".join([_REFUND_ROW, *[_NEXT_REFUND_ROW] * (count - 1)])
+    )
 
 
 SELECT_IDS = "SELECT reference, payment_id FROM payments WHERE reference IN %s"
@@ -107,6 +116,78 @@ def charges_by_request(payments: str) -> str:
 SELECT_CHARGES_BY_REQUEST = charges_by_request("payments")
 """Uses payments_by_request."""
 
+_CAN_REFUND = (
+    "p.status <> 0 AND p.refunded = 0 AND p.refunded_amount < p.amount "
+    "AND p.refunded_amount + COALESCE({amount}, 0) <= p.amount AND p.currency = COALESCE({currency}, p.currency)"
+)
+"""The rules of ``Payment.amount_to_refund``."""
+
+_NEW_REFUNDS = "r.payment_id IN %s AND r.refund_id >= @first_refund_id"
+
+_WRITE_REFUNDS = f"""
+    {BEGIN};
+
+    INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
+    SELECT n.payment_id, COALESCE(n.amount, p.amount - p.refunded_amount), n.amount, %s, n.reason, n.caller,
+        n.request_id, n.created_at
+    FROM ({_REFUND_ROW}) n STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = n.payment_id
+    WHERE {_CAN_REFUND.format(amount="n.amount", currency="n.currency")}
+    FOR UPDATE SKIP LOCKED;
+
+    SET @refunds = ROW_COUNT(), @first_refund_id = NULLIF(LAST_INSERT_ID(), 0);
+
+    UPDATE refunds r FORCE INDEX (refunds_by_payment)
+    STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = r.payment_id SET
+        p.refunded = p.refunded_amount + r.amount = p.amount,
+        p.refunded_amount = p.refunded_amount + r.amount
+    WHERE {_NEW_REFUNDS};
+
+    INSERT INTO payment_outbox (changes)
+    SELECT IF(SUM(p.refunded = (p.refunded_amount = p.amount)) = @refunds AND NOT EXISTS (
+            SELECT 1 FROM refunds_archive a FORCE INDEX (refunds_archive_by_request)
+            WHERE (a.caller, a.request_id) IN %s
+        ), JSON_ARRAYAGG(JSON_ARRAY(
+            %s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), CAST(r.created_at AS CHAR)
+        )), NULL)
+    FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    WHERE {_NEW_REFUNDS}
+    HAVING @first_refund_id IS NOT NULL;
+"""
+
+_READ_REFUNDS = f"""
+    {COMMIT};
+
+    SELECT @refunds, {REFUND}, {PAYMENT} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    WHERE r.refund_id >= @first_refund_id AND (r.caller, r.request_id) IN %s
+"""
+
+STORE_REFUNDS = _WRITE_REFUNDS + _READ_REFUNDS
+"""Stores one refund, or, after ``for_rows``, those of several payments; passes over each that it cannot store at once.
+
+That is a refund that ``Payment.amount_to_refund`` rejects, or whose payment is missing or locked. It binds the status,
+the values of the refunds, the payment_ids, the request keys, the kind of the changes, the payment_ids and the keys. The
+result is a row for each stored refund: the number of stored refunds, the refund, and its payment.
+
+Each payment is read by the primary key, so that no other is locked.
+
+A new refund has a larger id than all earlier ones of its payment, because the INSERT locks the payment first. But a
+concurrent transaction may refund a payment that was passed over. Then the refunds from ``@first_refund_id`` on are more
+than were inserted, so ``changes`` becomes NULL, and the error ends the script. So it does if the database does not
+evaluate the assignments of the UPDATE in their order, and if a request key is in refunds_archive_by_request, which is
+read after the INSERT like the archive in INSERT_PAYMENTS. A duplicate in refunds_by_request is an error as well. After
+the commit, if there are more rows than stored refunds, then some are of another transaction.
+"""
+
+RESERVE_REFUNDS = f"""{_WRITE_REFUNDS}
+    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
+    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM refunds r
+    WHERE {_NEW_REFUNDS};
+{_READ_REFUNDS}"""
+"""Like STORE_REFUNDS, for pending refunds: also inserts a row of processor_requests for each.
+
+The time until they are due, in microseconds, and the payment_ids are bound before the last request keys.
+"""
+
 _WRITE_REFUND = f"""
     {BEGIN};
 
@@ -120,8 +201,7 @@ _WRITE_REFUND = f"""
 
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
     SELECT p.payment_id, COALESCE(%s, p.amount - p.refunded_amount), %s, %s, %s, %s, %s, %s FROM payments p
-    WHERE p.payment_id = %s AND p.status <> 0 AND p.refunded = 0 AND p.refunded_amount < p.amount
-        AND p.refunded_amount + COALESCE(%s, 0) <= p.amount AND p.currency = COALESCE(%s, p.currency)
+    WHERE p.payment_id = %s AND {_CAN_REFUND.format(amount="%s", currency="%s")}
         AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.caller = %s AND r.request_id = %s)
         AND NOT EXISTS (SELECT 1 FROM refunds_archive r WHERE r.caller = %s AND r.request_id = %s)
     FOR UPDATE;
@@ -147,14 +227,14 @@ _READ_REFUND = f"""
 """
 
 STORE_REFUND = _WRITE_REFUND + _READ_REFUND
-"""Refunds a payment, if that is possible and the request key is new.
+"""Stores the refund of one payment, if that is possible and the request key is new; waits for a locked payment.
 
 The first result is the payment before the refund, by the primary key. Its lock serializes the refunds of one payment.
 The second result is the earlier refund with the same request key, if any, by refunds_by_request or
 refunds_archive_by_request. It is read under the lock, because the previous holder of the lock may have been an earlier
 attempt of the same refund.
 
-The INSERT checks the rules of ``Payment.amount_to_refund``, and the UPDATE checks the amount again. If a refund of
+The INSERT checks the rules, and the UPDATE checks the amount again. If a refund of
 another payment has the same request key, the duplicate in refunds_by_request is an error that ends the script. The last
 result is the refund with its payment, read after the commit, or no row.
 """
@@ -232,6 +312,7 @@ SELECT_DETAILS_BY_REFERENCE = details("payments", "refunds", by_reference("payme
 
 STATEMENTS = (
     RESERVE_PAYMENTS,
+    RESERVE_REFUNDS,
     STORE_REFUND,
     RESERVE_REFUND,
     SELECT_DETAILS_BY_REFERENCE,

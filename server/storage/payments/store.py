@@ -20,7 +20,7 @@ from server.storage.batching import Batcher, BatcherFactory, Batches, BatchLimit
 from server.storage.database.pool import Database
 from server.storage.database.session import DuplicateKey
 from server.storage.database.values import to_microseconds
-from server.storage.payments import insert, read
+from server.storage.payments import insert, read, refund_batch
 from server.storage.payments.refund import RefundToStore, store_refund
 
 DUE_SECONDS = 30.0
@@ -45,6 +45,9 @@ class MysqlPaymentStore:
         self._inserts: Batches[NewPayment, ChargeOutcome] = make_batcher(
             database, self._insert_each, insert_limits, "charge"
         )
+        self._refunds: Batches[RefundToStore, RefundOutcome | None] = make_batcher(
+            database, refund_batch.store_refunds, refund_batch.BATCH_LIMITS, "refund"
+        )
         self._reads: Batches[int, PaymentDetails | None] = make_batcher(
             database, read.read_details, read.BATCH_LIMITS, "get"
         )
@@ -63,8 +66,12 @@ class MysqlPaymentStore:
     async def refund(
         self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
     ) -> RefundOutcome:
-        """Store a refund: see ``PaymentStore.refund``."""
-        work = partial(store_refund, new=RefundToStore(refund, status, create_time, self._due_microseconds))
+        """Store a refund, with the next batch if possible: see ``PaymentStore.refund``."""
+        new = RefundToStore(refund, status, create_time, self._due_microseconds)
+        outcome = await self._refunds.add(new, deadline)
+        if outcome is not None:
+            return outcome
+        work = partial(store_refund, new=new)
         try:
             return await self._database.run(work, deadline, locked_payment_id=refund.payment_id)
         except DuplicateKey:

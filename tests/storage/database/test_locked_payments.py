@@ -101,7 +101,9 @@ def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends
             with lock_payment_rows():
                 for _ in range(CALLS):
                     cancelled = start_refunds(store, [payment_id], Deadline())[0]
+                    # The first one until it waits for the row, the others until they wait for the first one.
                     await asyncio.sleep(0.02)
+                    await asyncio.to_thread(wait_until, lambda: waiting_sessions() == 1)
                     cancelled.cancel()
                 assert waiting_sessions() == 1
                 await store.insert(new_payment("unlocked"), Deadline())
