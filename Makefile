@@ -151,7 +151,7 @@ dist/SHA256SUMS: $(PACKAGES)
 	go build -C bench -o ../.bin/peer-go ./peers/go
 	go build -C bench -o ../.bin/loader ./loader
 
-run: $(READY) ## start the service with everything it needs: database, migrations, sample data, gRPC and REST
+run: $(READY) ## start the service with everything it needs: database (DATABASE=mysql), migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.dev.run
 
 smoke: $(READY) ## make one charge through a running service and read the payment back (GRPC=127.0.0.1:50051 REST=http://127.0.0.1:8001)
@@ -166,7 +166,7 @@ smoke-image: $(READY) ## build the image, start it with docker compose, run `mak
 test-quick: $(READY) ## run the unit tests and the main contract tests, in under a minute
 	$(PYTEST) $(QUICK_TESTS)
 
-test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests, on a private MariaDB (or the server at TEST_MYSQL_URL); COVERAGE=1 measures the coverage of server/
+test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests, on a private MariaDB (DATABASE=mysql or mariadb11, or the server at TEST_MYSQL_URL); COVERAGE=1 measures the coverage of server/
 	$(PYTEST) $(MEASURED_TESTS) $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0,$(OTHER_TESTS))
 	$(if $(COVERAGE),$(PYTEST) $(OTHER_TESTS))
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
@@ -278,6 +278,6 @@ audit: $(READY) ## look up all locked packages in an online database of known vu
 sbom: $(READY) ## write a CycloneDX list of the packages in the image to SBOM=payments.cdx.json
 	set -o pipefail; $(UV) export $(IN_IMAGE) | $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
-clean: ## remove the virtual environment, the built tools and the private database
-	if test -x $(BIN)/python; then $(BIN)/python -m tools.dev.devdb stop; fi
+clean: ## remove the virtual environment, the built tools and the private databases
+	if test -x $(BIN)/python; then for folder in $(wildcard .data/devdb*); do $(BIN)/python -m tools.dev.devdb stop --folder $$folder; done; fi
 	rm -rf .venv .bin .cache .data dist clients/typescript/{node_modules,dist,build} clients/java/{client,conformance,example}/target

@@ -1,7 +1,8 @@
 """Shared fixtures: a real database, and real servers that use it.
 
-By default, a private MariaDB is started for the test run. With ``TEST_MYSQL_URL`` (``mysql://user:password@host:port``),
-the tests use that server instead, create scratch databases there and drop them.
+By default, a private MariaDB is started for the test run; ``DATABASE=mysql`` or ``DATABASE=mariadb11`` selects another
+server. With ``TEST_MYSQL_URL`` (``mysql://user:password@host:port``), the tests use that server instead, create scratch
+databases there and drop them.
 """
 
 import os
@@ -16,7 +17,7 @@ import hypothesis
 import pymysql
 import pytest
 
-from tests.support.databases import Accounts, DatabaseServer, Tables, settings_of
+from tests.support.databases import Accounts, DatabaseServer, Tables, prefer_selected_programs, settings_of
 from tests.support.drivers.calls import Driver, GrpcDriver
 from tests.support.drivers.rest import LegacyDriver, RestDriver
 from tests.support.parallel import (
@@ -53,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     keep_files_in_memory()
+    prefer_selected_programs()
     config.pluginmanager.register(SharedDatabase())
 
 

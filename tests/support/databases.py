@@ -1,5 +1,6 @@
 """The database server of the tests, its accounts, and the tables of a migrated database."""
 
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -8,11 +9,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql
+import pytest
 
 from server.config.settings import Settings
 from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection
 from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_privileges
+from tools.dev.system_package import ProgramFailed
+from tools.dev.unpacked_database import selected_programs
+
+
+def prefer_selected_programs() -> None:
+    """Put the programs of the database that ``DATABASE`` selects first on the PATH, where backups find the clients.
+
+    Raises:
+        pytest.UsageError: there is no such database, or it cannot be unpacked.
+    """
+    try:
+        folder = selected_programs()
+    except ProgramFailed as error:
+        raise pytest.UsageError(str(error)) from None
+    if folder is not None:
+        os.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT_FOLDER = ROOT / ".data" / "devdb"
+SELECTED_DATABASE = os.environ.get("DATABASE", "")
+"""The server to use in place of the installed one, such as ``mysql``; ``tools.dev.unpacked_database`` has the names."""
+
+PROJECT_FOLDER = ROOT / ".data" / "-".join(filter(None, ["devdb", SELECTED_DATABASE]))
+"""The project's own database; each server has its own folder, because none can read the files of another."""
 
 DEFAULT_DATABASE = "ecommerce"
 DEFAULT_USER = "payments"

@@ -1,23 +1,29 @@
 """Find or install the server program of the private database, and initialize its data folder.
 
-MariaDB's ``mariadbd`` is preferred; MySQL's ``mysqld`` works too.
+MariaDB's ``mariadbd`` is preferred; MySQL's ``mysqld`` works too. ``DATABASE`` selects another server instead, which
+``tools.dev.unpacked_database`` unpacks.
 """
 
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.dev.system_package import ProgramFailed, find_or_install, run
+from tools.dev.unpacked_database import selected_programs
 
 _NAMES = ("mariadbd", "mysqld")
 _FOLDERS_OFF_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin")
 """Folders in which packages install server programs, and which are often not on the PATH."""
 
-_SCRIPT_FOLDERS = ("share/mysql", "share/mariadb", "share")
-"""Folders below the program's prefix in which MariaDB has the SQL that creates its system tables."""
+_SCRIPT_FOLDERS = ("share/mysql", "share/mariadb", "share", "usr/share/mariadb")
+"""Folders below the program's prefix in which MariaDB has the SQL that creates its system tables.
+
+The last is where an unpacked MariaDB has it.
+"""
 
 _SCRIPT_PREFIXES = ("mariadb", "mysql")
 """MariaDB 11 renamed ``mysql_system_tables.sql`` and its siblings."""
@@ -92,25 +98,34 @@ class DatabaseProgram:
 
 def find_program() -> DatabaseProgram | None:
     """Return the server program on this machine, or None if there is none."""
-    folders = os.pathsep.join([os.environ.get("PATH", os.defpath), *_FOLDERS_OFF_PATH])
+    return _first_program([os.environ.get("PATH", os.defpath), *_FOLDERS_OFF_PATH])
+
+
+def find_or_install_program() -> DatabaseProgram:
+    """Return the server program to use: the one that ``DATABASE`` selects, or else the one on this machine.
+
+    The selected one is unpacked if necessary, and a missing one is installed with apt.
+
+    Raises:
+        PrivateDatabaseError: there is none, and it cannot be installed or unpacked; the message says what to do.
+    """
+    try:
+        if folder := selected_programs():
+            program = _first_program([str(folder)])
+            assert program is not None
+            return program
+        return find_or_install(find_program, _PACKAGE, "only the programs, without a system service", _INSTALL_ADVICE)
+    except ProgramFailed as error:
+        raise PrivateDatabaseError(str(error)) from None
+
+
+def _first_program(folders: Sequence[str]) -> DatabaseProgram | None:
     for name in _NAMES:
-        path = shutil.which(name, path=folders)
+        path = shutil.which(name, path=os.pathsep.join(folders))
         if path is not None:
             version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
             return DatabaseProgram(Path(path), is_mariadb="mariadb" in version.lower())
     return None
-
-
-def find_or_install_program() -> DatabaseProgram:
-    """Return the server program on this machine; if there is none, install it with apt.
-
-    Raises:
-        PrivateDatabaseError: there is none and it cannot be installed; the message says how to install one.
-    """
-    try:
-        return find_or_install(find_program, _PACKAGE, "only the programs, without a system service", _INSTALL_ADVICE)
-    except ProgramFailed as error:
-        raise PrivateDatabaseError(str(error)) from None
 
 
 def _run(command: list[str], standard_input: str) -> None:
