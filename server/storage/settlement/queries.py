@@ -70,16 +70,17 @@ processor_requests_by_payment. The payment is locked before the refund, in the s
 CLAIM = """
     UPDATE processor_requests r
     JOIN (
-        SELECT processor_request_id FROM processor_requests WHERE due_at <= UTC_TIMESTAMP(6)
+        SELECT processor_request_id, attempts FROM processor_requests WHERE due_at <= UTC_TIMESTAMP(6)
         ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
     ) due ON due.processor_request_id = r.processor_request_id
-    SET r.claimed_by = %s, r.attempts = r.attempts + 1,
-        r.due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(r.attempts, 30))) MICROSECOND
+    SET r.claimed_by = %s, r.attempts = due.attempts + 1,
+        r.due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(due.attempts, 30))) MICROSECOND
 """
 """Claims requests that are due, and postpones each: twice as long each time, up to a limit.
 
 Uses processor_requests_by_due, and skips rows that another reconciler is claiming. It is one statement, committed by
-itself, so no lock is held during a round trip or a request to the processor.
+itself, so no lock is held during a round trip or a request to the processor. The number of attempts is read from the
+derived table, because MySQL computes due_at after it has assigned r.attempts.
 """
 
 SELECT_CLAIMED = f"""
