@@ -14,6 +14,7 @@ from bench.load import BenchError, post_load
 from bench.peers.legacy.table import TABLE
 from bench.systems import System, execute, free_port, new_database, running, running_program
 from tools.dev.devdb import PrivateDatabase
+from tools.dev.number_table import number_table
 
 _LEGACY = "legacy service"
 _CONNECTIONS = 64
@@ -24,7 +25,7 @@ _FILL = """
     INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, refunded)
     SELECT k, k, MOD(k * 7919, 500000) / 100 + 1, ELT(1 + MOD(k, 3), 'UPI', 'CARD', 'COD'), MOD(k, 5) < 3,
         CONCAT('ECI20250101-', LPAD(HEX(k), 8, '0')), '2025-01-01' + INTERVAL k * 30 SECOND, 0
-    FROM (SELECT seq AS k FROM seq_1_to_{rows}) numbers
+    FROM {numbers}
 """
 
 
@@ -76,7 +77,7 @@ def _run_both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> 
     execute(database, legacy["MYSQL_DB"], TABLE)
     for settings in (ours, legacy):
         if rows:
-            execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
+            execute(database, settings["MYSQL_DB"], _FILL.format(numbers=number_table(rows)))
         execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
     port = free_port()
     command = (sys.executable, "-m", "bench.peers.legacy")

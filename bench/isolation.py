@@ -31,6 +31,7 @@ from bench.machine import database_version, description
 from bench.systems import System, execute, load, new_database, running
 from server.domain import tokens
 from tools.dev.devdb import PrivateDatabase
+from tools.dev.number_table import number_table
 
 _RESULTS = Path(__file__).parent / "results" / "isolation.json"
 _CLIENTS = 4
@@ -43,7 +44,7 @@ _PROBE_SECONDS = 0.005
 _TIMEOUT_SECONDS = 120
 _FILL_REFUNDS = """
     INSERT INTO refunds (payment_id, amount, status, reason, caller, request_id, created_at)
-    SELECT {payment_id}, 0.01, 1, '', 'filler', LPAD(HEX(seq), 36, '0'), '2025-01-01' FROM seq_1_to_{refunds}
+    SELECT {payment_id}, 0.01, 1, '', 'filler', LPAD(HEX(k), 36, '0'), '2025-01-01' FROM {numbers}
 """
 
 Client = Callable[[], object]
@@ -81,7 +82,7 @@ def main() -> None:
     ):
         machine = description(database_version(database))
         settings = new_database(database, "isolation", _ROWS)
-        fill = _FILL_REFUNDS.format(payment_id=_REFUNDED_ID, refunds=_REFUNDS)
+        fill = _FILL_REFUNDS.format(payment_id=_REFUNDED_ID, numbers=number_table(_REFUNDS))
         execute(database, settings["MYSQL_DB"], fill)
         settings |= {"EVENT_LOOP_PROBE_INTERVAL_SECONDS": str(_PROBE_SECONDS), "CALL_TIMEOUT_SECONDS": "60"}
         try:

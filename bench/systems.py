@@ -24,6 +24,7 @@ from bench.load import BenchError, Report
 from server.config.settings import Settings
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
+from tools.dev.number_table import number_table
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
@@ -47,7 +48,7 @@ _FILL = f"""
         CONCAT('ECI20250101-', LPAD(HEX(k), 20, '0')),
         '{_FILL_FROM:%Y-%m-%d}' + INTERVAL k * {_FILL_INTERVAL // timedelta(microseconds=1)} MICROSECOND, 0, 'filler',
         LPAD(HEX(k * 2654435761), 36, '0')
-    FROM (SELECT seq AS k FROM seq_1_to_{{rows}}) numbers
+    FROM {{numbers}}
 """
 """Successful payments with ids from 1, created at even intervals."""
 
@@ -70,7 +71,7 @@ def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, s
     execute(database, None, f"CREATE DATABASE {settings['MYSQL_DB']} CHARACTER SET utf8mb4")
     migrate(Settings.model_validate({key.lower(): value for key, value in settings.items()}), report=lambda _: None)
     if rows:
-        execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
+        execute(database, settings["MYSQL_DB"], _FILL.format(numbers=number_table(rows)))
     execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
     return settings
 

@@ -561,9 +561,12 @@ def test_a_charge_looks_up_its_key_in_the_archive_by_an_index(
     )
     table("ANALYZE TABLE payments_archive")
 
+    # A payment that exists, because MySQL plans no subquery for an empty result.
+    table("INSERT INTO payments (payment_id, order_id, method) VALUES (1, 1, 'UPI')")
     statement = next(text for text in queries.INSERT_PAYMENTS.split(";") if "payments_archive" in text)
+    statement = statement.replace("LAST_INSERT_ID()", "1")
     for count in (1, 32, 1_000):
         keys = tuple((f"caller-{number}", f"request-{number}") for number in range(count))
-        plan = database_server.execute(f"EXPLAIN {statement}", (keys, "5B5D"), migrated_database["MYSQL_DB"])
-        archive_row = next(row for row in plan if "payments_archive_by_request" in map(str, row))
-        assert not {"ALL", "index"} & set(map(str, archive_row)), plan
+        plan = database_server.explain(statement, (keys, "5B5D"), migrated_database["MYSQL_DB"])
+        archive = next(step for step in plan if step.index == "payments_archive_by_request")
+        assert archive.access not in {"ALL", "index"}, plan

@@ -13,7 +13,7 @@ from payments_client import PaymentMethod, PaymentsClient
 
 from server.config.settings import Settings
 from tests.cli.conftest import Payments, Table
-from tests.support.databases import Accounts, DatabaseServer, settings_of
+from tests.support.databases import Accounts, DatabaseServer, make_replica, settings_of
 from tests.support.running_service import RunningService
 from tools.database.connection import DatabaseConnection, connect, execute
 from tools.database.migrations import migrate
@@ -299,8 +299,8 @@ def test_a_replica_that_accepts_writes_is_a_warning(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "replica", options=("--server-id=2",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
         migrate(owner, report=lambda _: None)
-        with private.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='nobody'")
+        with private.connect() as connection:
+            make_replica(connection)
         (result,) = results_of(owner, "replication")
 
     assert result.level is Level.WARNING

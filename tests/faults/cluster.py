@@ -67,7 +67,8 @@ _DATABASE_OPTIONS = (
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     f"--max-connections={MAX_CONNECTIONS}",
-    "--innodb-log-file-size=64M",
+    "--loose-innodb-log-file-size=64M",  # MariaDB
+    "--loose-innodb-redo-log-capacity=64M",  # MySQL
 )
 _STATUSES = {None: Status.PENDING, 1: Status.SUCCEEDED, 0: Status.FAILED}
 _SERVICE_NAME = DESCRIPTOR.services_by_name["PaymentService"].full_name

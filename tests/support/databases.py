@@ -10,13 +10,28 @@ from typing import Any
 
 import pymysql
 import pytest
+from pymysql.cursors import DictCursor
 
 from server.config.settings import Settings
 from tests.support.waiting import wait_until
-from tools.database.connection import DatabaseConnection
+from tools.database.connection import DatabaseConnection, execute, is_mariadb
 from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_privileges
 from tools.dev.system_package import ProgramFailed
 from tools.dev.unpacked_database import selected_programs
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """A row of EXPLAIN: how a statement reads one table."""
+
+    part: str
+    """The kind of SELECT, such as DERIVED."""
+
+    access: str | None
+    """The access type: ALL reads the whole table, and index a whole index."""
+
+    index: str | None
+    notes: frozenset[str]
 
 
 def prefer_selected_programs() -> None:
@@ -59,6 +74,15 @@ class DatabaseServer:
             cursor.execute("SET time_zone = '+00:00'")
             cursor.execute(text, values or None)
             return list(cursor.fetchall())
+
+    def explain(self, text: str, values: tuple[object, ...], database: str) -> list[PlanStep]:
+        """Return the database's plan for a statement."""
+        with self.connection(database) as connection, connection.cursor(DictCursor) as cursor:
+            cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {text}", values)
+            return [
+                PlanStep(row["select_type"], row["type"], row["key"], frozenset((row["Extra"] or "").split("; ")))
+                for row in cursor.fetchall()
+            ]
 
     def kill_connections(self, database: str) -> None:
         """Kill all connections to ``database``."""
@@ -118,6 +142,21 @@ class Accounts:
         """Drop the accounts."""
         for account in ACCOUNTS:
             self.server.execute("DROP USER IF EXISTS %s", (account + self.suffix,))
+
+
+def runs_mariadb(connection: DatabaseConnection) -> bool:
+    """Whether the server is MariaDB rather than MySQL."""
+    ((version,),) = execute(connection, "SELECT VERSION()")
+    return is_mariadb(version)
+
+
+def make_replica(connection: DatabaseConnection) -> None:
+    """Make the server a replica of a source that does not exist, and do not start the replication."""
+    if runs_mariadb(connection):
+        statement = "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='nobody'"
+    else:
+        statement = "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=1, SOURCE_USER='nobody'"
+    execute(connection, statement)
 
 
 def has_tables(connection: DatabaseConnection) -> bool:

@@ -29,6 +29,7 @@ from tests.support.drivers.requests import charge, refund
 from tests.support.keys import bearer, key_maker
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
+from tools.dev.number_table import number_table
 
 StartService = Callable[..., RunningService]
 Watch = Iterator[pb.WatchPaymentsResponse]
@@ -166,12 +167,12 @@ def fill(sql: Callable[..., list[Any]], count: int) -> None:
     """Store payments 1 to ``count``, each with its event, as if they had been charged."""
     sql(
         "INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, caller, request_id)"
-        " SELECT seq, seq, 5, 'UPI', 1, CONCAT('R', seq), '2026-01-01', 'filler', seq"
-        f" FROM seq_1_to_{count}"
+        " SELECT k, k, 5, 'UPI', 1, CONCAT('R', k), '2026-01-01', 'filler', k"
+        f" FROM {number_table(count)}"
     )
     sql(
         "INSERT INTO payment_events (sequence, payment_id, kind, refunded_amount, occurred_at)"
-        f" SELECT seq, seq, 'CHARGED', 0, '2026-01-01' FROM seq_1_to_{count}"
+        f" SELECT k, k, 'CHARGED', 0, '2026-01-01' FROM {number_table(count)}"
     )
     sql("UPDATE payment_stream SET last_sequence = %s", count)
 

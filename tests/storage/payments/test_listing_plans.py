@@ -51,11 +51,10 @@ def test_a_page_is_read_from_its_index_without_a_sort(
     after: Position | None,
 ) -> None:
     for part in listing.page_parts(payment_filter, order, after):
-        plan = database_server.execute("EXPLAIN " + part.text, (*part.values, 51), large_database)
-        assert len(plan) == 1
-        assert index in plan[0]
-        assert "filesort" not in str(plan[0][-1])
-        assert "ALL" not in plan[0]
+        (step,) = database_server.explain(part.text, (*part.values, 51), large_database)
+        assert step.index == index
+        assert "Using filesort" not in step.notes
+        assert step.access != "ALL"
 
 
 def numbered_query(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) -> NumberedPageQuery:  # noqa: ANN401
@@ -76,11 +75,11 @@ def test_a_numbered_page_skips_index_entries_only(
     database_server: DatabaseServer, large_database: str, conditions: dict[str, Any], index: str, skip: int
 ) -> None:
     page = listing.numbered_page(numbered_query(skip, **conditions), ROWS)
-    plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
-    (ids,) = (row for row in plan if row[1] == "DERIVED")
-    assert index in ids
-    assert "Using index" in str(ids[-1])
-    assert "filesort" not in str(ids[-1])
+    plan = database_server.explain(page.text, page.values, large_database)
+    (ids,) = (step for step in plan if step.part == "DERIVED")
+    assert ids.index == index
+    assert "Using index" in ids.notes
+    assert "Using filesort" not in ids.notes
 
 
 @pytest.mark.parametrize("order", Order)
@@ -103,9 +102,9 @@ def test_the_spellings_of_a_method_are_found_by_a_loose_index_scan(
     database_server: DatabaseServer, large_database: str
 ) -> None:
     query = listing.method_spellings("upi")
-    (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
-    assert "payments_by_method" in plan
-    assert "Using index for group-by" in plan[-1]
+    (step,) = database_server.explain(query.text, query.values, large_database)
+    assert step.index == "payments_by_method"
+    assert "Using index for group-by" in step.notes
     assert list(database_server.execute(query.text, query.values, large_database)) == [("UPI",)]
 
 
@@ -113,10 +112,10 @@ def test_a_page_with_several_spellings_of_a_method_is_read_from_the_index(
     database_server: DatabaseServer, large_database: str
 ) -> None:
     page = listing.numbered_page(numbered_query(0, method="upi"), ROWS, ["UPI", "Upi"])
-    plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
-    (ids,) = (row for row in plan if row[1] == "DERIVED")
-    assert "payments_by_method" in ids
-    assert "Using index" in str(ids[-1])
+    plan = database_server.explain(page.text, page.values, large_database)
+    (ids,) = (step for step in plan if step.part == "DERIVED")
+    assert ids.index == "payments_by_method"
+    assert "Using index" in ids.notes
 
 
 def test_a_method_and_a_status_are_counted_with_one_index(database_server: DatabaseServer, large_database: str) -> None:
@@ -125,6 +124,6 @@ def test_a_method_and_a_status_are_counted_with_one_index(database_server: Datab
         listing.count(both),
         listing.numbered_count(numbered_query(0, method="UPI", status=Status.FAILED)),
     ):
-        (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
-        assert "payments_by_method" in plan
-        assert "Using index" in plan[-1].split("; ")
+        (step,) = database_server.explain(query.text, query.values, large_database)
+        assert step.index == "payments_by_method"
+        assert "Using index" in step.notes
