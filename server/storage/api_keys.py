@@ -7,21 +7,20 @@ are still authenticated during an outage. The price is that a new or revoked key
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import orjson
 import structlog
 
 from server.domain.callers import ApiKey, Caller, Role, key_id_of
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
+from server.storage.database.fast_read import RawRow
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
 
 SELECT_VALID_KEYS = """
-    SELECT JSON_ARRAY(k.key_id, HEX(k.digest), CONVERT(k.caller USING utf8mb4), k.roles, CAST(k.expires_at AS CHAR))
-    FROM api_keys k
-    WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))
+    SELECT key_id, digest, caller, roles, expires_at FROM api_keys
+    WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6))
 """
-"""Scans a small table, which has a row for every API key ever created. Returns one JSON value for each valid key."""
+"""Scans a small table, which has a row for every API key ever created."""
 
 INSERT_KEY = """
     INSERT INTO api_keys (key_id, digest, caller, roles, created_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s)
@@ -66,11 +65,10 @@ class MysqlKeyStore:
             StoreUnavailable: the database cannot be reached; the cache is unchanged.
         """
 
-        async def work(session: Session) -> list[bytes]:
-            return await session.values(SELECT_VALID_KEYS, ())
+        async def work(session: Session) -> list[RawRow]:
+            return await session.raw_rows(SELECT_VALID_KEYS, ())
 
-        values = await self._database.run(work, Deadline())
-        keys = (_key(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values)))
+        keys = (_key(*row) for row in await self._database.run(work, Deadline()))
         self._keys = {key.key_id: key for key in keys}
 
     async def refresh(self) -> None:
@@ -88,8 +86,8 @@ class MysqlKeyStore:
             _log.info("api_keys", fresh=is_fresh)
 
 
-def _key(key_id: str, digest: str, caller: str, roles: str, expires_at: str | None) -> ApiKey:
+def _key(key_id: bytes, digest: bytes, caller: bytes, roles: bytes, expires_at: bytes | None) -> ApiKey:
     # Roles that only a later version of the service knows are ignored.
-    known_roles = frozenset(_ROLES[role] for role in roles.split() if role in _ROLES)
-    expire_time = None if expires_at is None else datetime.fromisoformat(expires_at).replace(tzinfo=UTC)
-    return ApiKey(key_id, bytes.fromhex(digest), Caller(caller, known_roles), expire_time)
+    known_roles = frozenset(_ROLES[role] for role in roles.decode().split() if role in _ROLES)
+    expire_time = None if expires_at is None else datetime.fromisoformat(expires_at.decode()).replace(tzinfo=UTC)
+    return ApiKey(key_id.decode(), digest, Caller(caller.decode(), known_roles), expire_time)
