@@ -13,6 +13,7 @@ from server.storage.api_keys import MysqlKeyStore
 from server.storage.database.access import address, reason, rejection
 from server.storage.database.pool import Database
 from server.storage.database.server_settings import read_risky_settings
+from server.storage.database.server_version import UNTESTED_ADVICE, UnsupportedServer, read_server_version
 from server.storage.schema_check import SchemaOutdated, check_privileges, check_schema
 
 _RETRY_SECONDS = 1.0
@@ -27,7 +28,7 @@ class DatabaseUnusable(Exception):
 
 
 async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: DatabaseSettings) -> None:
-    """Wait until the database can be reached, check its schema and the account's privileges, and load the API keys.
+    """Wait until the database can be reached, check its version, schema and privileges, and load the API keys.
 
     If the database cannot be reached, this waits for up to ``mysql_startup_timeout_seconds``. It does not wait if the
     database rejects the account, because repeated logins with a wrong password lock the account (FAILED_LOGIN_ATTEMPTS
@@ -35,12 +36,13 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
     service, at increasing intervals.
 
     Raises:
-        DatabaseUnusable: the database cannot be reached in time, rejects the account, lacks migrations, or rejects a
-            statement.
+        DatabaseUnusable: the database cannot be reached in time, rejects the account, has a version that the service
+            cannot use, lacks migrations, or rejects a statement.
     """
     wait = _StartupWait(settings)
     while True:
         try:
+            await _check_version(database)
             await check_schema(database, Deadline())
             await check_privileges(database, Deadline())
             await keys.load()
@@ -53,7 +55,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
             await asyncio.sleep(_RETRY_SECONDS)
         except SchemaOutdated as error:
             raise DatabaseUnusable(str(error)) from error
-        except pymysql.err.MySQLError as error:
+        except (UnsupportedServer, pymysql.err.MySQLError) as error:
             msg = f"the database {settings.mysql_db} at {address(settings)} cannot be used: {reason(error)}"
             raise DatabaseUnusable(msg) from error
         else:
@@ -85,6 +87,17 @@ class _StartupWait:
             left_seconds = round(self._deadline_seconds - now_seconds)
             _log.info("waiting_for_database", address=self._address, reason=why, seconds_left=left_seconds)
             self._logged_reason, self._logged_at_seconds = why, now_seconds
+
+
+async def _check_version(database: Database) -> None:
+    server = await read_server_version(database)
+    server.require_supported()
+    if server.is_tested:
+        _log.info("database_version", database=server.product, version=server.text, tested=True)
+    else:
+        _log.warning(
+            "database_version", database=server.product, version=server.text, tested=False, advice=UNTESTED_ADVICE
+        )
 
 
 async def _warn_about_server_settings(database: Database) -> None:

@@ -11,6 +11,7 @@ from pymysql.constants import CLIENT, ER
 
 from server.config.database import DatabaseSettings
 from server.storage.database.access import address, reason, rejection
+from server.storage.database.server_version import SELECT_SERVER_VERSION, ServerVersion, server_version
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -60,16 +61,16 @@ def quote_identifier(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
-def is_mariadb(version: str) -> bool:
-    """Whether a server with this VERSION() is MariaDB rather than MySQL."""
-    return "mariadb" in version.lower()
-
-
 def execute(connection: DatabaseConnection, sql: str, *values: object) -> tuple[tuple[Any, ...], ...]:
     """Execute a statement and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values or None)
         return tuple(cursor.fetchall())
+
+
+def read_server_version(connection: DatabaseConnection) -> ServerVersion:
+    """Return the product and version of the server."""
+    return server_version(execute(connection, SELECT_SERVER_VERSION))
 
 
 def execute_if_exists(connection: DatabaseConnection, sql: str) -> tuple[tuple[Any, ...], ...]:

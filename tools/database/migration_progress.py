@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager, suppress
 import pymysql
 
 from server.config.database import DatabaseSettings
-from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute, is_mariadb
+from server.storage.database.server_version import is_mariadb
+from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute
 
 INTERVAL_SECONDS = 5.0
 

@@ -30,6 +30,7 @@ from server.config.settings import Settings
 from server.domain.money import MINOR_DIGITS
 from server.storage.database import driver_errors
 from server.storage.database.access import address, explain
+from server.storage.database.server_version import UnsupportedServer
 from tools.database.connection import (
     DatabaseConnection,
     connect,
@@ -38,6 +39,7 @@ from tools.database.connection import (
     is_unreachable,
     print_line,
     quote_identifier,
+    read_server_version,
 )
 from tools.database.locks import lock_name, release
 from tools.database.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
@@ -101,13 +103,15 @@ def migrate(
     a line for each migration and for each wait.
 
     Raises:
-        MigrationError: a file is invalid, an applied migration was changed, the default currency does not fit adopted
-            payments, another process did not finish in time, or the database refused a migration.
+        MigrationError: the service cannot use this server, a file is invalid, an applied migration was changed, the
+            default currency does not fit adopted payments, another process did not finish in time, or the database
+            refused a migration.
         DatabaseConnectionError: the database cannot be used.
     """
     migrations = load_migrations(folder)
     statements = [migration.statement(settings.default_currency) for migration in migrations]
     with closing(connect(settings, report=report, create_database=True)) as connection:
+        _check_version(connection)
         with _migration_lock(connection, settings.mysql_db, lock_timeout_seconds, report):
             execute(connection, f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}")
             execute(connection, _CREATE_TABLE)
@@ -124,6 +128,18 @@ def migrate(
                     count += 1
         report(_summary(settings, migrations, applied_version(connection)))
     return count
+
+
+def _check_version(connection: DatabaseConnection) -> None:
+    """Refuse to migrate on a server that the service cannot use, because its DDL may not be atomic.
+
+    Raises:
+        MigrationError: the service cannot use this server.
+    """
+    try:
+        read_server_version(connection).require_supported()
+    except UnsupportedServer as error:
+        raise MigrationError(str(error)) from None
 
 
 def _check_currency(connection: DatabaseConnection, default_currency: str) -> None:

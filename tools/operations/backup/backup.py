@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from server.config.database import DatabaseSettings
-from tools.database.connection import DatabaseConnection, connect, execute, is_mariadb
+from server.storage.database.server_version import is_mariadb
+from tools.database.connection import DatabaseConnection, connect, execute
 from tools.database.locks import BACKUP_LOCK, lock_if_free, lock_name
 from tools.database.migration_records import applied_version
 from tools.operations.backup.backup_file import (

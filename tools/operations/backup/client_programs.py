@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from server.config.database import DatabaseSettings
-from tools.database.connection import is_mariadb
+from server.storage.database.server_version import is_mariadb
 from tools.errors import ToolError
 
 DUMP = ("mariadb-dump", "mysqldump")

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from server.config.database import DatabaseSettings
-from tools.database.connection import DatabaseConnection, connect, execute, is_mariadb, quote_identifier
+from server.storage.database.server_version import is_mariadb
+from tools.database.connection import DatabaseConnection, connect, execute, quote_identifier
 from tools.operations.backup.backup_file import Backup, BackupError, read_backup, read_sql
 from tools.operations.backup.client_programs import (
     CLIENT,

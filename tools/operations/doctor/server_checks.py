@@ -1,6 +1,5 @@
 """Checks of the database server: its version, clock, settings, sessions and disk. Each takes a few small queries."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,10 +11,9 @@ from pymysql.constants import ER
 from pymysql.cursors import DictCursor
 
 from server.storage.database.server_settings import SELECT_SERVER_SETTINGS, risky_settings
-from tools.database.connection import DatabaseConnection, execute, is_mariadb
+from server.storage.database.server_version import UNTESTED_ADVICE, UnsupportedServer
+from tools.database.connection import DatabaseConnection, execute, read_server_version
 from tools.operations.doctor.check_result import CheckResult, Level
-
-_MIN_VERSIONS = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
 _MAX_CLOCK_DIFFERENCE_SECONDS = 2.0
 """The service's clock sets the times of payments, and the database's those of migrations and of legacy payments."""
@@ -38,15 +36,21 @@ _SIZES = """
 
 
 def version(connection: DatabaseConnection) -> CheckResult:
-    """Check that the server's version is supported."""
-    ((text,),) = execute(connection, "SELECT VERSION()")
-    product = "MariaDB" if is_mariadb(text) else "MySQL"
-    match = re.search(r"(\d+)\.(\d+)", text)
-    assert match is not None
-    if (int(match[1]), int(match[2])) < _MIN_VERSIONS[product]:
-        advice = "Upgrade to MariaDB 10.6 or MySQL 8.0, or later."
-        return CheckResult(Level.PROBLEM, "database", f"{product} {text} is too old", advice)
-    return CheckResult(Level.OK, "database", f"{product} {text}")
+    """Check that the server's product and version are supported and tested."""
+    server = read_server_version(connection)
+    subject = "database"
+    values: dict[str, float | str] = {
+        "product": server.product,
+        "version": server.text,
+        "tested": int(server.is_tested),
+    }
+    try:
+        server.require_supported()
+    except UnsupportedServer as error:
+        return CheckResult(Level.PROBLEM, subject, str(error), values=values)
+    if not server.is_tested:
+        return CheckResult(Level.WARNING, subject, f"{server} is untested", UNTESTED_ADVICE, values)
+    return CheckResult(Level.OK, subject, f"{server}, a tested version", values=values)
 
 
 def clock(connection: DatabaseConnection) -> CheckResult:

@@ -1,0 +1,106 @@
+"""The product and version of the database server, and whether the service is tested on it.
+
+``docs/databases.md`` lists the same versions and says how they are tested; a test compares the two.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from server.domain.deadline import Deadline
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
+
+_MARIADB, _MYSQL, _TIDB = "MariaDB", "MySQL", "TiDB"
+
+TESTED_VERSIONS = {_MARIADB: ("10.11", "11.8"), _MYSQL: ("8.4", "9.7")}
+"""The versions on which the tests run, by product."""
+
+UNTESTED_ADVICE = "The service is tested on {} (docs/databases.md).".format(
+    ", ".join(f"{product} {' and '.join(versions)}" for product, versions in TESTED_VERSIONS.items())
+)
+"""What to know about an untested version."""
+
+_OLDEST_VERSIONS = {_MARIADB: (10, 6), _MYSQL: (8, 0)}
+"""The first version of each product with JSON_TABLE, SKIP LOCKED and atomic DDL, which the service needs."""
+
+_SUPPORTED = "Use MariaDB 10.6 or later, or MySQL 8.0 or later (docs/databases.md)"
+
+SELECT_SERVER_VERSION = """
+    SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'version_comment', 'aurora_version')
+"""
+"""Reads no table, and needs no privilege. Only Aurora has aurora_version."""
+
+_NUMBER = re.compile(r"(\d+)\.(\d+)")
+
+
+class UnsupportedServer(Exception):
+    """The service cannot use the database server. The message says why, and which servers it can use."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVersion:
+    """The product and version of a database server. ``text`` is the version as the server reports it."""
+
+    product: str
+    text: str
+    number: tuple[int, int]
+
+    def __str__(self) -> str:
+        """Return the product and its version."""
+        return f"{self.product} {self.text}"
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the tests run on this version."""
+        return ".".join(map(str, self.number)) in TESTED_VERSIONS.get(self.product, ())
+
+    def require_supported(self) -> None:
+        """Check that there is no known reason why the service cannot use this server.
+
+        Raises:
+            UnsupportedServer: there is a reason.
+        """
+        if self.product == _TIDB:
+            raise UnsupportedServer(f"{self} has no JSON_TABLE. {_SUPPORTED}")
+        if self.number < _OLDEST_VERSIONS.get(self.product, _OLDEST_VERSIONS[_MYSQL]):
+            raise UnsupportedServer(f"{self} is too old. {_SUPPORTED}")
+
+
+def is_mariadb(version: str) -> bool:
+    """Whether the version of a server or of a client program is MariaDB's rather than MySQL's."""
+    return "mariadb" in version.lower()
+
+
+def server_version(rows: Iterable[tuple[str, str]]) -> ServerVersion:
+    """Return the product and version, from the rows of SELECT_SERVER_VERSION."""
+    values = {name.lower(): str(value) for name, value in rows}
+    text = values["version"]
+    number = _NUMBER.search(text)
+    assert number is not None, text
+    return ServerVersion(_product(values), text, (int(number[1]), int(number[2])))
+
+
+def _product(values: dict[str, str]) -> str:
+    version, comment = values["version"].lower(), values.get("version_comment", "").lower()
+    if is_mariadb(version):
+        return _MARIADB
+    if "tidb" in version:
+        return _TIDB
+    if "aurora_version" in values:
+        return "Aurora MySQL"
+    return "Percona Server" if "percona" in comment else _MYSQL
+
+
+async def read_server_version(database: Database) -> ServerVersion:
+    """Return the product and version of the database server.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+
+    async def work(session: Session) -> ServerVersion:
+        rows = await session.rows(SELECT_SERVER_VERSION, ())
+        return server_version((str(name), str(value)) for name, value in rows)
+
+    return await database.run(work, Deadline())
