@@ -39,6 +39,9 @@ REVOKE_KEY = "UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %
 SELECT_KEY_REVOKED = "SELECT revoked_at FROM api_keys WHERE key_id = %s"
 """Uses the primary key."""
 
+STATEMENTS = (SELECT_VALID_KEYS,)
+"""The statements of the service: see ``storage.statements``. `payments keys` executes the others."""
+
 _ROLES = {role.value: role for role in Role}
 
 _log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from server.storage.database.access import address, reason, rejection
 from server.storage.database.pool import Database
 from server.storage.database.server_settings import read_risky_settings
 from server.storage.database.server_version import UNTESTED_ADVICE, UnsupportedServer, read_server_version
-from server.storage.schema_check import SchemaOutdated, check_privileges, check_schema
+from server.storage.schema_check import SchemaOutdated, StatementRejected, check_schema, check_statements
 
 _RETRY_SECONDS = 1.0
 _REPEAT_SECONDS = 10.0
@@ -44,7 +44,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
         try:
             await _check_version(database)
             await check_schema(database, Deadline())
-            await check_privileges(database, Deadline())
+            await check_statements(database, Deadline())
             await keys.load()
             await _warn_about_server_settings(database)
         except StoreUnavailable as error:
@@ -55,7 +55,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
             await asyncio.sleep(_RETRY_SECONDS)
         except SchemaOutdated as error:
             raise DatabaseUnusable(str(error)) from error
-        except (UnsupportedServer, pymysql.err.MySQLError) as error:
+        except (UnsupportedServer, StatementRejected, pymysql.err.MySQLError) as error:
             msg = f"the database {settings.mysql_db} at {address(settings)} cannot be used: {reason(error)}"
             raise DatabaseUnusable(msg) from error
         else:

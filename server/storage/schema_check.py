@@ -1,15 +1,14 @@
-"""Checks that the database has the migrations, and its account the privileges, that this service version needs."""
+"""Checks that the database has the migrations that this service version needs, and accepts all its statements."""
 
 import pymysql.err
 from pymysql.constants import ER
 
 from server.domain.deadline import Deadline
-from server.storage import api_keys
+from server.storage.database.access import reason
+from server.storage.database.driver_errors import is_refusal
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
-from server.storage.events import queries as event_queries
-from server.storage.payments import archive_queries, queries
-from server.storage.settlement import queries as settlement_queries
+from server.storage.statements import STATEMENTS, explanations
 
 SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
 """Returns the last applied migration, or NULL before the first one. The table has few rows."""
@@ -17,27 +16,16 @@ SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS
 NEEDED_VERSION = 15
 """The last migration that this version of the service needs."""
 
-_PRIVILEGE_CHECKS = tuple(
-    "EXPLAIN "
-    + statement.replace("request_id) IN %s", "request_id) IN ((NULL, NULL))")
-    .replace("IN %s", "IN (NULL)")
-    .replace("LIMIT %s", "LIMIT 1")
-    .replace("%s", "NULL")
-    for text in (
-        api_keys.SELECT_VALID_KEYS,
-        *queries.STATEMENTS,
-        *archive_queries.STATEMENTS,
-        *event_queries.STATEMENTS,
-        *settlement_queries.STATEMENTS,
-    )
-    for statement in map(str.strip, text.split(";"))
-    if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
-)
-"""EXPLAIN requires the same privileges as the statement itself, and changes nothing."""
+_EXPLANATIONS = {explanation: name for name, script in STATEMENTS.items() for _, explanation in explanations(script)}
+"""The names of scripts, by the EXPLAIN of each of their statements."""
 
 
 class SchemaOutdated(Exception):
     """The database lacks migrations. The message says what to do."""
+
+
+class StatementRejected(Exception):
+    """The database rejects a statement. The message names the statement and says why."""
 
 
 def require_version(version: int) -> None:
@@ -74,15 +62,21 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
     require_version(await database.run(work, deadline))
 
 
-async def check_privileges(database: Database, deadline: Deadline) -> None:
-    """Check that the account has all privileges that the service needs. The tables must exist.
+async def check_statements(database: Database, deadline: Deadline) -> None:
+    """Check that the database accepts all statements, and the account has the privileges. The tables must exist.
 
     Raises:
+        StatementRejected: the database rejects a statement.
         StoreUnavailable: a privilege is missing, or the database cannot be reached.
     """
 
     async def work(session: Session) -> None:
-        for text in _PRIVILEGE_CHECKS:
-            await session.rows(text, ())
+        for text, name in _EXPLANATIONS.items():
+            try:
+                await session.rows(text, ())
+            except pymysql.err.MySQLError as error:
+                if is_refusal(error):
+                    raise StatementRejected(f"it rejects {name}: {reason(error)}") from error
+                raise
 
     await database.run(work, deadline)

@@ -1,11 +1,9 @@
 """Spans of statements and batches: variants of the session and the batcher, used when tracing is enabled."""
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Generic
 
 import pymysql.err
@@ -13,32 +11,11 @@ from opentelemetry.trace import Span
 
 from server.domain.deadline import Deadline
 from server.observability import tracing
-from server.storage import api_keys
 from server.storage.batching import Batcher, BatchLimits, Item, Outcome, Work
 from server.storage.database.fast_read import RawRow
 from server.storage.database.pool import Database
 from server.storage.database.session import Session, StatementResult
-from server.storage.events import queries as event_queries
-from server.storage.payments import archive_queries, queries
-from server.storage.settlement import queries as settlement_queries
-
-_NAMES = {
-    text: name + suffix
-    for module, suffix in (
-        (api_keys, ""),
-        (queries, ""),
-        (event_queries, ""),
-        (settlement_queries, ""),
-        (archive_queries, "_ARCHIVED"),
-    )
-    for name, text in vars(module).items()
-    if name.isupper() and isinstance(text, str)
-}
-_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE) (\w+)")
-_FURTHER_ROWS = re.compile(r"(?<=\)), \((?:%s, )*%s\)| UNION ALL SELECT (?:%s, )*%s(?= UNION ALL|\))")
-"""The rows of ``queries.for_rows`` after the first."""
-
-_MAX_CACHED_NAMES = 1000
+from server.storage.statements import name_of
 
 
 class TracedSession(Session):
@@ -104,7 +81,7 @@ def _statement_span(text: str) -> Iterator[None]:
     if not tracing.current_span().is_recording():
         yield
         return
-    name = _name(text)
+    name = name_of(text)
     with tracing.client_span(name, {"db.system.name": "mysql", "db.query.summary": name}) as span:
         try:
             yield
@@ -113,12 +90,3 @@ def _statement_span(text: str) -> Iterator[None]:
             if isinstance(error, pymysql.err.MySQLError) and error.args:
                 span.set_attribute("db.response.status_code", str(error.args[0]))
             raise
-
-
-@lru_cache(_MAX_CACHED_NAMES)
-def _name(text: str) -> str:
-    """Return the name of a statement in ``queries``, or the verb and the table of a composed statement."""
-    if name := _NAMES.get(_FURTHER_ROWS.sub("", text)):
-        return name
-    table = _TABLE.search(text)
-    return f"{text.split(maxsplit=1)[0]} {table.group(1)}" if table else text.split(maxsplit=1)[0]

@@ -159,6 +159,37 @@ def test_a_missing_index_is_a_problem(settings: Settings, table: Table, table_na
     assert f"ON {table_name} (" in result.text
 
 
+def test_a_statement_that_the_database_rejects_is_a_problem_and_stops_serve(
+    settings: Settings, table: Table, accounts: Accounts, migrated_database: dict[str, str]
+) -> None:
+    service = RunningService(accounts.as_service(migrated_database))
+    table("ALTER TABLE payment_stream DROP COLUMN last_sequence")
+
+    problems = [result for result in results_of(settings, "statements") if result.level is Level.PROBLEM]
+    service.spawn()
+    assert service.wait() == 1
+
+    assert {result.values["statement"] for result in problems} == {"LAST_SEQUENCE", "FIRST_SEQUENCE", "RELAY"}
+    (problem,) = [result for result in problems if result.values["statement"] == "LAST_SEQUENCE"]
+    reason = "Unknown column 'last_sequence' in "
+    assert problem.text.startswith(f"the database rejects LAST_SEQUENCE (SELECT payment_stream): {reason}")
+    assert problem.advice
+    assert f"cannot be used: it rejects RELAY: {reason}" in service.output[-1]
+
+
+def test_the_service_account_may_execute_all_statements_and_another_gets_a_warning(
+    accounts: Accounts, migrated_database: dict[str, str]
+) -> None:
+    (result,) = results_of(settings_of(accounts.as_service(migrated_database)), "statements")
+    assert result.level is Level.OK
+
+    (result,) = results_of(settings_of(migrated_database), "statements")
+    assert result.level is Level.WARNING
+    assert result.text.endswith(" may not execute RELAY, SETTLE_CHARGE, SETTLE_REFUND")
+    assert "DELETE command denied" in result.advice
+    assert "Set MYSQL_USER to payments_service, and run deploy/sql/grants.sql" in result.advice
+
+
 def test_a_pool_larger_than_the_connection_limit_is_a_problem(migrated_database: dict[str, str]) -> None:
     settings = settings_of(migrated_database | {"MYSQL_POOL_MAX": "1000"})
 

@@ -16,6 +16,7 @@ from server.storage.database.pool import Database
 from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
+from tests.storage.listed_statements import ListedSession
 from tests.support.databases import Accounts, DatabaseServer, settings_of
 from tests.support.memory import Memory, MemoryEventStore, MemoryPaymentStore, MemorySettlementStore
 
@@ -174,6 +175,6 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
         return
     execute = request.getfixturevalue("execute")
     execute("DELETE FROM processor_requests")
-    database = Database(settings_of(request.getfixturevalue("environment")))
+    database = Database(settings_of(request.getfixturevalue("environment")), ListedSession)
     yield MysqlStores(database, execute)
     await database.close(Deadline.after(10))

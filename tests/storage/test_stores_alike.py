@@ -32,6 +32,7 @@ from server.domain.payment import (
 from server.domain.processing import Outcome
 from server.storage.database.pool import Database
 from tests.storage.conftest import Execute, MemoryStores, MysqlStores, Stores
+from tests.storage.listed_statements import ListedSession
 from tests.support.databases import settings_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
@@ -279,7 +280,7 @@ def test_the_in_memory_and_mysql_stores_return_the_same_results(
     caller, order_id = secrets.token_hex(8), secrets.randbelow(2**40)
 
     async def on_mysql() -> list[Any]:
-        database = Database(settings_of(environment))
+        database = Database(settings_of(environment), ListedSession)
         try:
             return await Runner(MysqlStores(database, execute), caller, order_id).run(FIRST + steps)
         finally:

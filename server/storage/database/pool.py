@@ -64,6 +64,19 @@ closing a connection does not stop its statement.
 """
 
 
+def prepare_connection(settings: DatabaseSettings) -> str:
+    """Return the statements that prepare a connection of the service."""
+    timeout_seconds = settings.mysql_statement_timeout_seconds
+    return _PREPARE_CONNECTION.format(
+        lock_timeout_seconds=settings.mysql_lock_timeout_seconds,
+        table_lock_timeout_seconds=math.ceil(timeout_seconds),
+        statement_timeout_seconds=timeout_seconds,
+        statement_timeout_ms=math.ceil(timeout_seconds * 1000),
+        idle_transaction_seconds=_IDLE_TRANSACTION_SECONDS,
+        idle_connection_seconds=_IDLE_CONNECTION_SECONDS,
+    )
+
+
 class Database:
     """A database, accessed through a bounded pool of connections."""
 
@@ -232,7 +245,7 @@ class Database:
             async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds + _REPLY_GRACE_SECONDS):
                 session = self._make_session(connection)
                 if connection not in self._prepared_connections:
-                    await self._prepare(session)
+                    await session.script(prepare_connection(self._settings), ())
                     self._prepared_connections.add(connection)
                 return await work(session)
         except (PaymentsError, DuplicateKey):
@@ -245,18 +258,6 @@ class Database:
             # Not awaited, because it only wakes tasks that wait in the pool, and there are none. Awaiting it would make
             # a finished call wait while other connections are being opened.
             self._pool.release(connection)
-
-    async def _prepare(self, session: Session) -> None:
-        timeout_seconds = self._settings.mysql_statement_timeout_seconds
-        limits = {
-            "lock_timeout_seconds": self._settings.mysql_lock_timeout_seconds,
-            "table_lock_timeout_seconds": math.ceil(timeout_seconds),
-            "statement_timeout_seconds": timeout_seconds,
-            "statement_timeout_ms": math.ceil(timeout_seconds * 1000),
-            "idle_transaction_seconds": _IDLE_TRANSACTION_SECONDS,
-            "idle_connection_seconds": _IDLE_CONNECTION_SECONDS,
-        }
-        await session.script(_PREPARE_CONNECTION.format(**limits), ())
 
     def _close_probe(self) -> None:
         if self._probe_connection is not None:

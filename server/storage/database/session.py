@@ -10,7 +10,7 @@ import pymysql.err
 from server.domain.errors import PaymentsError
 from server.storage.database import driver_errors
 from server.storage.database.fast_read import RawRow, read_rows, read_values
-from server.storage.database.transactions import AUTOCOMMIT_ON
+from server.storage.database.transactions import ROLL_BACK
 
 Row = tuple[Any, ...]
 """A row as the driver returns it: one value for each column of the query, in its order."""
@@ -95,5 +95,4 @@ class Session:
             return str(cursor.mogrify(text, values))
 
     async def _roll_back(self) -> None:
-        # Roll back first, because enabling autocommit commits an open transaction.
-        await self.script(f"ROLLBACK; {AUTOCOMMIT_ON}", ())
+        await self.script(ROLL_BACK, ())

@@ -13,3 +13,6 @@ effect. The result is read after the commit. LAST_INSERT_ID() is 0 until the tra
 """
 
 COMMIT = f"COMMIT; {AUTOCOMMIT_ON}"
+
+ROLL_BACK = f"ROLLBACK; {AUTOCOMMIT_ON}"
+"""Rolls back first, because enabling autocommit commits an open transaction."""

@@ -112,8 +112,18 @@ PAYMENT_EXISTS = """
 """
 """Uses the primary keys."""
 
-STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER, _EVENTS_OF_ARCHIVED_PAYMENT)
-"""Statements that together require every privilege that this module needs."""
+STATEMENTS = (
+    SELECT_OUTBOX,
+    NEWEST_OUTBOX_ID,
+    RELAY,
+    LAST_SEQUENCE,
+    FIRST_SEQUENCE,
+    EVENTS_AFTER,
+    _EVENTS_OF_PAYMENT,
+    _EVENTS_OF_ARCHIVED_PAYMENT,
+    PAYMENT_EXISTS,
+)
+"""All statements of this module: see ``storage.statements``."""
 
 
 def events_of_payment(payment_id: int, after: int, at_most: int) -> Query:

@@ -26,5 +26,12 @@ SELECT_DETAILS_BY_ID = details("payments_archive", "refunds_archive")
 SELECT_DETAILS_BY_REFERENCE = details("payments_archive", "refunds_archive", by_reference("payments_archive"))
 """Uses payments_archive_by_reference, then refunds_archive_by_payment."""
 
-STATEMENTS = (SELECT_DETAILS_BY_REFERENCE,)
-"""Statements that together require every privilege that this module needs."""
+STATEMENTS = (
+    SELECT_CHARGES_BY_REQUEST,
+    SELECT_PAYMENT,
+    SELECT_LAST_REFUND,
+    SELECT_DETAILS_OF_MANY,
+    SELECT_DETAILS_BY_ID,
+    SELECT_DETAILS_BY_REFERENCE,
+)
+"""All statements of this module: see ``storage.statements``."""

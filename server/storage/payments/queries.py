@@ -311,10 +311,17 @@ SELECT_DETAILS_BY_REFERENCE = details("payments", "refunds", by_reference("payme
 """Uses the unique key of reference, then refunds_by_payment."""
 
 STATEMENTS = (
+    INSERT_PAYMENTS,
     RESERVE_PAYMENTS,
+    SELECT_IDS,
+    SELECT_CHARGES_BY_REQUEST,
+    STORE_REFUNDS,
     RESERVE_REFUNDS,
     STORE_REFUND,
     RESERVE_REFUND,
+    SELECT_LAST_REFUND,
+    SELECT_DETAILS_OF_MANY,
+    SELECT_DETAILS_BY_ID,
     SELECT_DETAILS_BY_REFERENCE,
 )
-"""Statements that together require every privilege that this module needs."""
+"""All statements of this module: see ``storage.statements``."""

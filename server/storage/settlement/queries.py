@@ -103,5 +103,5 @@ COUNT_PENDING = """
 """
 """Scans the table, which has only pending requests."""
 
-STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
-"""Statements that together require every privilege that this module needs."""
+STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED, SELECT_PROCESSOR_ID, COUNT_PENDING)
+"""All statements of this module: see ``storage.statements``."""

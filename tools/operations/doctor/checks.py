@@ -10,7 +10,7 @@ from server.config.exposure import check_exposure
 from server.config.settings import Settings, SettingsError
 from server.storage.database.access import address
 from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute
-from tools.operations.doctor import data_checks, server_checks
+from tools.operations.doctor import data_checks, server_checks, statement_checks
 from tools.operations.doctor.check_result import CheckResult, Level
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -41,6 +41,10 @@ def run_checks(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckR
         yield migrations
         yield from _server_results(connection, settings)
         if migrations.level is not Level.PROBLEM:
+            yield from _unless_locked(
+                statement_checks.SUBJECT,
+                statement_checks.statements(settings, lock_timeout_seconds=_LOCK_TIMEOUT_SECONDS),
+            )
             yield from _data_results(connection, with_rows=with_rows)
 
 
@@ -69,11 +73,16 @@ def _data_results(connection: DatabaseConnection, *, with_rows: bool) -> Iterato
     if with_rows:
         checks += [data_checks.refunds, data_checks.payments]
     for check in checks:
-        try:
-            yield from check(connection)
-        except pymysql.err.OperationalError as error:
-            if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
-                raise
-            text = f"a table stayed locked for more than {_LOCK_TIMEOUT_SECONDS} s"
-            advice = "Find the session that alters or locks it, or has a transaction open on it: SHOW FULL PROCESSLIST."
-            yield CheckResult(Level.PROBLEM, check.__name__, text, advice)
+        yield from _unless_locked(check.__name__, check(connection))
+
+
+def _unless_locked(subject: str, results: Iterator[CheckResult]) -> Iterator[CheckResult]:
+    """Yield the results of a check, or a problem if it needs a table that stays locked."""
+    try:
+        yield from results
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
+            raise
+        text = f"a table stayed locked for more than {_LOCK_TIMEOUT_SECONDS} s"
+        advice = "Find the session that alters or locks it, or has a transaction open on it: SHOW FULL PROCESSLIST."
+        yield CheckResult(Level.PROBLEM, subject, text, advice)
