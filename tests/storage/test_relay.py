@@ -24,6 +24,7 @@ from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.payments.test_insert import new_payment
 from tests.support.databases import Accounts, DatabaseServer, settings_of
+from tests.support.legacy_table import NO_PAD
 
 _SELECT_ANY_OUTBOX_ROW = "SELECT outbox_id FROM payment_outbox LIMIT 1"
 
@@ -142,6 +143,24 @@ def test_an_event_has_its_payment_and_refund_in_their_state_right_after_it(servi
             assert partial.occurred_at == partial.refund.create_time
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("collation", ["utf8mb4_bin", NO_PAD], ids=["padding", "no padding"])
+def test_charges_are_numbered_whichever_collation_references_have(
+    service_environment: dict[str, str], events: Rows, sql: Callable[..., list[Any]], collation: str
+) -> None:
+    # Replicas of two releases work during an upgrade, while a migration may have changed the collation or not.
+    text = f"CHARACTER SET utf8mb4 COLLATE {collation}"
+    sql(f"ALTER TABLE payments MODIFY reference VARCHAR(100) {text}, MODIFY method VARCHAR(255) {text} NOT NULL")
+
+    async def run() -> int:
+        async with open_stores(service_environment) as stores:
+            payment_id = await stores.charge()
+            await stores.relay_all()
+            return payment_id
+
+    payment_id = asyncio.run(run())
+    assert events() == [(1, payment_id, "CHARGED", "0.00")]
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 700])

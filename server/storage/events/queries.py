@@ -33,7 +33,7 @@ RELAY = f"""
     JOIN JSON_TABLE(o.changes, '$[*]' COLUMNS (
         place FOR ORDINALITY,
         kind VARCHAR(16) CHARACTER SET ascii PATH '$[0]' ERROR ON ERROR,
-        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]' ERROR ON ERROR,
+        reference VARCHAR(100) CHARACTER SET utf8mb4 PATH '$[1]' ERROR ON ERROR,
         payment_id BIGINT PATH '$[2]' ERROR ON ERROR,
         refund_id BIGINT PATH '$[3]' ERROR ON ERROR,
         refunded_amount DECIMAL(10, 2) PATH '$[4]' ERROR ON ERROR,
@@ -60,7 +60,8 @@ RELAY = f"""
 """
 """Converts outbox rows to events with the next sequence numbers of the stream, and deletes the rows; does nothing if
 another relay holds the lock. The last result is the number of events of each kind. Uses the primary keys; new charges
-are looked up by the unique key of their reference.
+are looked up by the unique key of their reference. The JSON column has no collation of its own, so that references are
+compared with the collation of payments.reference, whichever that is.
 
 The fence is an outbox row that no other transaction sees (``transactions.BEGIN``). It exists only while this
 transaction holds the lock.
