@@ -264,6 +264,23 @@ def test_a_migration_changed_after_it_was_applied_is_an_error(settings: Settings
         migrate(settings, folder=folder, report=silent)
 
 
+def test_a_corrected_migration_accepts_databases_with_its_earlier_text(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(m0001_things="CREATE TABLE things (value INT)")
+    migrate(settings, folder=folder, report=silent)
+    ((checksum,),) = query("SELECT checksum FROM schema_migrations")
+    write(m0001_things=f"-- earlier checksum: {checksum}\nCREATE TABLE things (value BIGINT)")
+
+    assert migrate(settings, folder=folder, report=silent) == 0
+    with closing(connect(settings)) as connection:
+        assert "CHANGED" not in status_lines(load_migrations(folder), read_records(connection))[1]
+
+    write(m0001_things=f"-- earlier checksum: {'0' * 64}\nCREATE TABLE things (value BIGINT)")
+    with pytest.raises(MigrationError, match="0001_things was changed after it had been applied"):
+        migrate(settings, folder=folder, report=silent)
+
+
 def test_a_migration_applied_but_not_recorded_is_only_recorded(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
