@@ -3,13 +3,16 @@
 --
 -- created_at is UTC: the runner's session is, so that TIMESTAMP values convert to UTC. The replaced service may leave
 -- out any of the new columns: each has a default. An adopted row has no caller and no request_id.
+-- The collation of method and reference does not pad, because MySQL's default collations do not: an adopted table may
+-- have references that differ only in trailing spaces. MariaDB reads the first of its names, and MySQL the second.
 -- ${default_currency} is the deployment's DEFAULT_CURRENCY: the one that adopted rows, which name none, are in.
+-- earlier checksum: c5e042cd78f43d62e056b5f2da0226453271ca6cb97bf80ca62993c87eb6da0b
 ALTER TABLE payments
     ENGINE = InnoDB,
     MODIFY payment_id BIGINT NOT NULL AUTO_INCREMENT,
     MODIFY order_id BIGINT NOT NULL,
-    MODIFY method VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    MODIFY reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
+    MODIFY method VARCHAR(255) COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NOT NULL,
+    MODIFY reference VARCHAR(100) COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NULL,
     MODIFY created_at DATETIME(6) NULL DEFAULT (UTC_TIMESTAMP(6)),
     ADD COLUMN currency CHAR(3) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '${default_currency}',
     ADD COLUMN refunded_amount DECIMAL(10, 2) NOT NULL DEFAULT 0,

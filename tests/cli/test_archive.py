@@ -107,6 +107,27 @@ def test_a_repeated_charge_or_refund_of_an_archived_payment_returns_its_first_ou
     assert table("SELECT COUNT(*) FROM payments") == [(1,)]
 
 
+def test_archived_payments_whose_references_differ_only_in_trailing_spaces_are_told_apart(
+    calls: GrpcDriver, run_archive: Callable[..., str], table: Table
+) -> None:
+    references = {1: "R", 2: "R ", 3: "r"}
+    for payment_id, reference in references.items():
+        table(
+            "INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at) "
+            f"VALUES (%s, 1, 1, 'UPI', 1, %s, {OLD})",
+            payment_id,
+            reference,
+        )
+
+    assert run_archive() == "archived: 3 payments, 0 refunds, 0 events\n"
+
+    for payment_id, reference in references.items():
+        found = calls.get_payment(pb.GetPaymentRequest(reference=reference)).payment
+        assert (found.payment_id, found.reference) == (payment_id, reference)
+        run_archive(str(payment_id), command="unarchive")
+        assert calls.get_payment(pb.GetPaymentRequest(reference=reference)).payment == found
+
+
 def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived(
     calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:

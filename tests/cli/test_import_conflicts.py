@@ -179,6 +179,15 @@ def test_a_row_that_differs_from_an_imported_payment_in_an_identifying_column_is
     assert table(ALL) == before
 
 
+def test_a_legacy_file_that_lost_the_outer_spaces_of_a_reference_changes_nothing(load: Load, table: Table) -> None:
+    load(csv_of(payment_line(1)))
+    table("UPDATE payments SET reference = CONCAT(' ', reference, '  ')")
+    before = table(ALL)
+
+    assert counts(load(csv_of(payment_line(1)))) == {"unchanged": 1}
+    assert table(ALL) == before
+
+
 @pytest.mark.parametrize("options", [(), ("--overwrite",)])
 def test_another_currency_or_a_caller_is_rejected_for_an_imported_payment(
     import_lines: Callable[..., str], table: Table, options: tuple[str, ...]

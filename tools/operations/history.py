@@ -90,7 +90,7 @@ def _details(connection: DatabaseConnection, texts: _DetailQueries, payment: str
     if payment.isascii() and payment.isdecimal():
         text, key = texts.SELECT_DETAILS_BY_ID, (int(payment),)
     else:
-        text, key = texts.SELECT_DETAILS_BY_REFERENCE, (payment, len(payment.encode()))
+        text, key = texts.SELECT_DETAILS_BY_REFERENCE, (payment,)
     return details_from_rows(_raw_rows(connection, text, *key, 0, _ALL, *key), _ALL)
 
 

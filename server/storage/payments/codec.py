@@ -50,8 +50,7 @@ def payment_from_text(text: str) -> Payment:
     method = rest[:method_end]
     is_refunded = flag != "0"
     money = _money(currency, amount) if amount else None
-    # SQL comparison ignores trailing spaces, and a filter by method must find every payment returned with that method.
-    known_method = _METHODS.get(method.rstrip(" "))
+    known_method = _METHODS.get(method)
     return Payment(
         int(payment_id),
         int(order_id),

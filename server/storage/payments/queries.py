@@ -294,11 +294,8 @@ def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
 
 
 def by_reference(payments: str) -> str:
-    """Return the subquery that finds a payment_id by reference. It binds the reference and its length in bytes.
-
-    The length is compared because the column's collation ignores trailing spaces.
-    """
-    return f"(SELECT q.payment_id FROM {payments} q WHERE q.reference = %s AND LENGTH(q.reference) = %s)"
+    """Return the subquery that finds a payment_id by reference."""
+    return f"(SELECT q.payment_id FROM {payments} q WHERE q.reference = %s)"
 
 
 SELECT_DETAILS_OF_MANY = details_of_many("payments", "refunds")

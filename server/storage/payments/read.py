@@ -35,7 +35,7 @@ async def read_by_reference(session: Session, reference: str) -> PaymentDetails:
         PaymentNotFound: there is none.
     """
     texts = (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE)
-    return await _read_first(session, texts, (reference, len(reference.encode())), None, MAX_REFUNDS_SHOWN)
+    return await _read_first(session, texts, (reference,), None, MAX_REFUNDS_SHOWN)
 
 
 async def read_refunds(session: Session, query: RefundsQuery) -> PaymentDetails:

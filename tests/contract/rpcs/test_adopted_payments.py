@@ -1,9 +1,10 @@
 """Payments that were adopted in place from the legacy service's table, as callers see them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
+import httpx
 import pymysql
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,7 +15,7 @@ from tests.conftest import PROBABILITIES
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import charge, money, refund
-from tests.support.legacy_table import LEGACY_INSERT
+from tests.support.legacy_table import LEGACY_INSERT, NO_PAD
 from tests.support.running_service import RunningService
 from tools.database.migration_files import MigrationError
 from tools.database.migrations import migrate
@@ -28,6 +29,23 @@ ROWS = [
     (6, 356, "10.00", "COD", 1, None, None, 0),
     (7, 357, "99999999.99", "", None, "x", None, 0),
 ]
+
+REFERENCES = [
+    *("R-1", "R-1 ", "R-1  ", " R-1", "R-1\t", "R-1\n", "R-1\0", "\0R-1", "R-1\x01", "R-1\u00a0", "R-1\u200b"),
+    *("r-1", "R\u00e9-1", "Re-1", "Re\u0301-1", "r\u00c9-1", "\u00df", "ss", "SS", "\u0130", "i", "I", "\u0131"),
+    *("\U0001f4b3", "\U0001f4b3 ", "\U0001f4b3\U0001f4b3", "\uff32-1", "\ufeffR-1"),
+    *(" ", "  ", "\t", "\0", "%", "_", "R-_", "\\", "'", '"', "NULL", ",", "1", "01", "1.0"),
+    *("x" * 100, "x" * 99 + " ", "x" * 99, "\U0001f4b3" * 100),
+    *("", None),
+]
+"""References that a careless comparison confuses with one another. An empty one becomes NULL."""
+
+METHODS = [
+    *("UPI", "UPI ", "UPI  ", " UPI", "upi", "upi ", "UPI\t", "UPI\0", "\u00daPI", "U\u0301PI", "\uff35PI"),
+    *("CARD", "COD", "\u00e9cu", "\u00c9CU", "ecu", "\U0001f4b3", "\U0001f4b3 ", "\u023a", "x" * 255),
+    *("", " ", "\t", "\0"),
+]
+"""Methods of which some differ only in letter case."""
 
 
 @pytest.fixture
@@ -55,11 +73,17 @@ def insert_without_strict_mode(
 
 
 @contextmanager
-def running_on(database: dict[str, str]) -> Iterator[GrpcDriver]:
+def service_on(database: dict[str, str]) -> Iterator[tuple[RunningService, GrpcDriver]]:
     service = RunningService({**database, **PROBABILITIES}).start()
     with grpc.insecure_channel(service.target) as channel:
-        yield GrpcDriver(channel)
+        yield service, GrpcDriver(channel)
     assert service.stop() == 0
+
+
+@contextmanager
+def running_on(database: dict[str, str]) -> Iterator[GrpcDriver]:
+    with service_on(database) as (_, api):
+        yield api
 
 
 def get(api: GrpcDriver, payment_id: int) -> pb.Payment:
@@ -138,6 +162,68 @@ def test_unknown_methods_are_listed_as_other(adopted_api: GrpcDriver) -> None:
 
 def test_new_payment_ids_follow_the_adopted_ones(adopted_api: GrpcDriver) -> None:
     assert adopted_api.charge(charge()).payment.payment_id == 8
+
+
+@pytest.mark.parametrize("collation", [None, NO_PAD], ids=["default", "binary"])
+def test_every_adopted_reference_is_kept_and_found_and_never_confused_with_another(
+    database_server: DatabaseServer, empty_database: dict[str, str], collation: str | None
+) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(TABLE, database=name)
+    if collation is not None:
+        database_server.execute(f"ALTER TABLE payments CONVERT TO CHARACTER SET utf8mb4 COLLATE {collation}", (), name)
+    for payment_id, reference in enumerate(REFERENCES, start=1):
+        # Depending on its collation, the unique key of the legacy table rejects references that are similar.
+        with suppress(pymysql.err.IntegrityError):
+            row = (payment_id, 1, "1.00", "UPI", 1, reference, "2025-03-01", 0)
+            database_server.execute(LEGACY_INSERT, row, name)
+    (*_, (count,)) = database_server.execute("SELECT COUNT(*) FROM payments", database=name)
+    migrate(settings_of(empty_database), report=lambda _: None)
+
+    with running_on(empty_database) as api:
+        adopted = api.list_payments(pb.ListPaymentsRequest(page_size=1000)).payments
+        assert len(adopted) == count
+        assert collation is None or count == len(REFERENCES)
+        assert [it.reference for it in adopted] == [REFERENCES[it.payment_id - 1] or "" for it in adopted]
+        for payment in adopted:
+            assert get(api, payment.payment_id) == payment
+        by_reference = {payment.reference: payment for payment in adopted}
+        for reference in filter(None, [*REFERENCES, "R-1   ", "R-"]):
+            expected = by_reference.get(reference)
+            query = pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference=reference))
+            assert list(api.list_payments(query).payments) == ([expected] if expected else [])
+            if expected:
+                assert api.get_payment(pb.GetPaymentRequest(reference=reference)).payment == expected
+            else:
+                with pytest.raises(CallFailed, match="payment not found"):
+                    api.get_payment(pb.GetPaymentRequest(reference=reference))
+
+
+def test_adopted_methods_are_told_apart_by_everything_except_letter_case_in_v1(
+    database_server: DatabaseServer, empty_database: dict[str, str]
+) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(TABLE, database=name)
+    for payment_id, method in enumerate(METHODS, start=1):
+        row = (payment_id, 1, "1.00", method, 1, None, "2025-03-01", 0)
+        database_server.execute(LEGACY_INSERT, row, name)
+    migrate(settings_of(empty_database), report=lambda _: None)
+
+    chargeable = {"UPI": pb.PAYMENT_METHOD_UPI, "CARD": pb.PAYMENT_METHOD_CARD, "COD": pb.PAYMENT_METHOD_COD}
+    with service_on(empty_database) as (service, api):
+        for known, kind in [*chargeable.items(), ("", pb.PAYMENT_METHOD_OTHER)]:
+            query = pb.ListPaymentsRequest(filter=pb.PaymentFilter(methods=[kind]), order_by="create_time")
+            found = [(it.payment_id, it.other_method) for it in api.list_payments(query).payments]
+            assert found == [
+                (payment_id, "" if known else text)
+                for payment_id, text in enumerate(METHODS, start=1)
+                if text == known or not (known or text in chargeable)
+            ]
+        for method in filter(None, [*METHODS, "UPI   ", "upI", "  "]):
+            parameters = {"method": method, "sort_by_created": "asc"}
+            response = httpx.get(f"{service.rest_url}/v1/payments", params=parameters, trust_env=False)
+            found_methods = [item["method"] for item in response.json()["items"]]
+            assert found_methods == [text for text in METHODS if text.lower() == method.lower()]
 
 
 def test_any_adopted_status_except_zero_is_a_success(

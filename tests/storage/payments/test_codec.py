@@ -39,14 +39,14 @@ class Columns(NamedTuple):
 
     def expected(self, payment_id: int) -> Payment:
         """Return the payment that is expected for this row, by the rules for adopted rows."""
-        known = self.method.rstrip(" ") in {"UPI", "CARD", "COD"}
+        known = self.method in {"UPI", "CARD", "COD"}
         money = None if self.amount is None else Money.from_amount(self.currency, self.amount)
         refunded = Money.from_amount(self.currency, self.refunded_amount)
         return Payment(
             payment_id=payment_id,
             order_id=self.order_id,
             amount=money,
-            method=PaymentMethod(self.method.rstrip(" ")) if known else PaymentMethod.OTHER,
+            method=PaymentMethod(self.method) if known else PaymentMethod.OTHER,
             other_method="" if known else self.method,
             status={None: Status.PENDING, 0: Status.FAILED, 1: Status.SUCCEEDED}[self.status],
             reference=self.reference,

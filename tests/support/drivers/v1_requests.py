@@ -113,7 +113,7 @@ QUERIES = [
     ),
     *lists(*(f"?amount_lt={text}" for text in ("", "abc", "%2020%20", "%2B20", "1e1", "561.00", "561", "0", "-5.01"))),
     *lists(*(f"?status={text}" for text in ("%201", "1%20", "t", "y", "on", "SUCCEEDED", "YeS", "tRUE", "%C4%B1"))),
-    *lists(*(f"?method={text}" for text in ("%20", "CASH", "UPI%20%20x", "OTHER", "%25", "_", "%E2%82%B9", "%5C"))),
+    *lists(*(f"?method={text}" for text in ("CASH", "UPI%20%20x", "OTHER", "%25", "_", "%E2%82%B9", "%5C"))),
     *lists(
         *(f"?sort_by_created={text}" for text in ("asc%20", "%20desc", "ascdesc", "asc,desc", "%E2%82%B9", "desc%0A"))
     ),

@@ -43,7 +43,7 @@ class ArchivedKeys:
         references = [row["reference"] for row in rows if row.get("reference") is not None]
         archive = f"{table}_archive"
         self._ids = {key for (key,) in _select(cursor, _BY_ID.format(id_column, archive), ids)}
-        self._references = {reference_key(key) for (key,) in _select(cursor, _BY_REFERENCE, references)}
+        self._references = {key for (key,) in _select(cursor, _BY_REFERENCE, references)}
         self._requests = set(_select(cursor, _BY_REQUEST.format(archive), requests))
 
     def __bool__(self) -> bool:
@@ -54,8 +54,7 @@ class ArchivedKeys:
         """Return the field in which a row has the key of an archived row, or None."""
         if row.get(self._id_column) in self._ids:
             return self._id_column
-        reference = row.get("reference")
-        if reference is not None and reference_key(reference) in self._references:
+        if row.get("reference") in self._references:
             return "reference"
         if row.get("caller") is not None and request_of(row) in self._requests:
             return "request_id"
@@ -75,11 +74,6 @@ def archived_refunds(cursor: Cursor, rows: Sequence[Row]) -> ArchivedKeys:
 def archived_payment_ids(cursor: Cursor, payment_ids: Sequence[int]) -> set[int]:
     """Return the ids that belong to archived payments."""
     return {key for (key,) in _select(cursor, _PAYMENTS, payment_ids)}
-
-
-def reference_key(reference: str) -> str:
-    """Return the reference as the column's unique key compares it, without trailing spaces."""
-    return reference.rstrip(" ")
 
 
 def request_of(row: Row) -> tuple[bytes, bytes]:

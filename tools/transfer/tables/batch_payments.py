@@ -8,7 +8,7 @@ from typing import Final
 from pymysql.cursors import Cursor
 
 from tools.transfer.files.records import PAYMENT_COLUMNS, Problem, Row
-from tools.transfer.tables.archived_keys import reference_key, request_of
+from tools.transfer.tables.archived_keys import request_of
 
 _COLUMNS: Final = ", ".join("refunded <> 0" if column == "refunded" else column for column in PAYMENT_COLUMNS)
 _SELECT: Final = f"SELECT {_COLUMNS} FROM payments WHERE "  # noqa: S608 - constant columns
@@ -75,13 +75,13 @@ class BatchPayments:
         """Return the payment with the row's id or, failing that, with its reference."""
         payment_id, reference = row.get("payment_id"), row.get("reference")
         payment = None if payment_id is None else self._by_id.get(payment_id)
-        return payment or (None if reference is None else self._by_reference.get(reference_key(reference)))
+        return payment or (None if reference is None else self._by_reference.get(reference))
 
     def conflict(self, row: Row, payment: BatchPayment | None) -> Problem | None:
         """Return a problem if a key of the row belongs to a payment other than ``payment``, which the row refers to."""
         reference = row.get("reference")
         if reference is not None:
-            other = self._by_reference.get(reference_key(reference))
+            other = self._by_reference.get(reference)
             if other is not None and other is not payment:
                 return "reference", f"payment {other.name} has this reference"
         if row.get("caller") is not None:
@@ -113,7 +113,7 @@ class BatchPayments:
         if row["payment_id"] is not None:
             payment = self._by_id.setdefault(row["payment_id"], payment)
         if row["reference"] is not None:
-            self._by_reference[reference_key(row["reference"])] = payment
+            self._by_reference[row["reference"]] = payment
         if row["caller"] is not None:
             self._by_request[request_of(row)] = payment
 

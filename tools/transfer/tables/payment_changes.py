@@ -12,7 +12,6 @@ from typing import Any
 from server.domain.errors import InvalidValue
 from server.domain.money import Money
 from tools.transfer.files.records import Problem, Row
-from tools.transfer.tables.archived_keys import reference_key
 from tools.transfer.tables.batch_payments import BatchPayment
 
 CHANGEABLE_COLUMNS = ("method", "status", "created_at", "refunded", "refunded_amount", "requested_method")
@@ -68,11 +67,14 @@ def refunded_amount_of(row: Row) -> Decimal:
 
 
 def _is_equivalent(column: str, value: Any, stored: Any) -> bool:  # noqa: ANN401 - values of any column
-    """Whether a differing value is equivalent to the stored one: a missing id, or a reference with trailing spaces."""
+    """Whether a differing value is equivalent to the stored one: a missing id, or a reference without its outer spaces.
+
+    Only an exported file keeps the spaces at the ends of a reference.
+    """
     if column == "payment_id":
         return value is None
     if column == "reference" and value is not None and stored is not None:
-        return reference_key(value) == reference_key(stored)
+        return bool(value == stored.strip())
     return False
 
 
