@@ -18,7 +18,7 @@ from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.requests import charge, new_order_id, new_request_id, refund
 from tests.support.running_service import RunningService
 from tools.database.locks import BACKUP_LOCK, lock_name
-from tools.dev.database_accounts import ARCHIVER
+from tools.dev.database_accounts import ARCHIVER, grant_privileges
 from tools.operations import archive as archive_tool
 from tools.operations import archive_statements
 from tools.operations.archive import ArchiveError, archive
@@ -542,7 +542,7 @@ def test_an_import_does_not_insert_an_archived_payment_again(
     assert table("SELECT payment_id FROM payments") == [(2,)]
 
 
-@pytest.mark.parametrize("name", ["payments", "refunds", "payment_events"])
+@pytest.mark.parametrize("name", archive_statements.MOVED_COLUMNS)
 def test_the_archive_has_every_column_of_the_live_table_and_the_tool_moves_all_of_them(table: Table, name: str) -> None:
     def columns(of: str) -> dict[str, str]:
         rows = table(
@@ -554,14 +554,29 @@ def test_the_archive_has_every_column_of_the_live_table_and_the_tool_moves_all_o
 
     live, archive_columns = columns(name), columns(f"{name}_archive")
     archive_columns.pop("archived_at", None)
-    moved = {
-        "payments": archive_statements._PAYMENT_COLUMNS,
-        "refunds": archive_statements._REFUND_COLUMNS,
-        "payment_events": archive_statements._EVENT_COLUMNS,
-    }
 
     assert archive_columns == live
-    assert set(moved[name].split(", ")) == set(live)
+    assert set(archive_statements.MOVED_COLUMNS[name].split(", ")) == set(live)
+
+
+@pytest.mark.parametrize("name", archive_statements.MOVED_COLUMNS)
+def test_no_row_is_moved_if_a_later_release_added_a_column(
+    payments: Payments, accounts: Accounts, migrated_database: dict[str, str], table: Table, name: str
+) -> None:
+    database = migrated_database["MYSQL_DB"]
+    table(f"ALTER TABLE {name} ADD COLUMN channel INT NULL, ADD COLUMN device INT NULL")
+    with accounts.server.connection(database) as connection:
+        grant_privileges(connection, accounts.suffix)
+    account = accounts.environment(database, ARCHIVER)
+
+    for arguments in (("archive", "--before", "400d"), ("unarchive", "1")):
+        run = payments(*arguments, **account)
+
+        assert run.returncode == 1
+        assert run.stderr == (
+            f"{name} has columns that this release cannot move: channel, device. Use the release that added them; "
+            "nothing was moved\n"
+        )
 
 
 @pytest.mark.parametrize("before", ["2d", "2999-01-01", "yesterday"])

@@ -75,8 +75,8 @@ def archive(
     transaction took. It can be stopped at any moment and started again, and services can keep running.
 
     Raises:
-        ArchiveError: another process is archiving, the event stream is behind, a statement does not end, or rows in
-            the archive conflict with the payments or differ from them.
+        ArchiveError: another process is archiving, the event stream is behind, a statement does not end, rows in the
+            archive conflict with the payments or differ from them, or a later release added a column.
         SchemaOutdated: the database is not migrated.
     """
     # multi_statements is for the barrier, which locks and unlocks a table in one message.
@@ -256,7 +256,8 @@ def unarchive(settings: DatabaseSettings, payment_ids: Sequence[int], report: Ca
     """Move payments back to the live tables, with their refunds; live payments stay as they are.
 
     Raises:
-        ArchiveError: a payment is not in the archive; the payments before it have been moved back.
+        ArchiveError: a payment is not in the archive, in which case the payments before it have been moved back; or
+            a later release added a column.
         SchemaOutdated: the database is not migrated.
     """
     with open_migrated(settings) as connection, _archive_lock(connection, settings.mysql_db):
@@ -283,7 +284,24 @@ def _archive_lock(connection: DatabaseConnection, database: str) -> Iterator[Non
     with lock_if_free(connection, lock_name("archive", database)) as is_acquired:
         if not is_acquired:
             raise ArchiveError(f"another process is archiving or unarchiving payments of {database}; try again later")
+        _check_columns(connection)
         yield
+
+
+def _check_columns(connection: DatabaseConnection) -> None:
+    """Check that rows are moved with all their columns.
+
+    Raises:
+        ArchiveError: a table has other columns, because a later release has migrated it.
+    """
+    for table, columns in archive_statements.MOVED_COLUMNS.items():
+        rows = execute(connection, archive_statements.COLUMNS, [table, f"{table}_archive"])
+        unknown = [str(column) for (column,) in rows if column not in columns.split(", ")]
+        if unknown:
+            raise ArchiveError(
+                f"{table} has columns that this release cannot move: {', '.join(unknown)}. Use the release that added "
+                "them; nothing was moved"
+            )
 
 
 def _change(connection: DatabaseConnection, text: str, *values: object) -> int:

@@ -6,12 +6,18 @@ _PAYMENT_COLUMNS = (
 )
 _REFUND_COLUMNS = "refund_id, payment_id, amount, requested_amount, status, reason, caller, request_id, created_at"
 _EVENT_COLUMNS = "sequence, payment_id, refund_id, kind, refunded_amount, occurred_at"
+MOVED_COLUMNS = {"payments": _PAYMENT_COLUMNS, "refunds": _REFUND_COLUMNS, "payment_events": _EVENT_COLUMNS}
+"""The columns of each table that has an archive."""
 
 
 def _equal(columns: str) -> str:
     return " AND ".join(f"a.{column} <=> l.{column}" for column in columns.split(", "))
 
 
+COLUMNS = """
+    SELECT DISTINCT column_name FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name IN %s AND column_name <> 'archived_at' ORDER BY column_name
+"""
 OLD_EVENTS = "SELECT sequence, occurred_at FROM payment_events ORDER BY sequence LIMIT %s"
 COPY_EVENTS = f"""
     INSERT INTO payment_events_archive ({_EVENT_COLUMNS})
