@@ -5,9 +5,10 @@ import re
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,7 @@ from server.config.settings import Settings
 from tests.support import programs
 from tests.support.databases import DatabaseServer, Tables, settings_of
 from tests.support.legacy_table import LEGACY_INSERT, NO_PAD
-from tools.database.connection import DatabaseConnectionError, connect
+from tools.database.connection import DatabaseConnectionError, connect, execute
 from tools.database.migration_files import MigrationError, latest_version, load_migrations
 from tools.database.migration_records import applied_version, read_records, status_lines
 from tools.database.migrations import _schema_fingerprint, migrate
@@ -260,6 +261,44 @@ def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_retried(
 
     query("DELETE FROM things LIMIT 1")
     assert migrate(settings, folder=folder, report=silent) == 2
+
+
+def test_an_alter_that_fails_because_of_a_rejected_insert_is_repeated(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    """While a table is rebuilt, the database records concurrent changes, and cannot apply one that was undone."""
+    folder = write(m0001_things="CREATE TABLE things (id INT AUTO_INCREMENT PRIMARY KEY, value INT UNIQUE)")
+    migrate(settings, folder=folder, report=silent)
+    query("INSERT INTO things (value) VALUES (1)")
+    for _ in range(17):
+        query("INSERT INTO things (value) SELECT value + (SELECT MAX(value) FROM things) FROM things")
+    write(m0002_more="ALTER TABLE things ADD COLUMN more INT NULL, FORCE, ALGORITHM = INPLACE")
+    is_failed = threading.Event()
+    lines: list[str] = []
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if "repeated" in line:
+            is_failed.set()
+            inserting.join()
+
+    def insert_duplicates() -> None:
+        with closing(connect(settings)) as connection:
+            while not is_failed.is_set():
+                with suppress(pymysql.err.IntegrityError):
+                    execute(connection, "INSERT INTO things (value) VALUES (1)")
+
+    inserting = threading.Thread(target=insert_duplicates)
+    inserting.start()
+    try:
+        assert migrate(settings, folder=folder, report=report) == 1
+    finally:
+        is_failed.set()
+        inserting.join()
+
+    assert query("SELECT COUNT(more) FROM things") == [(0,)]
+    if "mariadb" not in query("SELECT VERSION()")[0][0].lower():  # MariaDB does not log an INSERT that is undone
+        assert any("an INSERT that was rejected meanwhile made it fail; it is repeated" in line for line in lines)
 
 
 def test_a_failed_migration_of_rows_changes_no_row(

@@ -84,9 +84,18 @@ _SELECT_ROW_COUNT = """
 """
 """Returns an estimate."""
 
+_SELECT_KEY = """
+    SELECT 1 FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND table_name = %s AND index_name = %s LIMIT 1
+"""
+
+_ALTER_ATTEMPTS = 3
+"""How often an ALTER TABLE is started if concurrent INSERTs make it fail."""
+
 _LARGE_TABLE_ROWS = 100_000
 _ALTERED_TABLE = re.compile(r"\s*(?:--[^\n]*\n\s*)*ALTER TABLE (\w+)", re.IGNORECASE)
 _AUTO_INCREMENT = re.compile(r" AUTO_INCREMENT=\d+")
+_DUPLICATE_KEY = re.compile(r"for key '(?:\w+\.)?(\w+)'$")
 
 
 def migrate(
@@ -184,7 +193,7 @@ class _Migrator:
         try:
             with report_progress(self.connection, self.settings, str(migration), self.report):
                 self.connection.begin()
-                execute(self.connection, statement)
+                self._execute(migration, statement)
                 execute(self.connection, _SET_APPLIED, migration.version)
                 self.connection.commit()
         except pymysql.err.MySQLError as error:
@@ -193,6 +202,30 @@ class _Migrator:
                 execute(self.connection, _DELETE_RECORD, migration.version)
             raise
         self.report(f"{migration}: applied in {time.monotonic() - start:.2f} s")
+
+    def _execute(self, migration: Migration, statement: str) -> None:
+        """Execute a statement. Repeat an ALTER TABLE that failed because of a concurrent INSERT."""
+        for _ in range(_ALTER_ATTEMPTS - 1):
+            try:
+                execute(self.connection, statement)
+            except pymysql.err.IntegrityError as error:
+                if not self._is_due_to_rejected_insert(statement, error):
+                    raise
+                self.report(f"{migration}: an INSERT that was rejected meanwhile made it fail; it is repeated")
+            else:
+                return
+        execute(self.connection, statement)
+
+    def _is_due_to_rejected_insert(self, statement: str, error: pymysql.err.MySQLError) -> bool:
+        """Return whether an ALTER TABLE found a duplicate in a key that the table already has.
+
+        While MySQL rebuilds a table, it logs concurrent changes and applies them at the end. An INSERT that is rejected
+        as a duplicate, such as that of a repeated charge, is logged before it is undone, and cannot be applied.
+        """
+        table, key = _ALTERED_TABLE.match(statement), _DUPLICATE_KEY.search(str(error.args[-1]))
+        if driver_errors.code(error) != driver_errors.DUPLICATE_KEY or table is None or key is None:
+            return False
+        return bool(execute(self.connection, _SELECT_KEY, table[1], key[1]))
 
     def _announce(self, migration: Migration, statement: str) -> None:
         """Warn that altering a large table takes time, and that writes to the table may have to wait."""
@@ -225,6 +258,8 @@ class _Migrator:
             )
         if code == ER.LOCK_WAIT_TIMEOUT:
             remedy = "Another session holds the table. Find it with SHOW PROCESSLIST, and end it or wait for it."
+        elif self._is_due_to_rejected_insert(statement, error):
+            remedy = "INSERTs that were rejected as duplicates made it fail. Wait until fewer calls are repeated."
         else:
             remedy = "Fix the cause in the data or, if the migration has not been applied anywhere yet, in the file."
         return what_failed + (
