@@ -13,8 +13,9 @@ import pytest
 from pymysql.cursors import DictCursor
 
 from server.config.settings import Settings
+from server.storage.database.server_version import is_mariadb
 from tests.support.waiting import wait_until
-from tools.database.connection import DatabaseConnection, execute, is_mariadb
+from tools.database.connection import DatabaseConnection, execute
 from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_privileges
 from tools.dev.system_package import ProgramFailed
 from tools.dev.unpacked_database import selected_programs
