@@ -25,6 +25,9 @@ QUICK_TESTS := tests/unit $(patsubst %,tests/contract/rpcs/test_%.py,batch_charg
 # Coverage is measured in these tests only: the others would run slower, and cover almost nothing more.
 MEASURED_TESTS := $(addprefix tests/,contract processors storage surface unit)
 OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+# Tests that depend on the database: every statement of the service, the migrations from the legacy table on, and the
+# calls that write or list. CI runs them on each supported database, because it has no time for the whole suite on each.
+DATABASE_TESTS := tests/storage tests/tools/test_migrate.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge list_payments refund)
 # Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
@@ -39,7 +42,7 @@ IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate -
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients dist bench bench-isolation bench-replicas profile bench-import bench-cpu bench-indexes bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
+.PHONY: help run smoke smoke-image test-quick test test-database faults fuzz mutants clients dist bench bench-isolation bench-replicas profile bench-import bench-cpu bench-indexes bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -171,6 +174,9 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests
 	$(if $(COVERAGE),$(PYTEST) $(OTHER_TESTS))
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
 	$(if $(COVERAGE),$(BIN)/coverage report)
+
+test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql or mariadb11, or the server at TEST_MYSQL_URL)
+	$(PYTEST) $(DATABASE_TESTS)
 
 faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py
