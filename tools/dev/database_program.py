@@ -96,6 +96,11 @@ class DatabaseProgram:
         raise PrivateDatabaseError(msg)
 
 
+def program_in(folder: Path) -> DatabaseProgram | None:
+    """Return the server program in a folder, or None if there is none."""
+    return _first_program([str(folder)])
+
+
 def find_program() -> DatabaseProgram | None:
     """Return the server program on this machine, or None if there is none."""
     return _first_program([os.environ.get("PATH", os.defpath), *_FOLDERS_OFF_PATH])
@@ -111,7 +116,7 @@ def find_or_install_program() -> DatabaseProgram:
     """
     try:
         if folder := selected_programs():
-            program = _first_program([str(folder)])
+            program = program_in(folder)
             assert program is not None
             return program
         return find_or_install(find_program, _PACKAGE, "only the programs, without a system service", _INSTALL_ADVICE)

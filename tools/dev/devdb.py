@@ -62,7 +62,8 @@ class PrivateDatabase(PrivateDatabaseLocation):
 
     ``folder`` is created if it does not exist, and closed to other users. The server has a database ``database``, an
     account ``user`` with all privileges on it, and an account ``root`` without a password. Only users that may enter
-    the folder can reach the socket. ``options`` are additional options of the server program.
+    the folder can reach the socket. ``options`` are additional options of the server program, and ``program`` replaces
+    the server program that ``find_or_install_program`` returns.
 
     While the server runs, it holds the lock that ``is_running`` checks, which it inherits from the process that started
     it. A second lock lets one process at a time start or stop the server.
@@ -77,9 +78,11 @@ class PrivateDatabase(PrivateDatabaseLocation):
         database: str = DEFAULT_DATABASE,
         user: str = DEFAULT_USER,
         options: Sequence[str] = (),
+        program: DatabaseProgram | None = None,
     ) -> None:
         """Set the folder and the names; nothing is started."""
         super().__init__(folder, database=database, user=user)
+        self._program = program
         self._options = tuple(options)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -102,7 +105,7 @@ class PrivateDatabase(PrivateDatabaseLocation):
             PrivateDatabaseError: there is no server program, the folder cannot be used, or the server did not start
                 within two minutes.
         """
-        program = find_or_install_program()
+        program = self._program or find_or_install_program()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)

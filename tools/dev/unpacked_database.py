@@ -59,6 +59,11 @@ def selected_programs() -> Path | None:
     return unpacked_programs(SELECTED_DATABASE) if SELECTED_DATABASE else None
 
 
+def programs_folder(name: str) -> Path:
+    """Return the folder in which a release's programs are, once it is unpacked."""
+    return _FOLDER / name / "bin"
+
+
 def unpacked_programs(name: str) -> Path:
     """Return the folder of a release's programs; unpack them first if necessary.
 
@@ -68,10 +73,10 @@ def unpacked_programs(name: str) -> Path:
     if name not in RELEASES:
         msg = f"DATABASE={name} is none of {', '.join(RELEASES)}; without DATABASE, the installed server is used"
         raise ProgramFailed(msg)
-    folder = _FOLDER / name
+    folder = programs_folder(name)
     if not folder.exists():
-        _unpack(RELEASES[name], folder)
-    return folder / "bin"
+        _unpack(RELEASES[name], folder.parent)
+    return folder
 
 
 def _unpack(release: Release, folder: Path) -> None:

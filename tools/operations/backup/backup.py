@@ -62,7 +62,7 @@ def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = Fal
         with lock_if_free(connection, lock_name(BACKUP_LOCK, settings.mysql_db)), new_backup_file(path) as (file, part):
             with login_options(settings, program) as login:
                 options = _options(program, with_position=with_position)
-                with program_output([str(program.path), login, *options, settings.mysql_db]) as lines:
+                with program_output(program, [login, *options, settings.mysql_db]) as lines:
                     written = write_backup(file, lines, origin)
             file.flush()
             if read_backup(part) != written:

@@ -1,6 +1,6 @@
 """Find and run the database's own client programs, and pass them the login, which dump and load a database.
 
-MariaDB and MySQL each have a pair of them, and either pair works with either server.
+MariaDB and MySQL each have a pair of them. ``docs/operations/backup.md`` says which pair works with which server.
 """
 
 import os
@@ -30,6 +30,10 @@ machine. Install them with one of:
   Fedora, RHEL:    sudo dnf install mariadb
   macOS:           brew install mariadb-connector-c mariadb"""
 
+_MARIADB_PROGRAMS = "mariadb-dump and mariadb (Debian, Ubuntu: mariadb-client; Fedora, RHEL: mariadb)"
+_MYSQL_PROGRAMS = (
+    "mysqldump and mysql (Ubuntu: mysql-client; Debian: mysql-community-client from repo.mysql.com; Fedora: mysql)"
+)
 
 _QUOTED_BYTES = 2_000
 """The maximum length of a quotation from the end of a program's error output, which says why the program stopped."""
@@ -41,10 +45,11 @@ class ClientProgramError(ToolError):
 
 @dataclass(frozen=True, slots=True)
 class ClientProgram:
-    """A client program of MariaDB or MySQL."""
+    """A client program of MariaDB or MySQL, and whether the server is MariaDB."""
 
     path: Path
     is_mariadb: bool
+    for_mariadb: bool
 
 
 def find_program(names: tuple[str, str], *, for_mariadb: bool) -> ClientProgram:
@@ -57,7 +62,7 @@ def find_program(names: tuple[str, str], *, for_mariadb: bool) -> ClientProgram:
         path = shutil.which(name)
         if path is not None:
             version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-            return ClientProgram(Path(path), is_mariadb=is_mariadb(version))
+            return ClientProgram(Path(path), is_mariadb=is_mariadb(version), for_mariadb=for_mariadb)
     raise ClientProgramError(_INSTALL_ADVICE)
 
 
@@ -78,10 +83,9 @@ def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterato
         lines.append(f"socket={_quote(os.fspath(settings.mysql_socket.absolute()))}")
     elif settings.mysql_host is not None:
         lines += [f"host={_quote(settings.mysql_host)}", f"port={settings.mysql_port}", "protocol=tcp"]
-    # The service uses a trusted network without TLS to reach its database. The programs use TLS if the server offers
-    # it, and otherwise do without, like the service. By default, MariaDB's programs (11.4 and later) would
-    # refuse to connect, and MySQL's could not log in.
-    lines.append("loose-skip-ssl-verify-server-cert" if program.is_mariadb else "loose-get-server-public-key")
+    # Without TLS, like the service, which reaches its database through a trusted network. By default, MariaDB's
+    # programs (11.4 and later) refuse a server without a certificate, and MySQL's cannot log in without TLS.
+    lines += ["skip-ssl"] if program.is_mariadb else ["ssl-mode=DISABLED", "loose-get-server-public-key"]
     with tempfile.TemporaryDirectory(prefix="payments-login-") as folder:
         path = Path(folder) / "login.cnf"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -90,24 +94,24 @@ def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterato
 
 
 @contextmanager
-def program_output(command: list[str]) -> Iterator[Iterable[bytes]]:
+def program_output(program: ClientProgram, arguments: list[str]) -> Iterator[Iterable[bytes]]:
     """Run a program, and yield an iterable over the lines that it writes.
 
     Raises:
         ClientProgramError: the program failed; the message quotes its error output.
     """
-    with _run_program(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with _run_program(program, arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout
 
 
-def run_with_input(command: list[str], chunks: Iterable[bytes]) -> None:
+def run_with_input(program: ClientProgram, arguments: list[str], chunks: Iterable[bytes]) -> None:
     """Run a program, and write the chunks to its standard input.
 
     Raises:
         ClientProgramError: the program failed; the message quotes its error output.
     """
-    with _run_program(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    with _run_program(program, arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         for chunk in chunks:
             process.stdin.write(chunk)
@@ -115,8 +119,11 @@ def run_with_input(command: list[str], chunks: Iterable[bytes]) -> None:
 
 
 @contextmanager
-def _run_program(command: list[str], *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+def _run_program(
+    program: ClientProgram, arguments: list[str], *, stdin: int, stdout: int
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program to its end; kill it if the context raises."""
+    command = [str(program.path), *arguments]
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=errors, env=_environment()) as process,
@@ -129,7 +136,7 @@ def _run_program(command: list[str], *, stdin: int, stdout: int) -> Iterator[sub
                 raise
             # The program had already failed by itself, which is why reading or writing failed.
         if process.wait() != 0:
-            raise _failure(command, errors)
+            raise _failure(program, errors)
 
 
 def _environment() -> dict[str, str]:
@@ -137,10 +144,16 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("MYSQL_")}
 
 
-def _failure(command: list[str], errors: BinaryIO) -> ClientProgramError:
+def _failure(program: ClientProgram, errors: BinaryIO) -> ClientProgramError:
+    """Return the error of a program that failed. If it is the other product's, the message names those to install."""
     errors.seek(0)
     text = errors.read()[-_QUOTED_BYTES:].decode(errors="replace").strip()
-    return ClientProgramError(f"{command[0]} failed: {text or 'no error output'}")
+    message = f"{program.path} failed: {text or 'no error output'}"
+    if program.is_mariadb != program.for_mariadb:
+        own, other = ("MySQL", "MariaDB") if program.for_mariadb else ("MariaDB", "MySQL")
+        needed = _MARIADB_PROGRAMS if program.for_mariadb else _MYSQL_PROGRAMS
+        message += f"\nIt is {own}'s program, and the server is {other}: install {needed}"
+    return ClientProgramError(message)
 
 
 def _quote(value: str) -> str:

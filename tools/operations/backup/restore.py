@@ -3,6 +3,7 @@
 The whole file is checked before anything is changed, and the rows in the database are counted afterwards.
 """
 
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tools.database.connection import DatabaseConnection, connect, execute, quot
 from tools.operations.backup.backup_file import Backup, BackupError, read_backup, read_sql
 from tools.operations.backup.client_programs import (
     CLIENT,
+    ClientProgram,
     ClientProgramError,
     find_program,
     login_options,
@@ -30,7 +32,7 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
     Raises:
         BackupError: the file is not a complete backup, or the database has tables, is in use, or is of the other
             product; nothing was changed. If the restore stopped halfway instead, the message says so.
-        ClientProgramError: the database's client program is missing.
+        ClientProgramError: the database's client program is missing, or cannot log in; nothing was changed.
     """
     backup = read_backup(path)
     with closing(connect(settings, create_database=True)) as connection:
@@ -42,17 +44,17 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
                 "Restore it to the same product, then move the data with `payments export` and `payments import`"
             )
         program = find_program(CLIENT, for_mariadb=is_mariadb_server)
+        # A program that cannot log in must fail before the tables are dropped.
+        _load(settings, program, [b"DO 0;\n"])
         _drop_tables(connection, settings.mysql_db, overwrite=overwrite)
     incomplete = (
         f"{settings.mysql_db} is only partly restored, and services refuse to start on it: drop it, or restore again "
         "with --overwrite"
     )
-    with login_options(settings, program) as login:
-        options = ["--binary-mode", "--default-character-set=utf8mb4"]
-        try:
-            run_with_input([str(program.path), login, *options, settings.mysql_db], read_sql(path))
-        except ClientProgramError as error:
-            raise BackupError(f"{error}\n{incomplete}") from None
+    try:
+        _load(settings, program, read_sql(path))
+    except ClientProgramError as error:
+        raise BackupError(f"{error}\n{incomplete}") from None
     with closing(connect(settings)) as connection:
         restored = {
             table: execute(connection, f"SELECT COUNT(*) FROM {quote_identifier(table)}")[0][0]  # noqa: S608 - quoted
@@ -63,6 +65,12 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
             f"row counts differ: {backup.contents.rows} in the file, {restored} in the database\n{incomplete}"
         )
     return backup
+
+
+def _load(settings: DatabaseSettings, program: ClientProgram, sql: Iterable[bytes]) -> None:
+    options = ["--binary-mode", "--default-character-set=utf8mb4"]
+    with login_options(settings, program) as login:
+        run_with_input(program, [login, *options, settings.mysql_db], sql)
 
 
 def _drop_tables(connection: DatabaseConnection, database: str, *, overwrite: bool) -> None:
