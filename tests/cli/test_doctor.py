@@ -16,6 +16,7 @@ from tests.cli.conftest import Payments, Table
 from tests.support.databases import Accounts, DatabaseServer, make_replica, settings_of
 from tests.support.running_service import RunningService
 from tools.database.connection import DatabaseConnection, connect, execute
+from tools.database.migration_files import latest_version
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 from tools.operations.doctor.adoption_rules import ADOPTION_RULES, count_adopted
@@ -134,6 +135,15 @@ def test_a_changed_or_interrupted_migration_is_a_problem(settings: Settings, tab
     (result,) = results_of(settings, "migrations")
     assert result.level is Level.PROBLEM
     assert "changed after it had been applied" in result.text
+
+
+def test_migrations_of_a_later_release_are_shown_and_are_no_problem(settings: Settings, table: Table) -> None:
+    table("INSERT INTO schema_migrations VALUES (9999, 'later', 'x', 'x', NOW(), NOW())")
+
+    (result,) = results_of(settings, "migrations")
+
+    assert result.level is Level.OK
+    assert result.text == f"all {latest_version()} are applied, and 1 of a later release"
 
 
 @pytest.mark.parametrize(

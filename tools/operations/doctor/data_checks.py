@@ -84,7 +84,8 @@ def migrations(connection: DatabaseConnection) -> CheckResult:
     if unapplied:
         names = ", ".join(sorted({f"{version:04d}_{name}" for version, name in unapplied}))
         return CheckResult(Level.WARNING, subject, f"not applied, or interrupted: {names}", "Run `payments migrate`.")
-    return CheckResult(Level.OK, subject, f"all {len(files)} are applied")
+    later = f", and {len(records) - len(files)} of a later release" if len(records) > len(files) else ""
+    return CheckResult(Level.OK, subject, f"all {len(files)} are applied{later}")
 
 
 def stream(connection: DatabaseConnection) -> Iterator[CheckResult]:
