@@ -37,6 +37,7 @@ _ALLOWED_CODES = {
     "Refund": _SUCCESS | _TRANSIENT | {"FAILED_PRECONDITION"},
     "GetPayment": _SUCCESS | _TRANSIENT,
     "ListPayments": _SUCCESS | _TRANSIENT,
+    "WatchPayments": _SUCCESS | _TRANSIENT,
 }
 """The statuses that a server may return for each RPC of the workload. INTERNAL and UNKNOWN are never allowed."""
 

@@ -132,14 +132,15 @@ class StubCalls:
 class ClientCalls:
     """Calls both replicas through the project's client, and records all attempts of a request as one call."""
 
-    def __init__(self, client: AsyncPaymentsClient, history: History) -> None:
+    def __init__(self, client: AsyncPaymentsClient, history: History, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         """Call through ``client``, and record calls in ``history``."""
         self._client = client
         self._history = history
+        self._timeout_seconds = timeout_seconds
 
     async def charge(self, request: ChargeRequest) -> Charge:
         """Make a charge."""
-        call: Charge = Call(request, TIMEOUT_SECONDS)
+        call: Charge = Call(request, self._timeout_seconds)
         self._history.charges.append(call)
         try:
             payment = await self._client.charge(
@@ -147,7 +148,7 @@ class ClientCalls:
                 amount=_decimal(request.amount_minor),
                 method=PaymentMethod(request.method),
                 request_id=request.request_id,
-                timeout_seconds=TIMEOUT_SECONDS,
+                timeout_seconds=self._timeout_seconds,
             )
         except PaymentsError as error:
             call.fail(_failure(error))
@@ -157,14 +158,14 @@ class ClientCalls:
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Make a refund."""
-        call: Refund = Call(request, TIMEOUT_SECONDS)
+        call: Refund = Call(request, self._timeout_seconds)
         self._history.refunds.append(call)
         try:
             result = await self._client.refund(
                 payment_id=request.payment_id,
                 amount=None if request.amount_minor is None else _decimal(request.amount_minor),
                 request_id=request.request_id,
-                timeout_seconds=TIMEOUT_SECONDS,
+                timeout_seconds=self._timeout_seconds,
             )
         except PaymentsError as error:
             call.fail(_failure(error))

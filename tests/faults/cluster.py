@@ -24,15 +24,8 @@ from payments_client.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
 from payments_client.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.conftest import PROBABILITIES
-from tests.faults.record import (
-    ObservedPayment,
-    ObservedRefund,
-    Status,
-    StoredEvent,
-    StoredPayment,
-    StoredRefund,
-    Tables,
-)
+from tests.faults.record import Tables
+from tests.faults.tables import read_tables
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
 from tests.support.databases import settings_of
@@ -70,12 +63,10 @@ _DATABASE_OPTIONS = (
     "--loose-innodb-log-file-size=64M",  # MariaDB
     "--loose-innodb-redo-log-capacity=64M",  # MySQL
 )
-_STATUSES = {None: Status.PENDING, 1: Status.SUCCEEDED, 0: Status.FAILED}
 _SERVICE_NAME = DESCRIPTOR.services_by_name["PaymentService"].full_name
-_CLIENT_GONE = "ExecuteBatchError raised in core"
+CLIENT_GONE = "ExecuteBatchError raised in core"
 """The message that grpcio logs when it sends a response to a client that has disconnected."""
 
-_RELAY_TIMEOUT_SECONDS = 30
 _ESTABLISHED = "01"
 """The state of an established connection in /proc/net/tcp."""
 
@@ -114,7 +105,7 @@ class Replica:
                     self.calls[rpc, code] += 1
                 case {"event": "database_unavailable", "code": code, "repeated": repeated}:
                     self.database_errors[code] += 1 + repeated
-            if event.get("level") in {"error", "critical"} and not event["event"].startswith(_CLIENT_GONE):
+            if event.get("level") in {"error", "critical"} and not event["event"].startswith(CLIENT_GONE):
                 self.problems.append(f"{self.name}: {event}")
         self.problems += [f"{self.name}: {line}" for line in lines if not line.startswith("{")]
 
@@ -277,40 +268,7 @@ class Cluster:
 
     def tables(self) -> Tables:
         """Wait until the relays have emptied the outbox, and read the content of the database."""
-        _wait_until(lambda: not self._outbox_backlog(), _RELAY_TIMEOUT_SECONDS)
-        events = self.execute(
-            "SELECT sequence, kind, payment_id, refund_id, CAST(refunded_amount * 100 AS SIGNED) FROM payment_events "
-            "ORDER BY sequence"
-        )
-        payments = self.execute(
-            "SELECT payment_id, order_id, CAST(amount * 100 AS SIGNED), method, status, reference, "
-            "CAST(refunded_amount * 100 AS SIGNED), refunded, CONVERT(request_id USING ascii) FROM payments"
-        )
-        refunds = self.execute(
-            "SELECT refund_id, payment_id, CAST(amount * 100 AS SIGNED), status, CONVERT(request_id USING ascii) "
-            "FROM refunds"
-        )
-        return Tables(
-            tuple(
-                StoredPayment(
-                    request_id,
-                    ObservedPayment(
-                        payment_id, order_id, minor, method, _STATUSES[status], reference, refunded, bool(is_full)
-                    ),
-                )
-                for payment_id, order_id, minor, method, status, reference, refunded, is_full, request_id in payments
-            ),
-            tuple(
-                StoredRefund(request_id, ObservedRefund(refund_id, payment_id, minor, _STATUSES[status]))
-                for refund_id, payment_id, minor, status, request_id in refunds
-            ),
-            tuple(StoredEvent(*event) for event in events),
-            self._outbox_backlog(),
-            is_two_phase="PROCESSOR" in self._settings,
-        )
-
-    def _outbox_backlog(self) -> int:
-        return int(self.execute("SELECT COUNT(*) FROM payment_outbox")[0][0])
+        return read_tables(self.execute, is_two_phase="PROCESSOR" in self._settings)
 
 
 def _wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:

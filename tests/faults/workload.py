@@ -39,9 +39,10 @@ class Workload:
     requests in the same order, as long as the responses are the same.
     """
 
-    def __init__(self, targets: Sequence[str], seed: int, history: History) -> None:
-        """Set the replicas, the seed and the history, without making calls."""
+    def __init__(self, targets: Sequence[str], seed: int, history: History, workers: int = _WORKERS) -> None:
+        """Set the replicas, the seed, the history and the number of concurrent calls, without making calls."""
         self._targets = targets
+        self._workers = workers
         self._seed = seed
         self._history = history
         self._stopping = threading.Event()
@@ -72,7 +73,7 @@ class Workload:
     async def _work(self) -> None:
         async with Clients(self._targets, _CHANNELS_PER_REPLICA, self._history) as clients:
             recent = _RecentWrites()
-            workers = [_Worker(number, self._seed, clients, recent) for number in range(_WORKERS)]
+            workers = [_Worker(number, self._seed, clients, recent) for number in range(self._workers)]
             await asyncio.gather(*(worker.run(self._stopping) for worker in workers))
             await _complete([stubs[0] for stubs in clients.stubs_by_replica], self._history)
 

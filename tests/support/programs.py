@@ -43,6 +43,19 @@ def start(
     return process
 
 
+def start_file(
+    path: Path,
+    *arguments: str,
+    environment: Mapping[str, str],
+    output: Connection,
+    errors: Connection,
+) -> BaseProcess:
+    """Run an executable file, such as ``payments`` of another release, in its own folder (see ``start``)."""
+    process = _context.Process(target=_run_file, args=(path, arguments, dict(environment), output, errors), daemon=True)
+    process.start()
+    return process
+
+
 def run(
     module: str, *arguments: str, environment: Mapping[str, str], folder: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
@@ -87,3 +100,12 @@ def _run_module(
     for imported in (module, f"{module}.__main__"):
         sys.modules.pop(imported, None)  # otherwise runpy warns that the module was already imported
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _run_file(
+    path: Path, arguments: tuple[str, ...], environment: dict[str, str], output: Connection, errors: Connection
+) -> None:
+    os.chdir(path.parent)
+    os.dup2(output.fileno(), 1)
+    os.dup2(errors.fileno(), 2)
+    os.execve(path, [str(path), *arguments], environment)  # noqa: S606 - without a shell

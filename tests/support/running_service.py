@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, ClassVar
 
 from server.config.grpc import Engine
@@ -21,13 +22,17 @@ _STOP_TIMEOUT_SECONDS = 60
 
 
 class RunningService:
-    """``python -m server`` with the given settings, on free ports. After a restart, it uses the same ports."""
+    """``python -m server`` with the given settings, on free ports. After a restart, it uses the same ports.
+
+    With ``program``, it is ``payments serve`` of another release.
+    """
 
     as_service: ClassVar[Callable[[Mapping[str, str]], dict[str, str]]] = dict
     """Converts settings with the migrator's account to settings with the service's account: see ``Accounts``."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], program: Path | None = None) -> None:
         """Set the settings. The service inherits only PATH and HOME from this process."""
+        self._program = program
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         engine = {"GRPC_ENGINE": os.environ["TEST_GRPC_ENGINE"]} if "TEST_GRPC_ENGINE" in os.environ else {}
         defaults = {"GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json"}
@@ -94,9 +99,12 @@ class RunningService:
         self.events = []
         self.output = []
         output, end = Pipe(duplex=False)
+        environment = RunningService.as_service(self._environment)
         with end:
-            self._process = programs.start(
-                "server", environment=RunningService.as_service(self._environment), output=end, errors=end
+            self._process = (
+                programs.start("server", environment=environment, output=end, errors=end)
+                if self._program is None
+                else programs.start_file(self._program, "serve", environment=environment, output=end, errors=end)
             )
         self._reader = threading.Thread(target=self._read, args=(output,), daemon=True)
         self._reader.start()

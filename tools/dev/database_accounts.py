@@ -23,19 +23,22 @@ def create_accounts(connection: DatabaseConnection, passwords: dict[str, str], s
 
     ``suffix`` is appended to the names of the accounts, for a server that is shared with other deployments.
     """
-    _run(connection, "accounts.sql", suffix)
+    _run(connection, _FOLDER / "accounts.sql", suffix)
     with connection.cursor() as cursor:
         for account, password in passwords.items():
             cursor.execute("ALTER USER %s IDENTIFIED BY %s ACCOUNT UNLOCK", [account + suffix, password])
 
 
-def grant_privileges(connection: DatabaseConnection, suffix: str = "") -> None:
-    """Run ``grants.sql`` in the connection's database, which must be migrated."""
-    _run(connection, "grants.sql", suffix)
+def grant_privileges(connection: DatabaseConnection, suffix: str = "", *, folder: Path = _FOLDER) -> None:
+    """Run ``grants.sql`` in the connection's database, which must be migrated.
+
+    ``folder`` is that of the file; another release has its own.
+    """
+    _run(connection, folder / "grants.sql", suffix)
 
 
-def _run(connection: DatabaseConnection, name: str, suffix: str) -> None:
-    lines = (_FOLDER / name).read_text(encoding="utf-8").splitlines()
+def _run(connection: DatabaseConnection, path: Path, suffix: str) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--"))
     for account in ACCOUNTS:
         text = text.replace(account, account + suffix)

@@ -1,0 +1,1 @@
+"""Upgrades and rollbacks: this release beside the previous one, on one database."""

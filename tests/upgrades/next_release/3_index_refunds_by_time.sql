@@ -1,0 +1,1 @@
+ALTER TABLE refunds ADD KEY refunds_by_time (created_at, refund_id);
