@@ -1,5 +1,6 @@
 """Two replicas on one database, whose releases can be replaced one replica at a time, and their callers."""
 
+import logging
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ from tests.upgrades.previous_release import PreviousRelease
 from tools.database.migration_files import MIGRATIONS
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import MIGRATOR, SERVICE, grant_privileges
+
+_log = logging.getLogger(__name__)
 
 _SEED = 24
 _WORKERS = 3
@@ -58,9 +61,12 @@ class Replica:
             self._service = None
 
     def kill(self) -> None:
-        """Kill the service, if it is running."""
+        """Kill the service, if it is running, and log its first errors, which a failed test shows."""
         if self._service is not None and self._service.is_running:
             self._service.kill()
+            self.read_log()
+        for problem in self.problems[:3]:
+            _log.error("%s", problem)
 
     def read_log(self) -> None:
         """Count the calls and collect the errors since the last call of this method."""

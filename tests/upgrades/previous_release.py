@@ -14,9 +14,9 @@ from pathlib import Path
 
 from tests.support.programs import ROOT
 
-BEFORE_FIRST_RELEASE = "e8605e0bdd486242243cb19c3db66469cb513338"
+BEFORE_FIRST_RELEASE = "07f59a1b0aeb6bae8a3a7d951286919844955426"
 """The commit that takes the place of the previous release until there is a tag: the newest one with fewer migrations,
-0001 to 0012, that are all unchanged.
+0001 to 0015.
 """
 
 _RELEASE_TAG = re.compile(r"v\d+\.\d+\.\d+")
@@ -26,6 +26,10 @@ _UV = Path(sys.executable).with_name("uv")
 
 class PreviousReleaseError(Exception):
     """The previous release cannot be installed. The message says why, and what to do."""
+
+
+class HistoryMissing(Exception):
+    """The checkout has no history. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ def install_previous_release(repository: Path = ROOT, folder: Path = _FOLDER) ->
     """Install the previous release in ``folder``, unless it is already there.
 
     Raises:
-        PreviousReleaseError: the repository lacks its history, or the installation failed.
+        HistoryMissing: the repository is a shallow clone, or not a clone.
+        PreviousReleaseError: the installation failed.
     """
     name = previous_release(repository)
     commit = _git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").decode().strip()
@@ -68,14 +73,16 @@ def previous_release(repository: Path) -> str:
     """Return the latest release tag before the checked-out commit, or the commit that takes its place.
 
     Raises:
-        PreviousReleaseError: the repository is a shallow clone.
+        HistoryMissing: the repository is a shallow clone, or not a clone.
     """
+    if not (repository / ".git").exists():
+        raise HistoryMissing(f"{repository} is not a clone, so it lacks the previous release. Use `git clone`")
     if _git(repository, "rev-parse", "--is-shallow-repository").strip() == b"true":
         msg = (
             f"{repository} is a shallow clone, which lacks the previous release. "
             "Run `git fetch --unshallow --tags`, or set `fetch-depth: 0` for actions/checkout"
         )
-        raise PreviousReleaseError(msg)
+        raise HistoryMissing(msg)
     tags = _git(
         repository, "tag", "--list", "v*", "--merged", "HEAD", "--no-contains", "HEAD", "--sort", "-version:refname"
     )
@@ -86,12 +93,7 @@ def previous_release(repository: Path) -> str:
 def _install(folder: Path) -> None:
     """Install the packages that the release locks, then the release and its client."""
     python = folder / ".venv" / "bin" / "python"
-    if (folder / "uv.lock").exists():
-        _uv(folder, "sync", "--locked", "--no-default-groups", "--group", "build", "--no-install-local")
-    else:  # the builds before the first release
-        _uv(folder, "venv", "--clear", ".venv")
-        locks = (f"--requirements={folder / 'requirements' / name}.txt" for name in ("build", "server"))
-        _uv(folder, "pip", "install", f"--python={python}", "--no-deps", "--require-hashes", *locks)
+    _uv(folder, "sync", "--locked", "--no-default-groups", "--group", "build", "--no-install-local")
     _uv(folder, "pip", "install", f"--python={python}", "--no-deps", "--no-build-isolation", ".", "./clients/python")
 
 

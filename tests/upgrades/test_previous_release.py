@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.upgrades.previous_release import BEFORE_FIRST_RELEASE, PreviousReleaseError, previous_release
+from tests.upgrades.previous_release import BEFORE_FIRST_RELEASE, HistoryMissing, previous_release
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -41,5 +41,10 @@ def test_a_shallow_clone_is_an_error_that_says_what_to_do(repository: Path, tmp_
     git(repository, "commit", "--allow-empty", "--message", "second")
     git(tmp_path, "clone", "--depth", "1", repository.as_uri(), "shallow")
 
-    with pytest.raises(PreviousReleaseError, match=r"shallow clone.*Run `git fetch --unshallow --tags`"):
+    with pytest.raises(HistoryMissing, match=r"shallow clone.*Run `git fetch --unshallow --tags`"):
         previous_release(tmp_path / "shallow")
+
+
+def test_a_folder_that_is_no_clone_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(HistoryMissing, match="is not a clone"):
+        previous_release(tmp_path)
