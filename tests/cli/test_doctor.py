@@ -15,6 +15,7 @@ from server.config.settings import Settings
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import Accounts, DatabaseServer, make_replica, settings_of
 from tests.support.running_service import RunningService
+from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection, connect, execute
 from tools.database.migration_files import latest_version
 from tools.database.migrations import migrate
@@ -102,6 +103,18 @@ def test_all_kinds_of_unusual_rows_are_served_without_errors(
             assert client.get_payment(payment_id=payment.payment_id).payment == payment
 
     assert len(all_payments) == len(UNUSUAL_ROWS)
+
+
+def test_the_sizes_are_current(settings: Settings, payments: Payments) -> None:
+    def payments_bytes() -> float:
+        (result,) = results_of(settings, "sizes")
+        return float(result.values["payments_bytes"])
+
+    before = payments_bytes()
+    assert payments("sample", "--count", "3000").returncode == 0
+
+    # InnoDB measures a table that has grown within some ten seconds.
+    wait_until(lambda: payments_bytes() > before, poll_seconds=1)
 
 
 def test_an_unreachable_database_is_a_problem(payments: Payments, tmp_path: Path) -> None:
