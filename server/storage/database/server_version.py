@@ -21,17 +21,19 @@ UNTESTED_ADVICE = "The service is tested on {} (docs/databases.md).".format(
 )
 """What to know about an untested version."""
 
-_OLDEST_VERSIONS = {_MARIADB: (10, 6), _MYSQL: (8, 0)}
-"""The first version of each product with JSON_TABLE, SKIP LOCKED and atomic DDL, which the service needs."""
+_OLDEST_VERSIONS = {_MARIADB: (10, 6, 0), _MYSQL: (8, 0, 17)}
+"""The first version of each product with JSON_TABLE, SKIP LOCKED, atomic DDL, and a binary collation that does not pad,
+which the service needs.
+"""
 
-_SUPPORTED = "Use MariaDB 10.6 or later, or MySQL 8.0 or later (docs/databases.md)"
+_SUPPORTED = "Use MariaDB 10.6 or later, or MySQL 8.0.17 or later (docs/databases.md)"
 
 SELECT_SERVER_VERSION = """
     SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'version_comment', 'aurora_version')
 """
 """Reads no table, and needs no privilege. Only Aurora has aurora_version."""
 
-_NUMBER = re.compile(r"(\d+)\.(\d+)")
+_NUMBER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 class UnsupportedServer(Exception):
@@ -44,7 +46,7 @@ class ServerVersion:
 
     product: str
     text: str
-    number: tuple[int, int]
+    number: tuple[int, int, int]
 
     def __str__(self) -> str:
         """Return the product and its version."""
@@ -53,7 +55,7 @@ class ServerVersion:
     @property
     def is_tested(self) -> bool:
         """Whether the tests run on this version."""
-        return ".".join(map(str, self.number)) in TESTED_VERSIONS.get(self.product, ())
+        return ".".join(map(str, self.number[:2])) in TESTED_VERSIONS.get(self.product, ())
 
     def require_supported(self) -> None:
         """Check that there is no known reason why the service cannot use this server.
@@ -78,7 +80,7 @@ def server_version(rows: Iterable[tuple[str, str]]) -> ServerVersion:
     text = values["version"]
     number = _NUMBER.search(text)
     assert number is not None, text
-    return ServerVersion(_product(values), text, (int(number[1]), int(number[2])))
+    return ServerVersion(_product(values), text, (int(number[1]), int(number[2]), int(number[3])))
 
 
 def _product(values: dict[str, str]) -> str:

@@ -1,7 +1,6 @@
 """The SQL of payments and refunds, and the index that each statement uses; the SQL of lists is in ``listing``.
 
-Values are bound, never formatted into the text. All statements run on MySQL 8.0, 8.4 and 9, and on MariaDB 10.6 and
-later.
+Values are bound, never formatted into the text. All statements run on the databases in docs/databases.md.
 """
 
 import re

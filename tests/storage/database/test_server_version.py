@@ -72,6 +72,7 @@ def test_an_untested_version_is_recognized(server: ServerVersion, product: str) 
     ("server", "reason"),
     [
         (recognize(TOO_OLD, MARIADB), "MariaDB 10.5.29-MariaDB is too old"),
+        (recognize("8.0.16", MYSQL), "MySQL 8.0.16 is too old"),
         (recognize("5.7.44-log", MYSQL), "MySQL 5.7.44-log is too old"),
         (recognize("5.7.44-53", "Percona Server (GPL), Release 53"), "Percona Server 5.7.44-53 is too old"),
         (
@@ -86,7 +87,9 @@ def test_an_untested_version_is_recognized(server: ServerVersion, product: str) 
     ids=str,
 )
 def test_a_server_that_the_service_cannot_use_is_rejected_with_the_reason(server: ServerVersion, reason: str) -> None:
-    with pytest.raises(UnsupportedServer, match=rf"^{re.escape(reason)}\. Use MariaDB 10\.6 or later, or MySQL 8\.0"):
+    with pytest.raises(
+        UnsupportedServer, match=rf"^{re.escape(reason)}\. Use MariaDB 10\.6 or later, or MySQL 8\.0\.17"
+    ):
         server.require_supported()
 
 
