@@ -220,9 +220,10 @@ class Cluster:
         """Connect with the account of the replicas, bypassing the proxies."""
         return pymysql.connect(host="127.0.0.1", port=self.database_port, user=SERVICE_USER, password=_PASSWORD)
 
-    def status(self, name: str) -> int:
-        """Return a status variable of the database (SHOW GLOBAL STATUS)."""
-        return int(self.execute("SHOW GLOBAL STATUS LIKE %s", (name,))[0][1])
+    def lock_metric(self, name: str) -> int:
+        """Return a counter of InnoDB, such as ``lock_deadlocks``."""
+        ((count,),) = self.execute("SELECT count FROM information_schema.innodb_metrics WHERE name = %s", (name,))
+        return int(count)
 
     def signal_database(self, number: signal.Signals) -> None:
         """Send a signal to the process of the database."""

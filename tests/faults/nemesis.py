@@ -156,7 +156,7 @@ def _deadlocks(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
 
     The database rolls back the transaction with fewer locks. That is never this one, because it locks whole indexes.
     """
-    before = cluster.status("Innodb_deadlocks")
+    before = cluster.lock_metric("lock_deadlocks")
 
     def repeat_fault() -> None:
         table = rng.choice(("payments", "refunds"))
@@ -171,16 +171,16 @@ def _deadlocks(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
             connection.rollback()
 
     with _repeat_in_thread(repeat_fault, 0.2):
-        yield lambda: cluster.status("Innodb_deadlocks") > before
+        yield lambda: cluster.lock_metric("lock_deadlocks") > before
 
 
 @contextmanager
 def _rows_locked(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     """Lock every payment and the gaps between them, sometimes for longer than the statement timeout."""
-    before = cluster.status("Innodb_row_lock_waits")
+    before = cluster.lock_metric("lock_row_lock_waits")
     with cluster.connect() as connection, connection.cursor() as cursor:
         _lock_all(cursor)
-        yield lambda: cluster.status("Innodb_row_lock_waits") > before
+        yield lambda: cluster.lock_metric("lock_row_lock_waits") > before
         connection.rollback()
 
 
