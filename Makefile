@@ -25,10 +25,10 @@ QUICK_TESTS := tests/unit $(patsubst %,tests/contract/rpcs/test_%.py,batch_charg
 # Coverage is measured in these tests only: the others would run slower, and cover almost nothing more.
 MEASURED_TESTS := $(addprefix tests/,contract processors storage surface unit)
 OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
-# Tests that depend on the database most: every statement of the service, the migrations from the legacy table on, and
-# calls that write and that read adopted rows. CI runs them on the other databases, in about a minute on each; the whole
-# suite would take 12.
-DATABASE_TESTS := tests/storage tests/tools/test_migrate.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge)
+# Tests that depend on the database most: every statement of the service, the migrations from the legacy table on, calls
+# that write and that read adopted rows, and the client programs for backups. CI runs them on the other databases, because
+# the whole suite would take 12 minutes on each.
+DATABASE_TESTS := tests/storage tests/tools/test_migrate.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) tests/cli/test_backup_programs.py
 # Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb

@@ -56,7 +56,8 @@ def server_program(name: str) -> DatabaseProgram:
 
 def available_clients() -> list[str]:
     """Return the databases whose client programs are on this machine."""
-    return [name for name in SERVERS if client_programs(name).keys() & {"mariadb-dump", "mysqldump"}]
+    dumps = {name: "mariadb-dump" if name in MARIADB_SERVERS else "mysqldump" for name in SERVERS}
+    return [name for name, dump in dumps.items() if dump in client_programs(name)]
 
 
 def client_programs(name: str) -> dict[str, str]:
@@ -161,10 +162,11 @@ def test_programs_record_the_position_in_the_binary_log_or_say_which_to_install(
 def test_mysql_programs_cannot_log_in_to_mariadb_and_leave_everything_unchanged(
     name: str, tmp_path: Path, use_programs: UsePrograms
 ) -> None:
+    if "mysql" not in available_clients():
+        pytest.skip("the programs of MySQL are not unpacked: run the tests with DATABASE=mysql")
     with running(name, tmp_path / "server") as server:
         use_programs(name)
         back_up(server.settings, tmp_path / "copy")
-        server_program("mysql")
         use_programs("mysql")
         advice = "It is MySQL's program, and the server is MariaDB: install mariadb-dump and mariadb"
 
