@@ -22,6 +22,7 @@ _ORDER_ID = 5000
 _PAGE_SIZE = 3
 _PAYMENTS_PER_LIST = 5
 _UPDATES_PER_REPLICA = 40
+_ABORT_POLL_SECONDS = 0.1
 
 Event = tuple[str, int, int | None]
 """The type of an event, its payment_id and its refund_id."""
@@ -34,6 +35,7 @@ class _CallerThread:
         """Set the addresses of the replicas; nothing is called yet."""
         self._targets = targets
         self._stopping = threading.Event()
+        self._aborting = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.error: BaseException | None = None
 
@@ -45,10 +47,12 @@ class _CallerThread:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Finish the last call, and raise the error that ended the calls, if any."""
+        """Finish the last call, and raise the error that ended the calls, if any. After another error, only cancel."""
+        if error is not None:
+            self._aborting.set()
         self._stopping.set()
         self._thread.join()
-        if self.error is not None:
+        if error is None and self.error is not None:
             raise self.error
 
     async def call(self, replicas: Sequence[AsyncPaymentsClient], both: AsyncPaymentsClient) -> None:
@@ -68,7 +72,15 @@ class _CallerThread:
                 await stack.enter_async_context(AsyncPaymentsClient(target, timeout_seconds=_TIMEOUT_SECONDS))
                 for target in targets
             ]
-            await self.call(replicas, both)
+            work = asyncio.create_task(self.call(replicas, both))
+            while not work.done() and not self._aborting.is_set():
+                await asyncio.wait({work}, timeout=_ABORT_POLL_SECONDS)
+            if work.done():
+                work.result()
+            else:
+                # A consumer would wait for its replica forever.
+                work.cancel()
+                await asyncio.wait({work})
 
 
 class Caller(_CallerThread):
