@@ -31,9 +31,7 @@ machine. Install them with one of:
   macOS:           brew install mariadb-connector-c mariadb"""
 
 _MARIADB_PROGRAMS = "mariadb-dump and mariadb (Debian, Ubuntu: mariadb-client; Fedora, RHEL: mariadb)"
-_MYSQL_PROGRAMS = (
-    "mysqldump and mysql (Ubuntu: mysql-client; Debian: mysql-community-client from repo.mysql.com; Fedora: mysql)"
-)
+_MYSQL_PROGRAMS = "mysqldump and mysql (Ubuntu: mysql-client; other systems: dev.mysql.com/downloads)"
 
 _QUOTED_BYTES = 2_000
 """The maximum length of a quotation from the end of a program's error output, which says why the program stopped."""

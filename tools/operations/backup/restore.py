@@ -44,15 +44,16 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
                 "Restore it to the same product, then move the data with `payments export` and `payments import`"
             )
         program = find_program(CLIENT, for_mariadb=is_mariadb_server)
-        # A program that cannot log in must fail before the tables are dropped.
-        _load(settings, program, [b"DO 0;\n"])
+        # A program that cannot log in must fail before the tables are dropped. It names no database, because then its
+        # session, which may outlive it for a moment, would count as using the database.
+        _run(settings, program, [b"DO 0;\n"])
         _drop_tables(connection, settings.mysql_db, overwrite=overwrite)
     incomplete = (
         f"{settings.mysql_db} is only partly restored, and services refuse to start on it: drop it, or restore again "
         "with --overwrite"
     )
     try:
-        _load(settings, program, read_sql(path))
+        _run(settings, program, read_sql(path), settings.mysql_db)
     except ClientProgramError as error:
         raise BackupError(f"{error}\n{incomplete}") from None
     with closing(connect(settings)) as connection:
@@ -67,10 +68,11 @@ def restore(settings: DatabaseSettings, path: Path, *, overwrite: bool = False) 
     return backup
 
 
-def _load(settings: DatabaseSettings, program: ClientProgram, sql: Iterable[bytes]) -> None:
+def _run(settings: DatabaseSettings, program: ClientProgram, sql: Iterable[bytes], *database: str) -> None:
+    """Have the program execute SQL, in a database if one is named."""
     options = ["--binary-mode", "--default-character-set=utf8mb4"]
     with login_options(settings, program) as login:
-        run_with_input(program, [login, *options, settings.mysql_db], sql)
+        run_with_input(program, [login, *options, *database], sql)
 
 
 def _drop_tables(connection: DatabaseConnection, database: str, *, overwrite: bool) -> None:
