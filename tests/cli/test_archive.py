@@ -589,7 +589,7 @@ def test_a_charge_looks_up_its_key_in_the_archive_by_an_index(
 ) -> None:
     """Inserts enough rows that the optimizer has the statistics of a large table."""
     rows = ", ".join(
-        f"({number}, 1, 'UPI', 0, 'INR', 0, 'caller-{number}', 'request-{number}', NOW())" for number in range(2_000)
+        f"({number}, 1, 'UPI', 0, 'INR', 0, 'caller-{number}', 'request-{number}', NOW())" for number in range(20_000)
     )
     table(
         "INSERT INTO payments_archive (payment_id, order_id, method, refunded, currency, refunded_amount, caller, "
