@@ -97,7 +97,8 @@ def method_spellings(method: str) -> Query:
     """
     return Query(
         "SELECT DISTINCT p.method FROM payments p FORCE INDEX (payments_by_method) "
-        "WHERE CAST(LOWER(p.method COLLATE utf8mb4_bin) AS BINARY) = CAST(LOWER(%s COLLATE utf8mb4_bin) AS BINARY)",
+        "WHERE CAST(LOWER(p.method COLLATE utf8mb4_bin) AS BINARY) "
+        "= CAST(LOWER(CONVERT(%s USING utf8mb4) COLLATE utf8mb4_bin) AS BINARY)",
         (method,),
     )
 
