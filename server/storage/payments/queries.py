@@ -122,6 +122,7 @@ _CAN_REFUND = (
 """The rules of ``Payment.amount_to_refund``."""
 
 _NEW_REFUNDS = "r.payment_id IN %s AND r.refund_id >= @first_refund_id"
+"""Selects the refunds that the script has inserted: see STORE_REFUNDS."""
 
 _WRITE_REFUNDS = f"""
     {BEGIN};
@@ -161,20 +162,20 @@ _READ_REFUNDS = f"""
 """
 
 STORE_REFUNDS = _WRITE_REFUNDS + _READ_REFUNDS
-"""Stores one refund, or, after ``for_rows``, those of several payments; passes over each that it cannot store at once.
+"""Stores one refund, or, after ``for_rows``, those of several payments. Skips the refunds that it cannot store at once.
 
-That is a refund that ``Payment.amount_to_refund`` rejects, or whose payment is missing or locked. It binds the status,
-the values of the refunds, the payment_ids, the request keys, the kind of the changes, the payment_ids and the keys. The
-result is a row for each stored refund: the number of stored refunds, the refund, and its payment.
+It skips a refund if ``Payment.amount_to_refund`` rejects it, or if its payment is missing or locked. It binds the
+status, the values of the refunds, the payment_ids, the request keys, the kind of the changes, the payment_ids, and the
+request keys. The last result has a row for each stored refund: the number of stored refunds, the refund, and its
+payment. Payments are read by the primary key, so that no other payment is locked.
 
-Each payment is read by the primary key, so that no other is locked.
+A new refund has a larger id than the earlier refunds of its payment, because the INSERT locks the payment first.
+However, a concurrent transaction may refund a skipped payment. If it commits before the outbox row is written, more
+refunds are found than were inserted. If it commits later, the last result has more rows than the number in each row.
 
-A new refund has a larger id than all earlier ones of its payment, because the INSERT locks the payment first. But a
-concurrent transaction may refund a payment that was passed over. Then the refunds from ``@first_refund_id`` on are more
-than were inserted, so ``changes`` becomes NULL, and the error ends the script. So it does if the database does not
-evaluate the assignments of the UPDATE in their order, and if a request key is in refunds_archive_by_request, which is
-read after the INSERT like the archive in INSERT_PAYMENTS. A duplicate in refunds_by_request is an error as well. After
-the commit, if there are more rows than stored refunds, then some are of another transaction.
+``changes`` is NULL, and the error ends the script, if more refunds are found than were inserted, if the database does
+not evaluate the assignments of the UPDATE in order, or if refunds_archive_by_request has one of the request keys. The
+archive is read after the INSERT, as in INSERT_PAYMENTS. A duplicate in refunds_by_request also ends the script.
 """
 
 RESERVE_REFUNDS = f"""{_WRITE_REFUNDS}
@@ -233,9 +234,9 @@ The second result is the earlier refund with the same request key, if any, by re
 refunds_archive_by_request. It is read under the lock, because the previous holder of the lock may have been an earlier
 attempt of the same refund.
 
-The INSERT checks the rules, and the UPDATE checks the amount again. If a refund of
-another payment has the same request key, the duplicate in refunds_by_request is an error that ends the script. The last
-result is the refund with its payment, read after the commit, or no row.
+The INSERT checks the rules, and the UPDATE checks the amount again. If a refund of another payment has the same request
+key, the duplicate in refunds_by_request is an error that ends the script. The last result is the refund with its
+payment, read after the commit, or no row.
 """
 
 RESERVE_REFUND = f"""{_WRITE_REFUND}
