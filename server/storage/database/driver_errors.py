@@ -100,6 +100,11 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, pymysql.err.MySQLError) and code(error) not in _UNAVAILABLE
 
 
+def keeps_connection(error: Exception) -> bool:
+    """Return whether only the statement failed, so that its transaction can be rolled back on the same connection."""
+    return is_refusal(error) or code(error) == LOCK_WAIT_TIMEOUT
+
+
 def is_retryable(error: Exception) -> bool:
     """Return whether an immediate retry is likely to succeed."""
     return code(error) in _RETRYABLE

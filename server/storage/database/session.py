@@ -83,7 +83,7 @@ class Session:
             await self._roll_back()
             raise
         except pymysql.err.MySQLError as error:
-            if driver_errors.is_refusal(error) or driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT:
+            if driver_errors.keeps_connection(error):
                 await self._roll_back()
             raise
         if self._connection.get_transaction_status():

@@ -12,7 +12,7 @@ from server.domain.errors import ReferenceTaken, RequestIdReused
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
 from server.storage.batching import BatchLimits
-from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, is_refusal, transaction_aborted
+from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, keeps_connection, transaction_aborted
 from server.storage.database.session import DuplicateKey, Session, StatementResult
 from server.storage.database.values import sql_time
 from server.storage.outbox import charge_changes
@@ -61,7 +61,7 @@ async def _store(
     except DuplicateKey:
         rejection: Exception = ReferenceTaken()
     except pymysql.err.MySQLError as error:
-        if not is_refusal(error) and code(error) != LOCK_WAIT_TIMEOUT:
+        if not keeps_connection(error):
             raise
         rejection = error
     earlier = await _earlier_charges(session, payments)

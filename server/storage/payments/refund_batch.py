@@ -11,7 +11,7 @@ import pymysql.err
 from server.domain.events import KIND_BY_REFUND_STATUS
 from server.domain.payment import RefundOutcome, Status
 from server.storage.batching import BatchLimits
-from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, is_refusal
+from server.storage.database.driver_errors import keeps_connection
 from server.storage.database.session import DuplicateKey, Session
 from server.storage.database.values import sql_time
 from server.storage.payments import queries
@@ -33,7 +33,7 @@ async def store_refunds(session: Session, refunds: Sequence[RefundToStore]) -> l
     except DuplicateKey:
         stored = {}
     except pymysql.err.MySQLError as error:
-        if not is_refusal(error) and code(error) != LOCK_WAIT_TIMEOUT:
+        if not keeps_connection(error):
             raise
         stored = {}
     return [stored.get(new.refund.payment_id) if batch[new.refund.payment_id] is new else None for new in refunds]
