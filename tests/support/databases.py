@@ -2,9 +2,9 @@
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,10 @@ import pytest
 from pymysql.cursors import DictCursor
 
 from server.config.settings import Settings
+from server.domain.deadline import Deadline
+from server.storage.database.pool import Database
 from server.storage.database.server_version import is_mariadb
+from server.storage.database.session import Session
 from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection, execute
 from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_privileges
@@ -33,6 +36,18 @@ class PlanStep:
 
     index: str | None
     notes: frozenset[str]
+
+
+@asynccontextmanager
+async def open_database(
+    environment: Mapping[str, str], make_session: type[Session] = Session, /, **settings: str
+) -> AsyncIterator[Database]:
+    """Open the service's pool for a database, with further settings."""
+    database = Database(settings_of({**environment, **settings}), make_session)
+    try:
+        yield database
+    finally:
+        await database.close(Deadline.after(10))
 
 
 def prefer_selected_programs() -> None:

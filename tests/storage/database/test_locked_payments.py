@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -19,7 +19,7 @@ from server.storage.database.pool import Database
 from server.storage.database.session import Session
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
-from tests.support.databases import DatabaseServer, settings_of
+from tests.support.databases import DatabaseServer, open_database
 from tests.support.waiting import wait_until
 
 POOL = 4
@@ -28,13 +28,8 @@ CALLS = 20
 LockRows = Callable[[], AbstractContextManager[None]]
 
 
-@asynccontextmanager
-async def open_database(environment: dict[str, str], **settings: str) -> AsyncIterator[Database]:
-    database = Database(settings_of({**environment, "MYSQL_POOL_MAX": str(POOL), **settings}))
-    try:
-        yield database
-    finally:
-        await database.close(Deadline.after(10))
+def open_small_pool(environment: dict[str, str], **settings: str) -> AbstractAsyncContextManager[Database]:
+    return open_database(environment, MYSQL_POOL_MAX=str(POOL), **settings)
 
 
 def new_payment(reference: str, request_id: str | None = None, status: Status = Status.SUCCEEDED) -> NewPayment:
@@ -67,7 +62,7 @@ def test_refunds_of_locked_payments_leave_connections_for_charges_and_reads(
     migrated_database: dict[str, str], lock_payment_rows: LockRows, payment_count: int
 ) -> None:
     async def run() -> None:
-        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
+        async with open_small_pool(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             payment_ids = await charge(store, payment_count)
             with lock_payment_rows():
@@ -95,7 +90,7 @@ def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends
         return int(count)
 
     async def run() -> None:
-        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
+        async with open_small_pool(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
             with lock_payment_rows():
@@ -117,7 +112,7 @@ def test_a_refund_that_waits_for_a_lock_times_out_and_a_later_one_succeeds(
     migrated_database: dict[str, str], lock_payment_rows: LockRows
 ) -> None:
     async def run() -> None:
-        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
+        async with open_small_pool(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
             with lock_payment_rows():
@@ -136,7 +131,7 @@ def test_a_repeated_charge_whose_payment_is_locked_fails_no_other_charge_of_its_
     migrated_database: dict[str, str], lock_payment_rows: LockRows
 ) -> None:
     async def run() -> None:
-        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
+        async with open_small_pool(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
             store = MysqlPaymentStore(database)
             first = await store.insert(new_payment("first", "same"), Deadline())
             with lock_payment_rows():
@@ -160,7 +155,7 @@ def test_settlements_of_locked_payments_leave_connections_for_charges(
     now = datetime.now(UTC)
 
     async def run() -> None:
-        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
+        async with open_small_pool(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             settlements = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
 
@@ -203,7 +198,7 @@ def test_the_database_itself_ends_a_statement_that_takes_too_long(
         await session.rows(slow, ())
 
     async def run() -> None:
-        async with open_database(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="0.5") as database:
+        async with open_small_pool(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="0.5") as database:
             for _ in range(2):
                 readers = (database.run(read, Deadline()) for _ in range(CALLS))
                 for one in await asyncio.gather(*readers, return_exceptions=True):
@@ -227,7 +222,7 @@ def test_the_database_ends_a_transaction_that_its_client_left_open(migrated_data
             await released.wait()
 
         # The connection may stay open for far longer than a transaction.
-        async with open_database(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="600") as database:
+        async with open_small_pool(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="600") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
             holding = asyncio.create_task(database.run(hold, Deadline()))

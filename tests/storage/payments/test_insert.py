@@ -22,7 +22,7 @@ from server.storage.database.session import Session, StatementResult
 from server.storage.payments import insert, queries
 from server.storage.payments.insert import BATCH_LIMITS
 from server.storage.payments.store import MysqlPaymentStore
-from tests.support.databases import DatabaseServer, settings_of
+from tests.support.databases import DatabaseServer, open_database, settings_of
 from tools.operations import archive_statements
 
 _numbers = itertools.count(1)
@@ -39,11 +39,8 @@ def new_payment(request_id: str | None = None, reference: str | None = None, ord
 async def open_store(
     environment: dict[str, str], limits: BatchLimits = BATCH_LIMITS, **settings: str
 ) -> AsyncIterator[MysqlPaymentStore]:
-    database = Database(settings_of({**environment, **settings}))
-    try:
+    async with open_database(environment, **settings) as database:
         yield MysqlPaymentStore(database, insert_limits=limits)
-    finally:
-        await database.close(Deadline.after(10))
 
 
 def test_the_number_of_concurrent_statements_is_limited(migrated_database: dict[str, str]) -> None:

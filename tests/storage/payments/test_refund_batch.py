@@ -13,13 +13,12 @@ from server.domain.errors import PaymentArchived, PaymentNotFound, PaymentsError
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewRefund, Payment, RefundOutcome, Status
-from server.storage.database.pool import Database
 from server.storage.database.session import Session, StatementResult
 from server.storage.events.store import MysqlOutbox
 from server.storage.payments import queries
 from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.payments.new_payments import AMOUNT, NOW, new_payment, new_refund
-from tests.support.databases import DatabaseServer, settings_of
+from tests.support.databases import DatabaseServer, open_database
 from tools.operations import archive_statements
 
 Execute = Callable[..., list[Any]]
@@ -64,17 +63,6 @@ def lock_payment(database_server: DatabaseServer, environment: dict[str, str]) -
             return connection.rollback
 
         yield lock
-
-
-@asynccontextmanager
-async def open_database(
-    environment: dict[str, str], session: type[Session] = Session, **settings: str
-) -> AsyncIterator[Database]:
-    database = Database(settings_of({**environment, **settings}), session)
-    try:
-        yield database
-    finally:
-        await database.close(Deadline.after(10))
 
 
 @asynccontextmanager
