@@ -11,9 +11,10 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from tests.faults.clients import DEFAULT_LIMITS, Clients, StubCalls, random_limits
+from tests.faults.loop_thread import LoopThread
 from tests.faults.record import Charge, ChargeRequest, History, PaymentRequest, RefundRequest
 
 Request = TypeVar("Request")
@@ -32,7 +33,7 @@ _CONCURRENT_CALLS = 50
 _STOP_TIMEOUT_SECONDS = 120
 
 
-class Workload:
+class Workload(LoopThread):
     """Runs clients in a thread with its own event loop, within the context.
 
     At the end, it retries every request without a final outcome until it has one. The same ``seed`` produces the same
@@ -41,40 +42,28 @@ class Workload:
 
     def __init__(self, targets: Sequence[str], seed: int, history: History, workers: int = _WORKERS) -> None:
         """Set the replicas, the seed, the history and the number of concurrent calls, without making calls."""
+        super().__init__()
         self._targets = targets
         self._workers = workers
         self._seed = seed
         self._history = history
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="workload")
-        self._error: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        """Start the clients."""
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop the clients, and wait until every request has a final outcome."""
-        self._stopping.set()
-        self._thread.join(_STOP_TIMEOUT_SECONDS)
-        assert not self._thread.is_alive(), "the clients still wait for responses"
-        if self._error is not None:
-            raise self._error
+        self.stopping.set()
+        self.thread.join(_STOP_TIMEOUT_SECONDS)
+        assert not self.thread.is_alive(), "the clients still wait for responses"
+        if self.error is not None:
+            raise self.error
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._work())
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that started this one
-            self._error = error
-
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Make calls until ``stopping`` is set, then complete the requests without a final outcome."""
         async with Clients(self._targets, _CHANNELS_PER_REPLICA, self._history) as clients:
             recent = _RecentWrites()
             workers = [_Worker(number, self._seed, clients, recent) for number in range(self._workers)]
-            await asyncio.gather(*(worker.run(self._stopping) for worker in workers))
+            await asyncio.gather(*(worker.run(self.stopping) for worker in workers))
             await _complete([stubs[0] for stubs in clients.stubs_by_replica], self._history)
 
 

@@ -3,14 +3,15 @@
 import asyncio
 import itertools
 import threading
+from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
 
 from payments_client import AsyncPaymentsClient
 
 from tests.faults.clients import ClientCalls
+from tests.faults.loop_thread import LoopThread
 from tests.faults.record import ChargeRequest, History, RefundRequest
 
 _TIMEOUT_SECONDS = 60.0
@@ -28,21 +29,14 @@ Event = tuple[str, int, int | None]
 """The type of an event, its payment_id and its refund_id."""
 
 
-class _CallerThread:
+class _CallerThread(LoopThread):
     """Makes calls in a thread within the context, and raises the error that ended them, if any, at its end."""
 
     def __init__(self, targets: Sequence[str]) -> None:
         """Set the addresses of the replicas; nothing is called yet."""
+        super().__init__()
         self._targets = targets
-        self._stopping = threading.Event()
         self._aborting = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.error: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        """Start making calls."""
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -50,22 +44,17 @@ class _CallerThread:
         """Finish the last call, and raise the error that ended the calls, if any. After another error, only cancel."""
         if error is not None:
             self._aborting.set()
-        self._stopping.set()
-        self._thread.join()
+        self.stopping.set()
+        self.thread.join()
         if error is None and self.error is not None:
             raise self.error
 
+    @abstractmethod
     async def call(self, replicas: Sequence[AsyncPaymentsClient], both: AsyncPaymentsClient) -> None:
-        """Make calls until ``self._stopping`` is set; ``both`` uses any replica."""
-        raise NotImplementedError
+        """Make calls until ``stopping`` is set; ``both`` uses any replica."""
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._connect_and_call())
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that started this one
-            self.error = error
-
-    async def _connect_and_call(self) -> None:
+    async def work(self) -> None:
+        """Connect, and make calls until ``stopping`` is set, or cancel them after another error."""
         async with AsyncExitStack() as stack:
             targets = [*self._targets, f"ipv4:{','.join(self._targets)}"]
             *replicas, both = [
@@ -97,7 +86,7 @@ class Caller(_CallerThread):
         """Charge, refund and list until the context ends."""
         calls = ClientCalls(both, self._history, timeout_seconds=_TIMEOUT_SECONDS)
         payment_ids: list[int] = []
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             for _ in range(_PAYMENTS_PER_LIST):
                 charge = await calls.charge(ChargeRequest(f"caller-{len(payment_ids)}", _ORDER_ID, 500, "UPI"))
                 assert charge.response is not None, charge
@@ -144,8 +133,8 @@ class Consumer(_CallerThread):
                     refund_id = None if refund is None else refund.refund_id
                     self.events.append((update.event.type.value, update.event.payment.payment_id, refund_id))
                 number += 1
-                if self._stopping.is_set() or number == _UPDATES_PER_REPLICA:
+                if self.stopping.is_set() or number == _UPDATES_PER_REPLICA:
                     break
             await updates.aclose()
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 return
