@@ -121,8 +121,11 @@ _CAN_REFUND = (
 )
 """The rules of ``Payment.amount_to_refund``."""
 
-_NEW_REFUNDS = "r.payment_id IN %s AND r.refund_id >= @first_refund_id"
-"""Selects the refunds that the script has inserted: see STORE_REFUNDS."""
+_NEW_REFUNDS = "refunds f STRAIGHT_JOIN refunds r FORCE INDEX (refunds_by_payment)"
+_IS_NEW = "f.refund_id = @first_refund_id AND r.payment_id IN %s AND r.refund_id >= f.refund_id"
+"""Selects the refunds that the script has inserted: see STORE_REFUNDS. If the first of them is missing, the transaction
+was aborted (``transactions.BEGIN``), and any others were stored by other transactions.
+"""
 
 _WRITE_REFUNDS = f"""
     {BEGIN};
@@ -136,11 +139,10 @@ _WRITE_REFUNDS = f"""
 
     SET @refunds = ROW_COUNT(), @first_refund_id = NULLIF(LAST_INSERT_ID(), 0);
 
-    UPDATE refunds r FORCE INDEX (refunds_by_payment)
-    STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = r.payment_id SET
+    UPDATE {_NEW_REFUNDS} STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = r.payment_id SET
         p.refunded = p.refunded_amount + r.amount = p.amount,
         p.refunded_amount = p.refunded_amount + r.amount
-    WHERE {_NEW_REFUNDS};
+    WHERE {_IS_NEW};
 
     INSERT INTO payment_outbox (changes)
     SELECT IF(SUM(p.refunded = (p.refunded_amount = p.amount)) = @refunds AND NOT EXISTS (
@@ -149,16 +151,18 @@ _WRITE_REFUNDS = f"""
         ), JSON_ARRAYAGG(JSON_ARRAY(
             %s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), CAST(r.created_at AS CHAR)
         )), NULL)
-    FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
-    WHERE {_NEW_REFUNDS}
+    FROM {_NEW_REFUNDS} JOIN payments p ON p.payment_id = r.payment_id
+    WHERE {_IS_NEW}
     HAVING @first_refund_id IS NOT NULL;
 """
 
 _READ_REFUNDS = f"""
     {COMMIT};
 
-    SELECT @refunds, {REFUND}, {PAYMENT} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
-    WHERE r.refund_id >= @first_refund_id AND (r.caller, r.request_id) IN %s
+    SELECT @refunds, {REFUND}, {PAYMENT} FROM refunds f
+    JOIN refunds r ON r.refund_id >= f.refund_id AND (r.caller, r.request_id) IN %s
+    JOIN payments p ON p.payment_id = r.payment_id
+    WHERE f.refund_id = @first_refund_id
 """
 
 STORE_REFUNDS = _WRITE_REFUNDS + _READ_REFUNDS
@@ -180,8 +184,8 @@ archive is read after the INSERT, as in INSERT_PAYMENTS. A duplicate in refunds_
 
 RESERVE_REFUNDS = f"""{_WRITE_REFUNDS}
     INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
-    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM refunds r
-    WHERE {_NEW_REFUNDS};
+    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM {_NEW_REFUNDS}
+    WHERE {_IS_NEW};
 {_READ_REFUNDS}"""
 """Like STORE_REFUNDS, for pending refunds: also inserts a row of processor_requests for each.
 

@@ -217,8 +217,13 @@ def test_a_key_of_an_archived_refund_is_not_used_again(environment: dict[str, st
     asyncio.run(run())
 
 
-def interrupted_session(before: int, interrupt: Callable[[], Awaitable[object]]) -> type[Session]:
-    """Return a session class that calls ``interrupt`` once, before a statement of a batch of refunds."""
+def interrupted_session(
+    before: int, interrupt: Callable[[], Awaitable[object]], *, abort: bool = False
+) -> type[Session]:
+    """Return a session class that calls ``interrupt`` once, before a statement of a batch of refunds.
+
+    With ``abort``, the transaction is rolled back first, and the remaining statements are executed all the same.
+    """
 
     class InterruptedSession(Session):
         is_interrupted = False
@@ -229,6 +234,8 @@ def interrupted_session(before: int, interrupt: Callable[[], Awaitable[object]])
             InterruptedSession.is_interrupted = True
             statements = (await self._bound(text, values)).split(";")
             first = await super().script(";".join(statements[:before]), ())
+            if abort:
+                await super().script("ROLLBACK", ())
             await interrupt()
             return first + await super().script(";".join(statements[before:]), ())
 
@@ -261,5 +268,37 @@ def test_a_refund_that_another_replica_stores_meanwhile_is_not_mistaken_for_one_
         text = "SELECT payment_id, refunded_amount FROM payments"
         assert execute(text) == [(good.payment_id, 1), (passed_over.payment_id, total)]
         assert execute("SELECT payment_id, SUM(amount) FROM refunds GROUP BY payment_id") == execute(text)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("status", "before"),
+    [*((Status.SUCCEEDED, before) for before in range(3, 7)), *((Status.PENDING, before) for before in range(3, 8))],
+)
+@pytest.mark.parametrize("request_id", ["the same key", "another key"])
+def test_a_refund_on_another_node_that_aborts_a_batch_is_not_mistaken_for_one_of_the_batch(
+    environment: dict[str, str], execute: Execute, before: int, request_id: str, status: Status
+) -> None:
+    """On Galera, the commit of a refund on another node aborts the batch, and its other statements find that refund."""
+
+    async def run() -> None:
+        async with open_store(environment) as elsewhere:
+            payment, other = await charge(elsewhere, 2)
+
+            async def interrupt() -> None:
+                await refund(elsewhere, [new_refund(payment, 300, request_id), new_refund(other, 300)], status)
+
+            async with open_store(environment, interrupted_session(before, interrupt, abort=True)) as store:
+                (outcome,) = await refund(store, [new_refund(payment, 300, "the same key")], status)
+        assert isinstance(outcome, RefundOutcome), outcome
+        assert outcome.replayed == (request_id == "the same key")
+        total = 3 if outcome.replayed else 6
+        text = "SELECT payment_id, refunded_amount FROM payments"
+        assert execute(text) == [(payment.payment_id, total), (other.payment_id, 3)]
+        assert execute("SELECT payment_id, SUM(amount) FROM refunds GROUP BY payment_id") == execute(text)
+        requests = "SELECT payment_id, COUNT(*) FROM processor_requests GROUP BY payment_id"
+        refunds = "SELECT payment_id, COUNT(*) FROM refunds WHERE status IS NULL GROUP BY payment_id"
+        assert execute(requests) == execute(refunds)
 
     asyncio.run(run())
