@@ -28,7 +28,7 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 # Tests that depend on the database most: every statement of the service, the migrations from the legacy table on, calls
 # that write and that read adopted rows, and the client programs for backups. CI runs them on the other databases, because
 # the whole suite would take 12 minutes on each.
-DATABASE_TESTS := tests/storage tests/tools/test_migrate.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) tests/cli/test_backup_programs.py
+DATABASE_TESTS := tests/storage tests/surface/test_surface.py tests/tools/test_migrate.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) tests/cli/test_backup_programs.py
 # Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb

@@ -1,4 +1,4 @@
-"""The database schema after all migrations, as MariaDB prints it."""
+"""The database schema after all migrations, as the database prints it."""
 
 import re
 from collections.abc import Iterator

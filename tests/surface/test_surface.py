@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.databases import DatabaseServer
+from server.storage.database.server_version import is_mariadb
+from tests.support.databases import DatabaseServer, settings_of
 from tests.support.running_service import RunningService
 from tests.surface.commands import commands
 from tests.surface.errors import errors
 from tests.surface.grpc_answers import grpc_answers
+from tests.surface.legacy_tables import LEGACY_TABLES, restore, rows
 from tests.surface.log_events import log_events
 from tests.surface.metrics import metric_label_values, metrics
 from tests.surface.openapi import openapi
@@ -18,6 +20,7 @@ from tests.surface.settings import settings
 from tests.surface.snapshots import FOLDER, as_yaml, check
 from tests.surface.v1_problems import v1_problems
 from tests.surface.violations import violations
+from tools.database.migrations import migrate
 
 FROM_CODE: dict[str, Callable[[], object]] = {
     "commands": commands,
@@ -39,7 +42,8 @@ FROM_SERVICE: dict[str, Callable[[RunningService], object]] = {
 }
 """Subjects read from a new service, in this order: calls add label values, and charges use up ids."""
 
-SCHEMA = "schema.sql"
+SCHEMAS = {"MariaDB": "schema_mariadb.sql", "MySQL": "schema_mysql.sql"}
+"""One file for each product, because they print a table differently."""
 
 
 @pytest.mark.parametrize("subject", FROM_CODE)
@@ -53,12 +57,38 @@ def test_a_new_service_matches_the_snapshot(start_service: Callable[..., Running
 
 
 def test_the_schema_matches_the_snapshot(database_server: DatabaseServer, migrated_database: dict[str, str]) -> None:
-    ((version,),) = database_server.execute("SELECT VERSION()")
-    if "MariaDB" not in version:
-        pytest.skip("the snapshot has MariaDB's SHOW CREATE TABLE; other databases print it differently")
-    check({SCHEMA: schema(database_server, migrated_database["MYSQL_DB"])})
+    check({schema_file(database_server): schema(database_server, migrated_database["MYSQL_DB"])})
+
+
+@pytest.mark.parametrize("legacy", LEGACY_TABLES)
+def test_an_adopted_table_gets_the_schema_of_a_new_one_and_its_rows_match_the_snapshot(
+    legacy: str, database_server: DatabaseServer, empty_database: dict[str, str]
+) -> None:
+    database = empty_database["MYSQL_DB"]
+    restore(database_server, database, legacy)
+
+    migrate(settings_of(empty_database), report=lambda _: None)
+
+    check(
+        {
+            schema_file(database_server): schema(database_server, database),
+            rows_file(legacy): as_yaml(rows(database_server, database)),
+        }
+    )
 
 
 def test_every_committed_file_is_compared() -> None:
-    compared = {SCHEMA, *(f"{subject}.yaml" for subject in (*FROM_CODE, *FROM_SERVICE))}
+    compared = {*SCHEMAS.values(), *map(rows_file, LEGACY_TABLES)}
+    compared |= {f"{subject}.yaml" for subject in (*FROM_CODE, *FROM_SERVICE)}
     assert {file.name for file in FOLDER.iterdir()} == compared
+
+
+def schema_file(server: DatabaseServer) -> str:
+    """Return the file with the schema as this server prints it."""
+    ((version,),) = server.execute("SELECT VERSION()")
+    return SCHEMAS["MariaDB" if is_mariadb(version) else "MySQL"]
+
+
+def rows_file(legacy: str) -> str:
+    """Return the file with the rows of a legacy table after all migrations."""
+    return f"legacy_{legacy}.yaml"

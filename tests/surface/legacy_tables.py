@@ -1,0 +1,36 @@
+"""Tables of the legacy service in ``legacy/``, and their rows after all migrations."""
+
+from pathlib import Path
+
+from pymysql.cursors import DictCursor
+
+from tests.support.databases import DatabaseServer
+
+_FOLDER = Path(__file__).parent / "legacy"
+
+LEGACY_TABLES = tuple(sorted(path.stem for path in _FOLDER.glob("*.sql")))
+
+
+def restore(server: DatabaseServer, database: str, name: str) -> None:
+    """Execute the statements of a file in ``legacy/`` in an empty database."""
+    text = (_FOLDER / f"{name}.sql").read_text("utf-8")
+    with server.connection(database) as connection, connection.cursor() as cursor:
+        for statement in text.strip().removesuffix(";").split(";\n"):
+            cursor.execute(statement)
+
+
+def rows(server: DatabaseServer, database: str) -> dict[str, list[dict[str, str | None]]]:
+    """Return the rows of each table that is not empty, except the record of the migrations."""
+    with server.connection(database) as connection, connection.cursor(DictCursor) as cursor:
+        tables = sorted(row[0] for row in server.execute("SHOW TABLES", database=database))
+        found = {}
+        for table in tables:
+            cursor.execute(f"SELECT * FROM {table} ORDER BY 1")
+            values = [{name: _text(value) for name, value in row.items()} for row in cursor.fetchall()]
+            if values and table != "schema_migrations":
+                found[table] = values
+    return found
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
