@@ -1,12 +1,14 @@
--- Payments that were moved out of the live table (`payments archive`, docs/retention.md), with the columns of that. A charge
--- whose key is here is not made again. A row that is in both tables is live: only that one counts.
+-- Payments that `payments archive` moved out of the live table (docs/operations/retention.md), with its columns. A charge
+-- whose request key is here is not made again. If a payment is in both tables, only the live row counts.
 CREATE TABLE IF NOT EXISTS payments_archive (
     payment_id BIGINT NOT NULL PRIMARY KEY,
     order_id BIGINT NOT NULL,
     amount DECIMAL(10, 2) NULL,
-    method VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    method VARCHAR(255) CHARACTER SET utf8mb4
+        COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NOT NULL,
     status BOOLEAN NULL,
-    reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
+    reference VARCHAR(100) CHARACTER SET utf8mb4
+        COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NULL,
     created_at DATETIME(6) NULL,
     refunded BOOLEAN NOT NULL,
     currency CHAR(3) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,4 +1,4 @@
--- The refunds of payments that were moved out of the live table, likewise.
+-- The refunds of archived payments, with the columns of the live table.
 CREATE TABLE IF NOT EXISTS refunds_archive (
     refund_id BIGINT NOT NULL PRIMARY KEY,
     payment_id BIGINT NOT NULL,

@@ -1,4 +1,4 @@
--- The oldest events, moved out of the stream: it begins behind the last of them.
+-- The oldest events, which `payments archive` moved out of the stream: it begins after the last of them.
 CREATE TABLE IF NOT EXISTS payment_events_archive (
     sequence BIGINT NOT NULL PRIMARY KEY,
     payment_id BIGINT NOT NULL,

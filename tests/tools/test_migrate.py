@@ -20,8 +20,8 @@ import pytest
 from bench.peers.legacy.table import TABLE
 from server.config.settings import Settings
 from tests.support import programs
-from tests.support.databases import DatabaseServer, Tables, settings_of
-from tests.support.legacy_table import LEGACY_INSERT, NO_PAD
+from tests.support.databases import DatabaseServer, settings_of
+from tests.support.legacy_table import LEGACY_INSERT
 from tools.database.connection import DatabaseConnectionError, connect, execute
 from tools.database.migration_files import MigrationError, latest_version, load_migrations
 from tools.database.migration_records import applied_version, read_records, status_lines
@@ -128,30 +128,6 @@ def test_an_empty_reference_becomes_null(settings: Settings, query: Query) -> No
     assert query("SELECT reference FROM payments ORDER BY payment_id") == [(None,), (LEGACY_ROWS[1][5],)]
 
 
-def test_a_database_that_ignored_trailing_spaces_gets_the_schema_of_a_new_one(
-    settings: Settings, query: Query, write: Callable[..., Path], tables: Tables
-) -> None:
-    query(TABLE)
-    for row in LEGACY_ROWS:
-        query(LEGACY_INSERT, *row)
-    earlier = [migration for migration in load_migrations() if migration.version <= 15]
-    texts = {f"m{migration}": migration.text.replace(NO_PAD, "utf8mb4_bin") for migration in earlier}
-    migrate(settings, folder=write(**texts), report=silent)
-    for migration in earlier:
-        for checksum in re.findall("-- earlier checksum: (.*)", migration.text):
-            query("UPDATE schema_migrations SET checksum = %s WHERE version = %s", checksum, migration.version)
-
-    migrate(settings, report=silent)
-
-    assert query(LEGACY_SELECT) == LEGACY_ROWS
-    query("INSERT INTO payments (order_id, method, reference) VALUES (1, 'UPI', CONCAT(%s, ' '))", LEGACY_ROWS[0][5])
-    with (
-        closing(connect(settings)) as connection,
-        tables.server.connection(tables.database) as new_connection,
-    ):
-        assert _schema_fingerprint(connection) == _schema_fingerprint(new_connection)
-
-
 def test_migrating_a_large_table_reports_progress(
     settings: Settings, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +195,17 @@ def test_the_statements_of_the_legacy_service_still_work(settings: Settings, que
     ]
     with pytest.raises(pymysql.err.IntegrityError, match="Duplicate entry"):
         query(LEGACY_INSERT, 9, *LEGACY_ROWS[0][1:])
+
+
+def test_a_row_that_the_legacy_service_inserts_without_a_time_gets_the_current_one(
+    settings: Settings, query: Query
+) -> None:
+    query(TABLE)
+    migrate(settings, report=silent)
+
+    query("INSERT INTO payments (order_id, amount, method) VALUES (1, 1, 'UPI')")
+
+    assert query("SELECT ABS(TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP())) < 60 FROM payments") == [(1,)]
 
 
 def test_the_currency_of_adopted_rows_is_the_deployments_default(empty_database: dict[str, str], query: Query) -> None:
@@ -326,23 +313,6 @@ def test_a_migration_changed_after_it_was_applied_is_an_error(settings: Settings
         migrate(settings, folder=folder, report=silent)
 
 
-def test_a_corrected_migration_accepts_databases_with_its_earlier_text(
-    settings: Settings, query: Query, write: Callable[..., Path]
-) -> None:
-    folder = write(m0001_things="CREATE TABLE things (value INT)")
-    migrate(settings, folder=folder, report=silent)
-    ((checksum,),) = query("SELECT checksum FROM schema_migrations")
-    write(m0001_things=f"-- earlier checksum: {checksum}\nCREATE TABLE things (value BIGINT)")
-
-    assert migrate(settings, folder=folder, report=silent) == 0
-    with closing(connect(settings)) as connection:
-        assert "CHANGED" not in status_lines(load_migrations(folder), read_records(connection))[1]
-
-    write(m0001_things=f"-- earlier checksum: {'0' * 64}\nCREATE TABLE things (value BIGINT)")
-    with pytest.raises(MigrationError, match="0001_things was changed after it had been applied"):
-        migrate(settings, folder=folder, report=silent)
-
-
 def test_a_migration_applied_but_not_recorded_is_only_recorded(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
@@ -445,7 +415,7 @@ def test_status_shows_applied_and_pending_migrations(settings: Settings, empty_d
         assert done.returncode == 0, done.stderr
         return [re.split(" {2,}", line) for line in done.stdout.splitlines()]
 
-    assert status()[:2] == [["version", "name", "applied at (UTC)"], ["0001", "adopt_payments", "pending"]]
+    assert status()[:2] == [["version", "name", "applied at (UTC)"], ["0001", "create_payments", "pending"]]
     assert len(status()) == 1 + latest_version()
 
     migrate(settings, report=silent)

@@ -1,10 +1,6 @@
 """The files in ``migrations/``: ``NNNN_name.sql``, numbered 1, 2, 3 without gaps, each with a single SQL statement.
 
 The tools' connections send one statement at a time, so the database refuses a file with several.
-
-A file whose statement fails on some databases can be corrected. It then names its earlier text in a comment,
-``-- earlier checksum: <SHA-256>``, because databases to which that was applied must still be accepted. A new migration
-brings them to the schema of the corrected file.
 """
 
 import hashlib
@@ -22,7 +18,6 @@ MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "mig
 _FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 _PLACEHOLDER = "${default_currency}"
-_EARLIER_CHECKSUM = re.compile(r"^-- earlier checksum: ([0-9a-f]{64})$", re.MULTILINE)
 
 
 class MigrationError(ToolError):
@@ -46,10 +41,6 @@ class Migration:
     def checksum(self) -> str:
         """SHA-256 of the file, 64 hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
-
-    def has_checksum(self, checksum: str) -> bool:
-        """Whether ``checksum`` is that of the file, or of an earlier text that the file names."""
-        return checksum in {self.checksum, *_EARLIER_CHECKSUM.findall(self.text)}
 
     def statement(self, default_currency: str) -> str:
         """Return the SQL to run, with ``${default_currency}`` replaced.

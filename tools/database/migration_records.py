@@ -80,7 +80,7 @@ def _state(file: Migration | None, record: Record | None) -> str:
     applied_at = f"{record.applied_at:%Y-%m-%d %H:%M:%S}"
     if file is None:
         return f"{applied_at} (unknown to this version: the database is newer)"
-    if not file.has_checksum(record.checksum):
+    if file.checksum != record.checksum:
         return f"{applied_at} (THE FILE HAS CHANGED SINCE)"
     return applied_at
 
@@ -99,7 +99,7 @@ def check_records(migrations: Sequence[Migration], records: dict[int, Record]) -
             if later:
                 msg = f"{migration} is not applied, but {min(later):04d} is: was a row of schema_migrations deleted?"
                 raise MigrationError(msg)
-        elif not migration.has_checksum(record.checksum):
+        elif migration.checksum != record.checksum:
             msg = (
                 f"{migration} was changed after it had been applied at {record.applied_at:%Y-%m-%d %H:%M:%S} UTC.\n"
                 f"  file: {migration.path}\n"

@@ -236,7 +236,7 @@ class _Migrator:
 
     def _record_applied(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""
-        if not migration.has_checksum(record.checksum):
+        if migration.checksum != record.checksum:
             msg = f"{migration} was changed after an interrupted run had applied it: restore the old {migration.path}"
             raise MigrationError(msg)
         execute(self.connection, _SET_APPLIED, migration.version)

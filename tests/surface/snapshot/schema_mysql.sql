@@ -34,13 +34,15 @@ CREATE TABLE `payment_events_archive` (
 CREATE TABLE `payment_outbox` (
   `outbox_id` bigint NOT NULL AUTO_INCREMENT,
   `changes` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  `created_at` datetime(6) NOT NULL DEFAULT (utc_timestamp(6)),
+  `created_at` datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   PRIMARY KEY (`outbox_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `payment_stream` (
   `stream_id` tinyint NOT NULL,
   `last_sequence` bigint NOT NULL,
+  `lease_number` bigint NOT NULL DEFAULT '0',
+  `leased_until` datetime(6) DEFAULT NULL,
   PRIMARY KEY (`stream_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -51,7 +53,7 @@ CREATE TABLE `payments` (
   `method` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
   `status` tinyint(1) DEFAULT NULL,
   `reference` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin DEFAULT NULL,
-  `created_at` datetime(6) DEFAULT (utc_timestamp(6)),
+  `created_at` datetime(6) DEFAULT CURRENT_TIMESTAMP(6),
   `refunded` tinyint(1) NOT NULL DEFAULT '0',
   `currency` char(3) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'INR',
   `refunded_amount` decimal(10,2) NOT NULL DEFAULT '0.00',
@@ -100,7 +102,7 @@ CREATE TABLE `processor_requests` (
   `payment_id` bigint NOT NULL,
   `refund_id` bigint DEFAULT NULL,
   `attempts` int NOT NULL DEFAULT '0',
-  `created_at` datetime(6) NOT NULL DEFAULT (utc_timestamp(6)),
+  `created_at` datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   `due_at` datetime(6) NOT NULL,
   `claimed_by` char(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   KEY `processor_requests_by_claim` (`claimed_by`),

@@ -1,5 +1,5 @@
--- One row a key that was ever made. The key itself is nowhere: of its 256 random bits, the SHA-256 is kept.
--- roles: names with spaces between. A key is in force unless revoked_at is set or expires_at has passed; times are UTC.
+-- One row for each API key that was ever created. The key itself is stored nowhere: of its 256 random bits, only the
+-- SHA-256 is. roles: names separated by spaces. A key is valid unless revoked_at is set or expires_at has passed, in UTC.
 CREATE TABLE IF NOT EXISTS api_keys (
     key_id CHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
     digest BINARY(32) NOT NULL,

@@ -1,6 +1,5 @@
--- What happened to payments, in the order of the stream; rows are added and never changed. Who asked for it, and with
--- which request_id, is in the rows of payments and refunds, where neither ever changes. refunded_amount is that of the
--- payment, as this left it.
+-- The events of payments, in the order of the stream. Rows never change. The caller and the request_id of an event are in
+-- its payment or refund, where neither ever changes. refunded_amount is that of the payment after the change.
 CREATE TABLE IF NOT EXISTS payment_events (
     sequence BIGINT NOT NULL PRIMARY KEY,
     payment_id BIGINT NOT NULL,

@@ -1,5 +1,5 @@
--- One row a refund. status: NULL is PENDING, 1 SUCCEEDED, 0 FAILED, as in payments.
--- requested_amount is the amount as the caller sent it; NULL asked for all that remained.
+-- One row for each refund. status: NULL is PENDING, 1 SUCCEEDED, 0 FAILED, as in payments.
+-- requested_amount is the amount in the request; NULL requested all that remained.
 CREATE TABLE IF NOT EXISTS refunds (
     refund_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     payment_id BIGINT NOT NULL,
@@ -14,4 +14,4 @@ CREATE TABLE IF NOT EXISTS refunds (
     KEY refunds_by_payment (payment_id, refund_id),
     CONSTRAINT refunds_payment FOREIGN KEY (payment_id) REFERENCES payments (payment_id),
     CONSTRAINT refunds_amount CHECK (amount > 0)
-) ENGINE = InnoDB;
+) ENGINE = InnoDB /*T![auto_id_cache] AUTO_ID_CACHE = 1 */;
