@@ -14,10 +14,8 @@ from pathlib import Path
 
 from tests.support.programs import ROOT
 
-BEFORE_FIRST_RELEASE = "07f59a1b0aeb6bae8a3a7d951286919844955426"
-"""The commit that takes the place of the previous release until there is a tag: the newest one with fewer migrations,
-0001 to 0015.
-"""
+BEFORE_FIRST_RELEASE = "556dc22ab93410be1d870ca3e2414dcf375f0674"
+"""The commit that takes the place of the previous release until there is a tag: the first one with these migrations."""
 
 _RELEASE_TAG = re.compile(r"v\d+\.\d+\.\d+")
 _FOLDER = ROOT / ".cache" / "previous-release"
