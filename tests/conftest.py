@@ -1,8 +1,7 @@
 """Shared fixtures: a real database, and real servers that use it.
 
-By default, a private MariaDB is started for the test run; ``DATABASE=mysql`` or ``DATABASE=mariadb11`` selects another
-server. With ``TEST_MYSQL_URL`` (``mysql://user:password@host:port``), the tests use that server instead, create scratch
-databases there and drop them.
+By default, a private MariaDB is started for the test run; ``DATABASE`` selects another server. With ``TEST_MYSQL_URL``
+(``mysql://user:password@host:port``), the tests use that server instead, create scratch databases there and drop them.
 """
 
 import os
@@ -24,13 +23,13 @@ from tests.support.parallel import (
     SharedDatabase,
     keep_files_in_memory,
     long_tests_first,
-    private_database,
     shared_socket,
 )
 from tests.support.running_service import RunningService
 from tests.support.secrecy import register_secret
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import MIGRATOR
+from tools.dev.devdb import PrivateDatabase
 
 PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
 """The method determines the outcome of a charge: CARD is always declined, UPI and COD always succeed."""
@@ -82,7 +81,7 @@ def database_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPa
     elif socket := shared_socket(pytestconfig):
         yield DatabaseServer({"unix_socket": socket, "user": "root"})
     else:
-        with private_database(tmp_path_factory.mktemp("mariadb")) as private:
+        with PrivateDatabase(tmp_path_factory.mktemp("database")) as private:
             yield DatabaseServer({"unix_socket": str(private.socket_path), "user": "root"})
 
 

@@ -19,7 +19,7 @@ from tests.support.databases import settings_of
 from tests.support.ports import free_port
 from tools.database.connection import connect, execute
 from tools.database.migrations import migrate
-from tools.dev.database_program import DatabaseProgram, program_in
+from tools.dev.database_program import ServerProgram, program_in
 from tools.dev.devdb import PrivateDatabase
 from tools.dev.unpacked_database import RELEASES, programs_folder
 from tools.operations.backup.backup import back_up
@@ -46,7 +46,7 @@ def folders_of(name: str) -> list[Path]:
     return [programs_folder(name)]
 
 
-def server_program(name: str) -> DatabaseProgram:
+def server_program(name: str) -> ServerProgram:
     """Return the server program of a database; skip the test if there is none, or the installed one is not MariaDB."""
     found = next(filter(None, map(program_in, folders_of(name))), None)
     if found is None or found.is_mariadb != (name in MARIADB_SERVERS):
@@ -103,8 +103,8 @@ class Server:
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[Server]:
     port = free_port()
-    options = ("--skip-networking=0", "--bind-address=127.0.0.1", f"--port={port}", "--log-bin=binlog", "--server-id=1")
-    with PrivateDatabase(folder, options=options, program=server_program(name)) as private:
+    options = ("--log-bin=binlog", "--server-id=1")
+    with PrivateDatabase(folder, port=port, options=options, program=server_program(name)) as private:
         with private.connect() as connection:
             execute(connection, f"GRANT RELOAD, REPLICATION CLIENT ON *.* TO {private.user}@localhost")
         environment = {**private.environment(), "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(port)}

@@ -56,8 +56,6 @@ _SERVICE_SETTINGS = {
     "MYSQL_CONNECT_TIMEOUT_SECONDS": "2",
 }
 _DATABASE_OPTIONS = (
-    "--skip-networking=0",
-    "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     f"--max-connections={MAX_CONNECTIONS}",
     "--loose-innodb-log-file-size=64M",  # MariaDB
@@ -166,8 +164,9 @@ class Cluster:
         self._stack = ExitStack()
         self.database_port = free_port()
         self.volume = Volume(folder / "volume")
-        options = (*_DATABASE_OPTIONS, f"--port={self.database_port}")
-        self.database = PrivateDatabase(folder / "volume" / "database", options=options)
+        self.database = PrivateDatabase(
+            folder / "volume" / "database", port=self.database_port, options=_DATABASE_OPTIONS
+        )
         self.replicas: list[Replica] = []
 
     def __enter__(self) -> Self:

@@ -20,8 +20,8 @@ from server.storage.database.session import Session
 from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection, execute
 from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_privileges
+from tools.dev.selected_database import selected_programs
 from tools.dev.system_package import ProgramFailed
-from tools.dev.unpacked_database import selected_programs
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def prefer_selected_programs() -> None:
     """Put the programs of the database that ``DATABASE`` selects first on the PATH, where backups find the clients.
 
     Raises:
-        pytest.UsageError: there is no such database, or it cannot be unpacked.
+        pytest.UsageError: there is no such database, or it cannot be unpacked or built.
     """
     try:
         folder = selected_programs()

@@ -14,7 +14,6 @@ from tools.dev.devdb import PrivateDatabase
 from tools.dev.memory_folder import memory_folder
 
 _NEEDED_BYTES = 4 << 30
-_MAX_CONNECTIONS = 1000
 _SOCKET_KEY = "database_socket"
 
 
@@ -26,11 +25,6 @@ def keep_files_in_memory() -> None:
     """
     if "TMPDIR" not in os.environ and (folder := memory_folder(_NEEDED_BYTES)):
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-
-
-def private_database(folder: Path) -> PrivateDatabase:
-    """Return a database server that is not started yet, with enough connections for the services of many tests."""
-    return PrivateDatabase(folder, options=[f"--max-connections={_MAX_CONNECTIONS}"])
 
 
 def shared_socket(config: pytest.Config) -> str | None:
@@ -67,7 +61,7 @@ class SharedDatabase:
         if "TEST_MYSQL_URL" in os.environ:
             return
         if self._server is None:
-            self._server = private_database(Path(tempfile.mkdtemp(prefix="payments-tests-")))
+            self._server = PrivateDatabase(Path(tempfile.mkdtemp(prefix="payments-tests-")))
             self._server.start()
         node.workerinput[_SOCKET_KEY] = str(self._server.socket_path)
 

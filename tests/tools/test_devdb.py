@@ -11,6 +11,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
+from tests.support.ports import free_port
 from tools.dev.database_program import PrivateDatabaseError
 from tools.dev.devdb import PrivateDatabase
 
@@ -122,9 +123,9 @@ def test_a_socket_folder_that_others_may_enter_is_rejected(tmp_path: Path) -> No
 
 
 def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
-    private = PrivateDatabase(tmp_path, options=["--no-such-option"])
+    private = PrivateDatabase(tmp_path, options=["--socket=/proc/no-such-folder/socket"])
 
-    with pytest.raises(PrivateDatabaseError, match=r"(?s)exit code.*server\.log.*unknown option '--no-such-option'"):
+    with pytest.raises(PrivateDatabaseError, match=r"(?s)exit code.*server\.log.*/no-such-folder"):
         private.start()
 
 
@@ -132,13 +133,54 @@ def test_the_folder_is_closed_to_other_users(running: PrivateDatabase) -> None:
     assert running.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_it_is_durable_and_strict_and_listens_on_no_port(running: PrivateDatabase) -> None:
+def test_it_is_durable_and_strict(running: PrivateDatabase) -> None:
     with closing(running.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT @@innodb_flush_log_at_trx_commit, @@innodb_doublewrite <> 'OFF', @@skip_networking, @@log_bin,"
+            "SELECT CAST(@@innodb_flush_log_at_trx_commit AS SIGNED), @@innodb_doublewrite <> 'OFF',"
             " @@character_set_server, @@sql_mode LIKE '%STRICT_TRANS_TABLES%'"
         )
-        assert cursor.fetchone() == (1, 1, 1, 0, "utf8mb4", 1)
+        assert cursor.fetchone() == (1, 1, "utf8mb4", 1)
+
+
+def listening_ports(process: int) -> list[str]:
+    """Return the local addresses, in hexadecimal, at which a process accepts TCP connections."""
+    rows = [
+        row.split()
+        for name in ("tcp", "tcp6")
+        for row in Path(f"/proc/{process}/net/{name}").read_text(encoding="ascii").splitlines()[1:]
+    ]
+    files = {str(file.readlink()) for file in Path(f"/proc/{process}/fd").iterdir()}
+    return [row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in files]
+
+
+def test_it_listens_on_no_port(running: PrivateDatabase) -> None:
+    assert listening_ports(process_id(running)) == []
+
+
+def test_it_listens_on_a_port_of_the_loopback_address(tmp_path: Path) -> None:
+    port = free_port()
+    with PrivateDatabase(tmp_path / "devdb", port=port) as database:
+        assert listening_ports(process_id(database)) == [f"0100007F:{port:04X}"]
+
+
+def test_a_transaction_over_several_tables_survives_a_kill_9_as_a_whole(private: PrivateDatabase) -> None:
+    private.start()
+    with closing(private.connect("ecommerce")) as connection, connection.cursor() as cursor:
+        for table in ("first", "second", "third"):
+            cursor.execute(f"CREATE TABLE {table} (value INT)")
+        for number in range(20):
+            connection.begin()
+            for table in ("first", "second", "third"):
+                cursor.execute(f"INSERT INTO {table} VALUES ({number})")
+            connection.commit()
+        private.kill()
+
+    private.start()
+    with closing(private.connect("ecommerce")) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT COUNT(*) FROM first), (SELECT COUNT(*) FROM second), (SELECT COUNT(*) FROM third)"
+        )
+        assert cursor.fetchone() == (20, 20, 20)
 
 
 def test_the_account_has_privileges_on_its_database_only(running: PrivateDatabase) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SELECTED_DATABASE = os.environ.get("DATABASE", "")
-"""The server to use in place of the installed one, such as ``mysql``; ``tools.dev.unpacked_database`` has the names."""
+"""The server to use in place of the installed one, such as ``mysql``; ``tools.dev.selected_database`` has the names."""
 
 PROJECT_FOLDER = ROOT / ".data" / "-".join(filter(None, ["devdb", SELECTED_DATABASE]))
 """The project's own database; each server has its own folder, because none can read the files of another."""
@@ -22,7 +22,7 @@ _MAX_SOCKET_PATH_BYTES = 103
 
 
 class PrivateDatabaseLocation:
-    """A folder with all the files of a private MariaDB server.
+    """A folder with all the files of a private database server.
 
     While the server runs, it holds a lock on a file. The lock reliably tells whether the server is running, because
     ``kill -9`` releases it too, although it leaves other files behind.

@@ -1,7 +1,7 @@
 """Find or install the server program of the private database, and initialize its data folder.
 
-MariaDB's ``mariadbd`` is preferred; MySQL's ``mysqld`` works too. ``DATABASE`` selects another server instead, which
-``tools.dev.unpacked_database`` unpacks.
+MariaDB's ``mariadbd`` is preferred; MySQL's ``mysqld`` works too. ``DATABASE`` selects another server instead
+(``tools.dev.selected_database``).
 """
 
 import os
@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from tools.dev import tidb
+from tools.dev.selected_database import selected_programs
 from tools.dev.system_package import ProgramFailed, find_or_install, run
-from tools.dev.unpacked_database import selected_programs
 
 _NAMES = ("mariadbd", "mysqld")
 _FOLDERS_OFF_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin")
@@ -28,6 +30,17 @@ The last is where an unpacked MariaDB has it.
 _SCRIPT_PREFIXES = ("mariadb", "mysql")
 """MariaDB 11 renamed ``mysql_system_tables.sql`` and its siblings."""
 
+_SERVER_OPTIONS = (
+    "--character-set-server=utf8mb4",
+    "--max-connections=1000",  # enough for the services of many tests
+    "--innodb-buffer-pool-size=256M",
+    "--innodb-flush-log-at-trx-commit=1",
+    "--innodb-autoinc-lock-mode=2",
+    "--innodb-doublewrite=1",
+    "--skip-log-bin",
+)
+
+_TIDB_CONFIGURATION = Path(__file__).with_name("tidb.toml")
 _PACKAGE = "mariadb-server-core"
 _INITIALIZE_TIMEOUT_SECONDS = 120
 
@@ -44,11 +57,63 @@ class PrivateDatabaseError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerFiles:
+    """The files of a private server: its data, its socket, the file with its process id, a scratch folder, its log."""
+
+    data: Path
+    socket: Path
+    process_id: Path
+    scratch: Path
+    log: Path
+
+
+class ServerProgram(Protocol):
+    """A database server program."""
+
+    @property
+    def path(self) -> Path:
+        """The program."""
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Whether it is MariaDB."""
+
+    def initialize(self, data_folder: Path) -> None:
+        """Create the system tables in ``data_folder``, which must exist and be empty. ``root`` gets no password.
+
+        Raises:
+            PrivateDatabaseError: the program failed; the message quotes its output.
+        """
+
+    def command(self, files: ServerFiles, port: int | None, options: Sequence[str]) -> list[str]:
+        """Return the command that runs the server until it is terminated.
+
+        The server listens on the socket, and on ``port`` of 127.0.0.1 if it is given. It writes its process id, and a
+        line feed, to a file. ``options`` are further options of the program.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseProgram:
     """A database server program of MariaDB or MySQL."""
 
     path: Path
     is_mariadb: bool
+
+    def command(self, files: ServerFiles, port: int | None, options: Sequence[str]) -> list[str]:
+        """Return the command that runs the server: see ``ServerProgram.command``."""
+        network = ["--skip-networking"] if port is None else ["--bind-address=127.0.0.1", f"--port={port}"]
+        return [
+            str(self.path),
+            *self.options(),
+            f"--datadir={files.data}",
+            f"--socket={files.socket}",
+            f"--pid-file={files.process_id}",
+            f"--tmpdir={files.scratch}",
+            *network,
+            *_SERVER_OPTIONS,
+            *options,
+        ]
 
     def options(self) -> list[str]:
         """Return the options for every run, which make the server ignore the machine's own configuration.
@@ -63,13 +128,10 @@ class DatabaseProgram:
         ]
 
     def initialize(self, data_folder: Path) -> None:
-        """Create the system tables in ``data_folder``, which must exist and be empty. ``root`` gets no password.
+        """Create the system tables: see ``ServerProgram.initialize``.
 
         This does the work of ``mariadb-install-db``, which does not run with only Debian's ``mariadb-server-core``: it
         needs ``my_print_defaults`` from another package.
-
-        Raises:
-            PrivateDatabaseError: the program failed; the message quotes its output.
         """
         # Not in /tmp itself, because a starting server deletes all temporary tables in its --tmpdir, even those of
         # other servers.
@@ -96,8 +158,42 @@ class DatabaseProgram:
         raise PrivateDatabaseError(msg)
 
 
-def program_in(folder: Path) -> DatabaseProgram | None:
+@dataclass(frozen=True, slots=True)
+class TidbProgram:
+    """TiDB's server program, with its embedded storage."""
+
+    path: Path
+    is_mariadb = False
+
+    def initialize(self, data_folder: Path) -> None:
+        """Create nothing, because the first run does."""
+
+    def command(self, files: ServerFiles, port: int | None, options: Sequence[str]) -> list[str]:
+        """Return the command that runs the server: see ``ServerProgram.command``."""
+        # The shell writes the process id, which TiDB does not. TMPDIR is for a folder that servers cannot share.
+        launcher = ["env", f"TMPDIR={files.scratch}", "sh", "-c", 'echo $$ > "$0" && exec "$@"', str(files.process_id)]
+        return [
+            *launcher,
+            str(self.path),
+            "-store=unistore",
+            f"-path={files.data}",
+            f"-socket={files.socket}",
+            "-host=127.0.0.1",
+            f"-P={port or 0}",  # with port 0, it listens on the socket only
+            "-report-status=false",
+            f"-temp-dir={files.scratch}",
+            f"-log-file={files.log}",
+            f"-log-slow-query={files.log.with_name('slow.log')}",
+            "-L=warn",
+            f"-config={_TIDB_CONFIGURATION}",
+            *options,
+        ]
+
+
+def program_in(folder: Path) -> ServerProgram | None:
     """Return the server program in a folder, or None if there is none."""
+    if (folder / tidb.SERVER).exists():
+        return TidbProgram(folder / tidb.SERVER)
     return _first_program([str(folder)])
 
 
@@ -106,13 +202,13 @@ def find_program() -> DatabaseProgram | None:
     return _first_program([os.environ.get("PATH", os.defpath), *_FOLDERS_OFF_PATH])
 
 
-def find_or_install_program() -> DatabaseProgram:
+def find_or_install_program() -> ServerProgram:
     """Return the server program to use: the one that ``DATABASE`` selects, or else the one on this machine.
 
-    The selected one is unpacked if necessary, and a missing one is installed with apt.
+    The selected one is unpacked or built if necessary, and a missing one is installed with apt.
 
     Raises:
-        PrivateDatabaseError: there is none, and it cannot be installed or unpacked; the message says what to do.
+        PrivateDatabaseError: there is none, and it cannot be installed, unpacked or built; the message says what to do.
     """
     try:
         if folder := selected_programs():

@@ -1,4 +1,4 @@
-"""A private MariaDB server for development and tests, with its data in one folder, and reached through a Unix socket.
+"""A private database server for development and tests, with its data in one folder, and reached through a Unix socket.
 
 ``python -m tools.dev.devdb start`` starts it as a daemon, unless it is already running. ``stop`` stops it, ``status``
 shows whether it is running, and ``env`` prints shell commands that point the service at it. It is as durable as a
@@ -32,7 +32,12 @@ from tools.database.private_database import (
     try_lock,
 )
 from tools.dev.database_accounts import SERVICE, create_accounts, grant_privileges
-from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_or_install_program
+from tools.dev.database_program import (
+    PrivateDatabaseError,
+    ServerFiles,
+    ServerProgram,
+    find_or_install_program,
+)
 
 ADMINISTRATOR = "root"
 
@@ -46,24 +51,15 @@ _QUOTED_LOG_LINES = 15
 _EXIT_NOT_RUNNING = 3
 """The same as in ``systemctl status``."""
 
-_SERVER_OPTIONS = (
-    "--skip-networking",
-    "--character-set-server=utf8mb4",
-    "--innodb-buffer-pool-size=256M",
-    "--innodb-flush-log-at-trx-commit=1",
-    "--innodb-autoinc-lock-mode=2",
-    "--innodb-doublewrite=1",
-    "--skip-log-bin",
-)
-
 
 class PrivateDatabase(PrivateDatabaseLocation):
-    """A MariaDB server with all its files in ``folder``, for the current user only.
+    """A database server with all its files in ``folder``, for the current user only.
 
     ``folder`` is created if it does not exist, and closed to other users. The server has a database ``database``, an
     account ``user`` with all privileges on it, and an account ``root`` without a password. Only users that may enter
-    the folder can reach the socket. ``options`` are additional options of the server program, and ``program`` replaces
-    the server program that ``find_or_install_program`` returns.
+    the folder can reach the socket. With a ``port``, the server also listens on that port of 127.0.0.1. ``options`` are
+    additional options of the server program, and ``program`` replaces the server program that
+    ``find_or_install_program`` returns.
 
     While the server runs, it holds the lock that ``is_running`` checks, which it inherits from the process that started
     it. A second lock lets one process at a time start or stop the server.
@@ -71,18 +67,20 @@ class PrivateDatabase(PrivateDatabaseLocation):
     As a context manager, it starts the server, and stops it at the end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword arguments, each with a default
         self,
         folder: Path,
         *,
         database: str = DEFAULT_DATABASE,
         user: str = DEFAULT_USER,
+        port: int | None = None,
         options: Sequence[str] = (),
-        program: DatabaseProgram | None = None,
+        program: ServerProgram | None = None,
     ) -> None:
         """Set the folder and the names; nothing is started."""
         super().__init__(folder, database=database, user=user)
         self._program = program
+        self._port = port
         self._options = tuple(options)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -192,7 +190,7 @@ class PrivateDatabase(PrivateDatabaseLocation):
         finally:
             os.close(descriptor)
 
-    def _start_server(self, program: DatabaseProgram) -> bool:
+    def _start_server(self, program: ServerProgram) -> bool:
         self._initialize(program)
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         has_started = False
@@ -207,7 +205,7 @@ class PrivateDatabase(PrivateDatabaseLocation):
             time.sleep(_POLL_SECONDS)
         return has_started
 
-    def _initialize(self, program: DatabaseProgram) -> None:
+    def _initialize(self, program: ServerProgram) -> None:
         """Create the data in a temporary folder and then rename it, so that incomplete data is never used."""
         if self._data_folder.exists():
             return
@@ -217,7 +215,7 @@ class PrivateDatabase(PrivateDatabaseLocation):
         program.initialize(unfinished)
         unfinished.rename(self._data_folder)
 
-    def _spawn(self, program: DatabaseProgram) -> bool:
+    def _spawn(self, program: ServerProgram) -> bool:
         """Start the server process unless one is running; return whether this call started it."""
         server_lock = os.open(self.server_lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -227,18 +225,15 @@ class PrivateDatabase(PrivateDatabaseLocation):
             # A killed server leaves these behind. MySQL refuses to start if some process has the id in the old file.
             for stale in (self._process_id_path, self.socket_path, Path(f"{self.socket_path}.lock")):
                 stale.unlink(missing_ok=True)
-            scratch = self.folder / "tmp"
-            scratch.mkdir(exist_ok=True)
-            command = [
-                str(program.path),
-                *program.options(),
-                f"--datadir={self._data_folder}",
-                f"--socket={self.socket_path}",
-                f"--pid-file={self._process_id_path}",
-                f"--tmpdir={scratch}",
-                *_SERVER_OPTIONS,
-                *self._options,
-            ]
+            files = ServerFiles(
+                data=self._data_folder,
+                socket=self.socket_path,
+                process_id=self._process_id_path,
+                scratch=self.folder / "tmp",
+                log=self.log_path,
+            )
+            files.scratch.mkdir(exist_ok=True)
+            command = program.command(files, self._port, self._options)
             with self.log_path.open("ab") as log:
                 # A new session, so that neither Ctrl-C nor the end of the terminal reaches the server.
                 self._process = subprocess.Popen(
@@ -280,8 +275,7 @@ class PrivateDatabase(PrivateDatabaseLocation):
                 raise PrivateDatabaseError(msg) from error
             cursor.execute("SELECT 1 FROM mysql.user WHERE user = %s AND host = 'localhost'", [self.user])
             if cursor.fetchone() is None:
-                cursor.execute("CREATE USER %s@'localhost'", [self.user])
-            cursor.execute("ALTER USER %s@'localhost' IDENTIFIED BY %s", [self.user, DEFAULT_PASSWORD])
+                cursor.execute("CREATE USER %s@'localhost' IDENTIFIED BY %s", [self.user, DEFAULT_PASSWORD])
             cursor.execute(
                 f"GRANT ALL PRIVILEGES ON {quote_identifier(self.database)}.* TO %s@'localhost'", [self.user]
             )

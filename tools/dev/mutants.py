@@ -116,8 +116,7 @@ def _run(only: Sequence[str]) -> None:
     """Run mutmut, with one database server for all its test runs. Raise an error if mutmut fails."""
     with tempfile.TemporaryDirectory(dir=memory_folder(_DATABASE_BYTES)) as folder:
         port = _free_port()
-        network = ("--skip-networking=0", "--bind-address=127.0.0.1", f"--port={port}")
-        with PrivateDatabase(Path(folder), options=(*network, *_NOT_DURABLE)):
+        with PrivateDatabase(Path(folder), port=port, options=_NOT_DURABLE):
             environment = {**os.environ, "TEST_MYSQL_URL": f"mysql://root@127.0.0.1:{port}"}
             programs = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
             subprocess.run(["mutmut", "run", *only], cwd=ROOT, check=True, env={**environment, "PATH": programs})

@@ -1,7 +1,6 @@
 """Unpack another database server, with its clients, from Debian's packages into a folder of the project.
 
-Nothing is installed. The environment variable ``DATABASE`` selects one for the private database, in place of the
-installed server: ``make test DATABASE=mysql``.
+Nothing is installed. ``tools.dev.selected_database`` selects one for the private database.
 """
 
 import shlex
@@ -9,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.database.private_database import ROOT, SELECTED_DATABASE
+from tools.database.private_database import ROOT
 from tools.dev.system_package import ProgramFailed, has_apt, run
 
 _FOLDER = ROOT / ".cache" / "databases"
@@ -50,17 +49,8 @@ RELEASES = {
 """The releases by their names in ``DATABASE``. ``sid`` always has the newest MySQL in Debian."""
 
 
-def selected_programs() -> Path | None:
-    """Return the folder of the programs that ``DATABASE`` selects, or None if it is not set.
-
-    Raises:
-        ProgramFailed: as in ``unpacked_programs``.
-    """
-    return unpacked_programs(SELECTED_DATABASE) if SELECTED_DATABASE else None
-
-
 def programs_folder(name: str) -> Path:
-    """Return the folder in which a release's programs are, once it is unpacked."""
+    """Return the folder in which a database's programs are, once it is unpacked or built."""
     return _FOLDER / name / "bin"
 
 
@@ -68,11 +58,8 @@ def unpacked_programs(name: str) -> Path:
     """Return the folder of a release's programs; unpack them first if necessary.
 
     Raises:
-        ProgramFailed: there is no release of this name, or it cannot be unpacked; the message says what to do.
+        ProgramFailed: it cannot be unpacked; the message says what to do.
     """
-    if name not in RELEASES:
-        msg = f"DATABASE={name} is none of {', '.join(RELEASES)}; without DATABASE, the installed server is used"
-        raise ProgramFailed(msg)
     folder = programs_folder(name)
     if not folder.exists():
         _unpack(RELEASES[name], folder.parent)

@@ -50,8 +50,7 @@ def all_threads_are_stopped(process_id: int) -> bool:
 
 def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_all(tmp_path: Path) -> None:
     port = free_port()
-    options = ("--skip-networking=0", "--bind-address=127.0.0.1", "--skip-name-resolve", f"--port={port}")
-    with PrivateDatabase(tmp_path / "database", options=options) as private:
+    with PrivateDatabase(tmp_path / "database", port=port, options=["--skip-name-resolve"]) as private:
 
         def query(text: str) -> list[tuple[int, ...]]:
             with private.connect(private.database) as connection, connection.cursor() as cursor:

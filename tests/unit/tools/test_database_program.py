@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tools.dev import database_program, unpacked_database
+from tools.dev import database_program, selected_database
 from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_or_install_program, find_program
 
 
 @pytest.fixture(autouse=True)
 def _no_selected_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacked_database, "SELECTED_DATABASE", "")
+    monkeypatch.setattr(selected_database, "SELECTED_DATABASE", "")
 
 
 def test_without_a_server_program_and_apt_the_message_says_how_to_install_one(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.dev import database_program, unpacked_database
+from tools.dev import database_program, selected_database, unpacked_database
 from tools.dev.database_program import PrivateDatabaseError, find_or_install_program
 from tools.dev.system_package import ProgramFailed
 from tools.dev.unpacked_database import unpacked_programs
@@ -100,9 +100,9 @@ def test_without_apt_the_message_says_how_to_use_another_server(folder: Path, mo
 
 
 def test_an_unknown_name_is_rejected_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacked_database, "SELECTED_DATABASE", "oracle")
+    monkeypatch.setattr(selected_database, "SELECTED_DATABASE", "oracle")
 
-    with pytest.raises(PrivateDatabaseError, match="DATABASE=oracle is none of mysql, mariadb11"):
+    with pytest.raises(PrivateDatabaseError, match="DATABASE=oracle is none of mysql, mariadb11, tidb"):
         find_or_install_program()
 
 
