@@ -20,14 +20,14 @@ def restore(server: DatabaseServer, database: str, name: str) -> None:
 
 
 def rows(server: DatabaseServer, database: str) -> dict[str, list[dict[str, str | None]]]:
-    """Return the rows of each table that is not empty, except the record of the migrations."""
+    """Return the rows of each table that is not empty, except the records of the migrations and their lock."""
     with server.connection(database) as connection, connection.cursor(DictCursor) as cursor:
         tables = sorted(row[0] for row in server.execute("SHOW TABLES", database=database))
         found = {}
         for table in tables:
             cursor.execute(f"SELECT * FROM {table} ORDER BY 1")
             values = [{name: _text(value) for name, value in row.items()} for row in cursor.fetchall()]
-            if values and table != "schema_migrations":
+            if values and table not in {"schema_migrations", "maintenance_locks"}:
                 found[table] = values
     return found
 

@@ -23,6 +23,7 @@ from tests.support import programs
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.legacy_table import LEGACY_INSERT
 from tools.database.connection import DatabaseConnectionError, connect, execute
+from tools.database.maintenance_locks import MIGRATION, LockHeld, LockLost, create_table, maintenance_lock
 from tools.database.migration_files import MigrationError, latest_version, load_migrations
 from tools.database.migration_records import applied_version, read_records, status_lines
 from tools.database.migrations import _schema_fingerprint, migrate
@@ -45,6 +46,12 @@ LEGACY_SELECT = """
     SELECT payment_id, order_id, amount, method, status, reference, created_at, refunded FROM payments
     ORDER BY payment_id
 """
+EXPIRE_LOCK = "UPDATE maintenance_locks SET leased_until = UTC_TIMESTAMP(6)"
+"""What the passing of time does to the lock of a process that crashed."""
+
+TAKE_LOCK = "UPDATE maintenance_locks SET lease_number = lease_number + 1, holder = 'process 1 on another-host'"
+"""What another process does once the lock has expired."""
+
 Query = Callable[..., list[Any]]
 
 
@@ -350,22 +357,48 @@ def test_rows_inserted_in_the_meantime_do_not_make_a_migration_look_applied(sett
         assert _schema_fingerprint(connection) == before
 
 
+@pytest.fixture
+def start_migrating(empty_database: dict[str, str]) -> Callable[[Path], "subprocess.Popen[bytes]"]:
+    """Migrate in another process, which a test can kill."""
+
+    def start(folder: Path) -> "subprocess.Popen[bytes]":
+        script = (
+            "from pathlib import Path; from server.config.settings import load_settings;"
+            "from tools.database.migrations import migrate;"
+            f"migrate(load_settings(), folder=Path({str(folder)!r}))"
+        )
+        return subprocess.Popen([sys.executable, "-c", script], env=program_environment(empty_database))
+
+    return start
+
+
+@pytest.fixture
+def wait_for_statement(query: Query) -> Callable[[str], None]:
+    """Wait until a session executes a statement that starts with a text."""
+
+    def wait_for_statement(text: str) -> None:
+        find = "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE %s"
+        while not query(find, f"{text}%"):
+            time.sleep(0.05)
+
+    return wait_for_statement
+
+
 def test_a_run_killed_during_its_statement_is_completed_by_the_next(
-    empty_database: dict[str, str], settings: Settings, query: Query, write: Callable[..., Path]
+    settings: Settings,
+    query: Query,
+    write: Callable[..., Path],
+    start_migrating: Callable[[Path], "subprocess.Popen[bytes]"],
+    wait_for_statement: Callable[[str], None],
 ) -> None:
     folder = write(
         m0001_slow="CREATE TABLE slow (value INT PRIMARY KEY) SELECT 1 AS value, SLEEP(2) AS slept",
         m0002_after="CREATE TABLE after_slow (value INT)",
     )
-    script = (
-        "from pathlib import Path; from server.config.settings import load_settings;"
-        "from tools.database.migrations import migrate;"
-        f"migrate(load_settings(), folder=Path({str(folder)!r}))"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], env=program_environment(empty_database)) as killed:
-        while not query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'CREATE TABLE slow%%'"):
-            time.sleep(0.05)
+    with start_migrating(folder) as killed:
+        wait_for_statement("CREATE TABLE slow")
         killed.kill()
+    query(EXPIRE_LOCK)
 
     migrate(settings, folder=folder, report=silent)
 
@@ -374,14 +407,149 @@ def test_a_run_killed_during_its_statement_is_completed_by_the_next(
         assert applied_version(connection) == 2
 
 
+def test_a_run_that_starts_the_statement_of_a_killed_run_while_it_is_executed_succeeds(
+    settings: Settings,
+    query: Query,
+    write: Callable[..., Path],
+    start_migrating: Callable[[Path], "subprocess.Popen[bytes]"],
+    wait_for_statement: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tools.database.migrations._METADATA_LOCK_TIMEOUT_SECONDS", 1)
+    query("CREATE TABLE things (id INT AUTO_INCREMENT PRIMARY KEY, text CHAR(100) DEFAULT 'text')")
+    query("INSERT INTO things VALUES ()")
+    for _ in range(18):
+        query("INSERT INTO things (text) SELECT text FROM things")
+    folder = write(
+        m0001_more="ALTER TABLE things ADD COLUMN more INT NULL, ALGORITHM = COPY",
+        m0002_after="CREATE TABLE later (value INT)",
+    )
+    lines: list[str] = []
+    with start_migrating(folder) as killed:
+        wait_for_statement("ALTER TABLE things")
+        killed.kill()
+    query(EXPIRE_LOCK)
+
+    migrate(settings, folder=folder, report=lines.append)
+
+    assert "0001_more: an interrupted run had applied it; recorded" in lines
+    assert [column for column, *_ in query("SHOW COLUMNS FROM things")] == ["id", "text", "more"]
+    assert query("SELECT * FROM later") == []
+
+
+def test_the_statement_of_an_interrupted_run_is_waited_for(
+    settings: Settings, query: Query, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.database.migrations._METADATA_LOCK_TIMEOUT_SECONDS", 1)
+    folder = write(m0001_things="CREATE TABLE things (value INT)")
+    migrate(settings, folder=folder, report=silent)
+    with closing(connect(settings)) as connection:
+        fingerprint = _schema_fingerprint(connection)
+    query("INSERT INTO schema_migrations VALUES (2, 'more', 'x', %s, NOW(), NULL)", fingerprint)
+    write(m0002_more="ALTER TABLE things ADD COLUMN more INT NULL")
+    lines: list[str] = []
+    with closing(connect(settings)) as running:
+        running.begin()
+        execute(running, "SELECT * FROM things")
+
+        def report(line: str) -> None:
+            lines.append(line)
+            if line == "0002_more: waiting for the statement of the run that was interrupted":
+                running.rollback()
+
+        with pytest.raises(MigrationError, match="Another session holds the table"):
+            migrate(settings, folder=folder, lock_timeout_seconds=0, report=report)
+        assert query("SELECT schema_before FROM schema_migrations WHERE version = 2") == [(fingerprint,)]
+        assert migrate(settings, folder=folder, report=report) == 1
+
+    assert len(lines) == 3
+
+
 def test_waiting_for_another_process_is_reported_and_bounded(settings: Settings) -> None:
     lines: list[str] = []
-    with closing(connect(settings)) as other, other.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(%s, 0)", [f"migrate {settings.mysql_db}"])
-        with pytest.raises(MigrationError, match="another process has been migrating"):
+    with closing(connect(settings)) as other:
+        create_table(other)
+        with (
+            maintenance_lock(other, settings, MIGRATION),
+            pytest.raises(
+                LockHeld, match=f"another process is migrating {settings.mysql_db}: process {os.getpid()} on"
+            ),
+        ):
             migrate(settings, lock_timeout_seconds=0.5, report=lines.append)
 
-    assert lines[0].startswith(f"another process is migrating {settings.mysql_db}; waiting up to")
+    assert re.fullmatch(
+        rf"another process is migrating {settings.mysql_db}: process \d+ on \S+, since [-0-9]+ [:0-9]+ UTC; "
+        "waiting up to 0 s more",
+        lines[0],
+    )
+    assert migrate(settings, report=silent) == latest_version()
+
+
+def test_a_process_that_lost_the_lock_runs_no_further_migration(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(m0001_one="CREATE TABLE one (value INT)", m0002_two="CREATE TABLE two (value INT)")
+
+    def report(line: str) -> None:
+        if "0001_one: applied" in line:
+            query(TAKE_LOCK)
+
+    with pytest.raises(LockLost, match=r"another one has taken its place \(process 1 on another-host"):
+        migrate(settings, folder=folder, report=report)
+
+    assert query("SELECT version FROM schema_migrations") == [(1,)]
+    assert ("two",) not in query("SHOW TABLES")
+
+
+def test_a_process_that_loses_the_lock_during_a_statement_changes_no_row(
+    settings: Settings, query: Query, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.database.migration_progress.INTERVAL_SECONDS", 0.05)
+    folder = write(
+        m0001_things="CREATE TABLE things (value INT)", m0002_fill="INSERT INTO things (value) SELECT SLEEP(2)"
+    )
+
+    def report(line: str) -> None:
+        if "0002_fill: running" in line:
+            query(TAKE_LOCK)
+
+    with pytest.raises(LockLost):
+        migrate(settings, folder=folder, report=report)
+
+    assert query("SELECT COUNT(*) FROM things") == [(0,)]
+    assert query("SELECT applied_at FROM schema_migrations WHERE version = 2") == [(None,)]
+
+
+def test_the_lock_can_be_renewed_while_a_migration_changes_rows(
+    settings: Settings, query: Query, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.database.maintenance_locks._RENEWAL_INTERVAL_SECONDS", 0.05)
+    folder = write(
+        m0001_things="CREATE TABLE things (value INT)", m0002_fill="INSERT INTO things (value) SELECT SLEEP(1)"
+    )
+
+    assert migrate(settings, folder=folder, report=silent) == 2
+    assert query("SELECT COUNT(*) FROM things") == [(1,)]
+
+
+def test_the_database_closes_the_session_of_a_process_that_is_suspended_between_statements(
+    settings: Settings, query: Query, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.database.migrations._IDLE_TIMEOUT_SECONDS", 1)
+    folder = write(m0001_one="CREATE TABLE one (value INT)", m0002_two="CREATE TABLE two (value INT)")
+
+    def report(line: str) -> None:
+        if "0001_one: applied" in line:
+            while query(
+                "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            ):
+                time.sleep(0.1)
+
+    with pytest.raises(MigrationError, match="0002_two failed"):
+        migrate(settings, folder=folder, report=report)
+
+    assert ("two",) not in query("SHOW TABLES")
+    assert migrate(settings, folder=folder, report=silent) == 1
 
 
 def test_a_database_with_a_very_long_name_can_be_migrated(database_server: DatabaseServer) -> None:
@@ -462,7 +630,7 @@ def test_the_database_refuses_a_file_with_two_statements(
 
     with pytest.raises(MigrationError, match=r"0002_two failed: .*SQL syntax"):
         migrate(settings, folder=folder, report=silent)
-    assert query("SHOW TABLES") == [("a",), ("schema_migrations",)]
+    assert query("SHOW TABLES") == [("a",), ("maintenance_locks",), ("schema_migrations",)]
 
 
 def test_an_unknown_placeholder_is_rejected(settings: Settings, write: Callable[..., Path]) -> None:

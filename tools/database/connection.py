@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 DatabaseConnection: TypeAlias = "Connection[Cursor]"
 """A PyMySQL connection whose rows are tuples."""
 
-_UNREACHABLE_CODES = frozenset({2002, 2003, 2006, 2013, 2055})
-"""Client errors: no server answered, or the connection was lost."""
+_UNREACHABLE_CODES = frozenset({1927, 2002, 2003, 2006, 2013, 2055, 3169, 4031})
+"""No server answered, or the connection was lost, killed, or closed because it was idle."""
 
 _BUSY_CODES = frozenset({1040, 1053})
 """Errors of a server that has too many connections or is shutting down: a retry may succeed."""

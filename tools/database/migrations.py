@@ -1,7 +1,7 @@
 """Bring the database schema up to date: apply the pending files of ``migrations/`` in order.
 
-Migrations only go forward. Any number of processes can start at the same time: a lock in the database lets one of them
-work while the others wait.
+Migrations only go forward. Any number of processes can start at the same time: a lock (``maintenance_locks``) lets one
+of them work while the others wait.
 
 Interrupted runs are safe. The database commits each DDL statement by itself, so the record of a migration cannot share
 its transaction. But on MySQL 8 and MariaDB 10.6 or later, a single DDL statement on one table is atomic. Each migration
@@ -13,18 +13,22 @@ is therefore one statement:
    migration. If the schema has changed, the migration was applied, and the run only records that.
 
 A statement that changes rows instead of the schema runs in the same transaction as the UPDATE that sets ``applied_at``.
+
+The lock of a process that crashed ends by itself, and its statement may still be running then. The next process starts
+the same statement. It waits for the first one, because each of them locks the table (on Galera and TiDB, DDL is
+executed in one order). Then it fails, because the change is there already. The schema has changed, so the migration
+was applied. A process that was only suspended starts no statement later, because the database has closed its session.
 """
 
 import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pymysql
-from pymysql.constants import ER
 
 from server.config.settings import Settings
 from server.domain.money import MINOR_DIGITS
@@ -41,20 +45,20 @@ from tools.database.connection import (
     quote_identifier,
     read_server_version,
 )
-from tools.database.locks import lock_name, release
+from tools.database.maintenance_locks import LEASE_SECONDS, MIGRATION, MaintenanceLock, create_table, maintenance_lock
 from tools.database.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
 from tools.database.migration_progress import report_progress
 from tools.database.migration_records import Record, applied_version, check_records, read_records
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
 
-_LOCK_REPORT_INTERVAL_SECONDS = 15
-"""The interval at which a process reports that it is waiting for the lock."""
-
 _METADATA_LOCK_TIMEOUT_SECONDS = 60
 """While an ALTER waits for a table that another session holds, every new statement on the table waits behind it.
 Therefore the ALTER gives up after this time, not after the server's default of a day (MariaDB) or a year (MySQL).
 """
+
+_IDLE_TIMEOUT_SECONDS = LEASE_SECONDS // 3
+"""The database closes the session of a process that is suspended between two statements, before its lock ends."""
 
 _CREATE_TABLE = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -76,7 +80,8 @@ _SET_APPLIED = "UPDATE schema_migrations SET applied_at = UTC_TIMESTAMP(6) WHERE
 _DELETE_RECORD = "DELETE FROM schema_migrations WHERE version = %s AND applied_at IS NULL"
 _SELECT_TABLES = """
     SELECT table_name FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name <> 'schema_migrations'
+    WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'
+        AND table_name NOT IN ('schema_migrations', 'maintenance_locks')
     ORDER BY table_name
 """
 _SELECT_ROW_COUNT = """
@@ -89,8 +94,8 @@ _SELECT_KEY = """
     WHERE table_schema = DATABASE() AND table_name = %s AND index_name = %s LIMIT 1
 """
 
-_ALTER_ATTEMPTS = 3
-"""How often an ALTER TABLE is started if concurrent INSERTs make it fail."""
+_ATTEMPTS = 3
+"""How often a migration is started if concurrent INSERTs, or transactions on other nodes of a cluster, make it fail."""
 
 _LARGE_TABLE_ROWS = 100_000
 _ALTERED_TABLE = re.compile(r"\s*(?:--[^\n]*\n\s*)*ALTER TABLE (\w+)", re.IGNORECASE)
@@ -113,22 +118,26 @@ def migrate(
 
     Raises:
         MigrationError: the service cannot use this server, a file is invalid, an applied migration was changed, the
-            default currency does not fit adopted payments, another process did not finish in time, or the database
-            refused a migration.
+            default currency does not fit adopted payments, or the database refused a migration.
+        LockHeld: another process did not finish in time.
+        LockLost: this process was suspended, and another one has continued its work.
         DatabaseConnectionError: the database cannot be used.
     """
     migrations = load_migrations(folder)
     statements = [migration.statement(settings.default_currency) for migration in migrations]
     with closing(connect(settings, report=report, create_database=True)) as connection:
         _check_version(connection)
-        with _migration_lock(connection, settings.mysql_db, lock_timeout_seconds, report):
-            execute(connection, f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}")
+        create_table(connection)
+        with maintenance_lock(
+            connection, settings, MIGRATION, timeout_seconds=lock_timeout_seconds, report=report
+        ) as lock:
+            _prepare_session(connection)
             execute(connection, _CREATE_TABLE)
             records = read_records(connection)
             check_records(migrations, records)
             if not records:
                 _check_currency(connection, settings.default_currency)
-            migrator = _Migrator(connection, settings, report)
+            migrator = _Migrator(connection, settings, lock, lock_timeout_seconds, report)
             count = 0
             for migration, statement in zip(migrations, statements, strict=True):
                 record = records.get(migration.version)
@@ -149,6 +158,15 @@ def _check_version(connection: DatabaseConnection) -> None:
         read_server_version(connection).require_supported()
     except UnsupportedServer as error:
         raise MigrationError(str(error)) from None
+
+
+def _prepare_session(connection: DatabaseConnection) -> None:
+    execute(
+        connection,
+        f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}, wait_timeout = {_IDLE_TIMEOUT_SECONDS}",
+    )
+    # In a REPEATABLE READ transaction, MariaDB 11.8 cannot change the row of the lock if it was renewed meanwhile.
+    execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
 def _check_currency(connection: DatabaseConnection, default_currency: str) -> None:
@@ -173,48 +191,86 @@ class _Migrator:
 
     connection: DatabaseConnection
     settings: Settings
+    lock: MaintenanceLock
+    lock_timeout_seconds: float
     report: Callable[[str], None]
 
     def apply(self, migration: Migration, statement: str, record: Record | None) -> None:
         """Apply ``migration``; ``record`` is the row left by an interrupted run, if any."""
-        try:
-            fingerprint = _schema_fingerprint(self.connection)
-            if record is None or record.schema_before == fingerprint:
-                self._run(migration, statement, fingerprint)
+        attempts_left = _ATTEMPTS
+        while True:
+            attempts_left -= 1
+            try:
+                self._run_or_record(migration, statement, record)
+            except pymysql.err.MySQLError as error:
+                if not _is_conflict(error) or not attempts_left:
+                    raise MigrationError(self._failure(migration, statement, error)) from error
+                record = read_records(self.connection).get(migration.version)
             else:
-                self._record_applied(migration, record)
-        except pymysql.err.MySQLError as error:
-            raise MigrationError(self._failure(migration, statement, error)) from error
+                return
 
-    def _run(self, migration: Migration, statement: str, fingerprint: str) -> None:
+    def _run_or_record(self, migration: Migration, statement: str, record: Record | None) -> None:
+        fingerprint = _schema_fingerprint(self.connection)
+        if record is None or record.schema_before == fingerprint:
+            self._run(migration, statement, record, fingerprint)
+        else:
+            self._record_applied(migration, record)
+
+    def _run(self, migration: Migration, statement: str, record: Record | None, fingerprint: str) -> None:
         start = time.monotonic()
         self._announce(migration, statement)
-        execute(self.connection, _INSERT_RECORD, migration.version, migration.name, migration.checksum, fingerprint)
+        with self._transaction():
+            execute(self.connection, _INSERT_RECORD, migration.version, migration.name, migration.checksum, fingerprint)
         try:
-            with report_progress(self.connection, self.settings, str(migration), self.report):
-                self.connection.begin()
-                self._execute(migration, statement)
+            with report_progress(self.connection, self.settings, str(migration), self.report), self._transaction():
+                self._execute(migration, statement, record)
                 execute(self.connection, _SET_APPLIED, migration.version)
-                self.connection.commit()
         except pymysql.err.MySQLError as error:
-            if not is_unreachable(error):
-                self.connection.rollback()
-                execute(self.connection, _DELETE_RECORD, migration.version)
+            if is_unreachable(error) or _is_conflict(error):
+                raise
+            if record is not None and _schema_fingerprint(self.connection) != fingerprint:
+                self._record_applied(migration, record)
+                return
+            if record is None or not _is_lock_timeout(error):
+                with self._transaction():
+                    execute(self.connection, _DELETE_RECORD, migration.version)
             raise
         self.report(f"{migration}: applied in {time.monotonic() - start:.2f} s")
 
-    def _execute(self, migration: Migration, statement: str) -> None:
-        """Execute a statement. Repeat an ALTER TABLE that failed because of a concurrent INSERT."""
-        for _ in range(_ALTER_ATTEMPTS - 1):
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit when the context ends, if this process still holds the lock.
+
+        DDL commits what came before it, so the statements after it are a transaction of their own.
+        """
+        execute(self.connection, "SET autocommit = 0")
+        try:
+            yield
+            self.lock.confirm(self.connection)
+            self.connection.commit()
+        finally:
+            # Does nothing if the transaction was committed or the connection was lost.
+            with suppress(pymysql.err.MySQLError):
+                self.connection.rollback()
+                execute(self.connection, "SET autocommit = 1")
+
+    def _execute(self, migration: Migration, statement: str, record: Record | None) -> None:
+        """Execute a statement. Repeat one that failed because of a concurrent INSERT, or of an interrupted run's."""
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        attempts_left = _ATTEMPTS
+        while True:
             try:
                 execute(self.connection, statement)
-            except pymysql.err.IntegrityError as error:
-                if not self._is_due_to_rejected_insert(statement, error):
+            except pymysql.err.MySQLError as error:
+                if record is not None and _is_lock_timeout(error) and time.monotonic() < deadline:
+                    self.report(f"{migration}: waiting for the statement of the run that was interrupted")
+                    continue
+                attempts_left -= 1
+                if not attempts_left or not self._is_due_to_rejected_insert(statement, error):
                     raise
                 self.report(f"{migration}: an INSERT that was rejected meanwhile made it fail; it is repeated")
             else:
                 return
-        execute(self.connection, statement)
 
     def _is_due_to_rejected_insert(self, statement: str, error: pymysql.err.MySQLError) -> bool:
         """Return whether an ALTER TABLE found a duplicate in a key that the table already has.
@@ -239,7 +295,8 @@ class _Migrator:
         if migration.checksum != record.checksum:
             msg = f"{migration} was changed after an interrupted run had applied it: restore the old {migration.path}"
             raise MigrationError(msg)
-        execute(self.connection, _SET_APPLIED, migration.version)
+        with self._transaction():
+            execute(self.connection, _SET_APPLIED, migration.version)
         self.report(f"{migration}: an interrupted run had applied it; recorded")
 
     def _failure(self, migration: Migration, statement: str, error: pymysql.err.MySQLError) -> str:
@@ -251,12 +308,12 @@ class _Migrator:
             f"  statement: {_first_line(statement)}\n"
             f"  database:  {self.settings.mysql_db} at {address(self.settings)}\n"
         )
-        if is_unreachable(error):
+        if is_unreachable(error) or _is_conflict(error):
             return what_failed + (
-                "The connection was lost, so it is unknown whether the migration was applied.\n"
+                "The connection was lost or the transaction aborted, so it is unknown whether it was applied.\n"
                 "Do not change the schema. Run `payments migrate` again: it detects what happened."
             )
-        if code == ER.LOCK_WAIT_TIMEOUT:
+        if _is_lock_timeout(error):
             remedy = "Another session holds the table. Find it with SHOW PROCESSLIST, and end it or wait for it."
         elif self._is_due_to_rejected_insert(statement, error):
             remedy = "INSERTs that were rejected as duplicates made it fail. Wait until fewer calls are repeated."
@@ -266,6 +323,15 @@ class _Migrator:
             f"It changed nothing; the migrations before it stay applied.\n{remedy}\n"
             "Then run `payments migrate` again: it continues with this migration."
         )
+
+
+def _is_conflict(error: pymysql.err.MySQLError) -> bool:
+    """Return whether a transaction was aborted by another one; on a cluster, that can happen at its commit."""
+    return driver_errors.is_retryable(error) and not is_unreachable(error)
+
+
+def _is_lock_timeout(error: pymysql.err.MySQLError) -> bool:
+    return driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT
 
 
 def _first_line(statement: str) -> str:
@@ -281,34 +347,6 @@ def _schema_fingerprint(connection: DatabaseConnection) -> str:
         ((_, definition),) = execute(connection, f"SHOW CREATE TABLE {quote_identifier(str(table))}")
         digest.update(_AUTO_INCREMENT.sub("", str(definition)).encode())
     return digest.hexdigest()
-
-
-@contextmanager
-def _migration_lock(
-    connection: DatabaseConnection, database: str, timeout_seconds: float, report: Callable[[str], None]
-) -> Iterator[None]:
-    """Hold the lock that lets one process at a time migrate a database.
-
-    The lock belongs to the connection. If this process dies while its statement is running on the server, the lock is
-    held until the statement ends.
-    """
-    name = lock_name("migrate", database)
-    deadline = time.monotonic() + timeout_seconds
-    wait_seconds = 0
-    while execute(connection, "SELECT GET_LOCK(%s, %s)", name, wait_seconds) != ((1,),):
-        remaining_seconds = deadline - time.monotonic()
-        if remaining_seconds <= 0:
-            msg = (
-                f"another process has been migrating {database} for more than {timeout_seconds:g} s. Check its session "
-                "with SHOW PROCESSLIST, then try again later or with a longer --lock-timeout-seconds"
-            )
-            raise MigrationError(msg)
-        report(f"another process is migrating {database}; waiting up to {remaining_seconds:.0f} s more")
-        wait_seconds = max(1, min(_LOCK_REPORT_INTERVAL_SECONDS, round(remaining_seconds)))
-    try:
-        yield
-    finally:
-        release(connection, name)
 
 
 def _summary(settings: Settings, migrations: Sequence[Migration], version: int) -> str:

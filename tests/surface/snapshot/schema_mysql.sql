@@ -9,6 +9,15 @@ CREATE TABLE `api_keys` (
   PRIMARY KEY (`key_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `maintenance_locks` (
+  `name` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `lease_number` bigint NOT NULL,
+  `holder` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `acquired_at` datetime(6) NOT NULL,
+  `leased_until` datetime(6) NOT NULL,
+  PRIMARY KEY (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `payment_events` (
   `sequence` bigint NOT NULL,
   `payment_id` bigint NOT NULL,
