@@ -18,7 +18,9 @@ _HEADERS = re.compile(r"[\w-]+=[!-+\--~]+( *, *[\w-]+=[!-+\--~]+)*")
 class ObservabilitySettings(BaseModel):
     """Health checks, logs, metrics and traces."""
 
-    health_check_interval_seconds: Seconds = Field(1, description="how often the health check pings the database")
+    health_check_interval_seconds: Seconds = Field(
+        1, description="how often the health check reads a table of the database"
+    )
     event_loop_probe_interval_seconds: Seconds = Field(
         0.1, description="how often the delay of the event loop is measured, for payments_event_loop_delay_seconds"
     )

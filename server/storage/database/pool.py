@@ -53,6 +53,9 @@ transaction that its client left open; instead, it closes the idle connection an
 COMMITTED takes no gap locks, so a refund of an unknown payment does not delay charges.
 """
 
+_PROBE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"
+"""Reads a table, because a Galera node without quorum still answers ``SELECT 1``."""
+
 _IDLE_TRANSACTION_SECONDS = 5
 """Far more than necessary, because a transaction is idle only between an error and its rollback."""
 
@@ -158,7 +161,7 @@ class Database:
         self._outages.open()
 
     async def ping(self) -> None:
-        """Check that the database answers, on a dedicated connection.
+        """Check that the database can read a table, on a dedicated connection.
 
         Raises:
             StoreUnavailable: the database does not answer in time.
@@ -167,7 +170,7 @@ class Database:
             async with asyncio.timeout(self._settings.mysql_connect_timeout_seconds):
                 if self._probe_connection is None:
                     self._probe_connection = await aiomysql.connect(**self._connect_arguments())
-                await Session(self._probe_connection).rows("SELECT 1", ())
+                await Session(self._probe_connection).rows(_PROBE, ())
         except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
             self._close_probe()
             raise self._unavailable(error) from error

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.domain.deadline import Deadline
-from server.domain.errors import DeadlinePassed
+from server.domain.errors import DeadlinePassed, StoreUnavailable
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
-from tests.support.databases import settings_of
+from tests.support.databases import DatabaseServer, settings_of
 
 ROWS = 500
 """Enough rows for a reply that takes several packets and several reads."""
@@ -142,3 +142,16 @@ async def test_close_waits_until_its_deadline_for_work_in_the_task_of_its_caller
         assert working.done()
         assert working.cancelled() is not is_in_time
         assert not is_in_time or working.result() == 7
+
+
+@pytest.mark.asyncio
+async def test_a_ping_fails_if_the_database_answers_but_cannot_read_a_table(
+    migrated_database: dict[str, str], database_server: DatabaseServer
+) -> None:
+    async with open_database(migrated_database, connections=1) as database:
+        await database.ping()
+        database_server.execute("RENAME TABLE payment_stream TO unreadable", database=migrated_database["MYSQL_DB"])
+        with pytest.raises(StoreUnavailable):
+            await database.ping()
+        database_server.execute("RENAME TABLE unreadable TO payment_stream", database=migrated_database["MYSQL_DB"])
+        await database.ping()
