@@ -33,13 +33,13 @@ GRANT
     ON processor_requests TO payments_service;
 GRANT SELECT, INSERT (payment_id, processor_id) ON processor_payments TO payments_service;
 
--- The relay moves rows from the outbox to the events. Events are added and never changed.
+-- The relay that holds the lease of the stream moves rows from the outbox to the events. Events are added and never changed.
 GRANT SELECT, INSERT (changes), DELETE ON payment_outbox TO payments_service;
 GRANT
     SELECT,
     INSERT (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
     ON payment_events TO payments_service;
-GRANT SELECT, UPDATE (last_sequence) ON payment_stream TO payments_service;
+GRANT SELECT, UPDATE (last_sequence, lease_number, leased_until) ON payment_stream TO payments_service;
 
 -- The migrator's account creates and revokes keys.
 GRANT SELECT ON api_keys TO payments_service;

@@ -56,6 +56,8 @@ async def run(application: Application, stop: asyncio.Event) -> None:
         if application.tracing is not None:
             opened.push_async_callback(application.tracing.close)
         opened.push_async_callback(drain_deadline.close, application.database.close)
+        # Again, because a call that is served during the drain may take the lease once more.
+        opened.push_async_callback(application.relay.release)
         await _run_unless_stopped(stop, _wait_for_database(application))
         if stop.is_set():
             return
@@ -73,6 +75,7 @@ async def run(application: Application, stop: asyncio.Event) -> None:
             for task in tasks:
                 task.cancel()
         application.monitor.stop_serving()
+        await application.relay.release()
         drain_deadline.begin()
         application.event_feed.close()
         await _drain_calls(application.calls, application.settings.drain_timeout_seconds)

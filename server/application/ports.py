@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from server.domain.deadline import Deadline
-from server.domain.events import EventsPage, EventsQuery, OutboxRow, PaymentEvent
+from server.domain.events import EventsPage, EventsQuery, OutboxHead, PaymentEvent
 from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery
 from server.domain.money import Money
 from server.domain.payment import (
@@ -134,18 +134,33 @@ class HistoryStore(Protocol):
 
 
 class Outbox(Protocol):
-    """Holds committed changes until the relay moves them into the event stream."""
+    """Holds committed changes until a relay moves them into the event stream.
 
-    async def head(self, at_most: int) -> Sequence[OutboxRow]:
-        """Return up to ``at_most`` of the oldest rows."""
+    One relay at a time holds the lease of the stream, by the clock of the database. Each lease has a number of its own,
+    and nothing can be moved with the number of an earlier one.
+    """
+
+    async def head(self, at_most: int) -> OutboxHead:
+        """Return up to ``at_most`` of the oldest rows, and the state of the lease."""
 
     async def newest_id(self) -> int:
-        """Return the id of the newest committed row, or 0 if there is none."""
+        """Return the highest id of a committed row, or 0 if there is none."""
 
-    async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
-        """Move rows into the stream as its next events, and return the number of events of each kind.
+    async def take_lease(self, after_number: int, seconds: float) -> bool:
+        """Take the lease ``after_number + 1``, and return whether this succeeded.
 
-        If another relay is moving rows, move none and return an empty mapping.
+        It fails if the current lease has another number than ``after_number`` or has not ended. If the connection is
+        lost, it may return False although it has taken the lease, which then ends unused.
+        """
+
+    async def release_lease(self, number: int) -> None:
+        """End the lease if it still has this number, so that another relay can take it at once."""
+
+    async def move(self, outbox_ids: Sequence[int], lease_number: int, seconds: float) -> Mapping[str, int] | None:
+        """Move rows into the stream as its next events, and renew the lease, all or nothing.
+
+        Return the number of events of each kind. Return None if nothing is known to be moved, for example because the
+        lease has another number by now.
         """
 
 

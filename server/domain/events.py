@@ -53,6 +53,18 @@ class OutboxRow:
 
 
 @value()
+class OutboxHead:
+    """The oldest rows of the outbox, and the lease of the event stream when they were read.
+
+    ``lease_number`` is the number of the lease, and ``is_leased`` whether it had not ended yet.
+    """
+
+    rows: tuple[OutboxRow, ...]
+    lease_number: int
+    is_leased: bool
+
+
+@value()
 class PaymentEvent:
     """Something that happened to a payment.
 

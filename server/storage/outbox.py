@@ -3,12 +3,13 @@
 Each change is ``[kind, reference, payment_id, refund_id, refunded_amount, occurred_at]``; trailing nulls may be
 omitted. The relay converts changes to events: see ``application.relay``.
 
-The functions here return a list of changes as JSON in hexadecimal, ready for statements to bind.
+The functions here that encode changes return them as JSON in hexadecimal, ready for statements to bind.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import orjson
 
@@ -21,6 +22,17 @@ INSERT_CHANGES = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s)
 
 PaymentKey = str | int
 """A payment's reference or id."""
+
+
+class Change(NamedTuple):
+    """A change as it is stored. It has a reference or a payment_id; the amount and the time are text."""
+
+    kind: str
+    reference: str | None = None
+    payment_id: int | None = None
+    refund_id: int | None = None
+    refunded_amount: str | None = None
+    occurred_at: str | None = None
 
 
 def charge_changes(payments: Iterable[NewPayment]) -> str:
@@ -63,6 +75,11 @@ def encode_changes(changes: Iterable[tuple[EventKind, int, int | None, Decimal, 
         _change(kind, payment_id, refund_id, refunded, sql_time(time))
         for kind, payment_id, refund_id, refunded, time in changes
     )
+
+
+def decode_changes(text: str) -> list[Change]:
+    """Return the changes of an outbox row."""
+    return [Change(*fields) for fields in orjson.loads(text)]
 
 
 def _change(

@@ -20,13 +20,15 @@ from server.storage.payments.listing import Query
 from server.storage.settlement import queries as settlement_queries
 
 _FURTHER_ROWS = re.compile(r"(?<=\)), \((?:%s, )*%s\)| UNION ALL SELECT (?:%s, )*%s(?= UNION ALL|\))")
-"""The rows of ``queries.for_rows`` after the first."""
+"""The rows of ``queries.for_rows`` and ``event_queries.for_events`` after the first."""
 
 _ROWS = re.compile(r"\(?(?:SELECT|INSERT|UPDATE|DELETE)\b")
 """The start of a statement that reads or writes rows."""
 
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE) (\w+)")
 _MAX_CACHED_NAMES = 1000
+_MAX_CACHED_LENGTH = 10_000
+"""The relay's statements, of thousands of rows and any number of them, would fill the memory."""
 
 
 def _named(module: ModuleType, suffix: str = "") -> dict[str, str]:
@@ -47,10 +49,16 @@ STATEMENTS = {
 _NAMES = {text: name for name, text in STATEMENTS.items()}
 
 
-@lru_cache(_MAX_CACHED_NAMES)
 def name_of(text: str) -> str:
     """Return the name of a statement, or the summary of one that is composed, such as a list."""
+    return _cached_name(text) if len(text) <= _MAX_CACHED_LENGTH else _find_name(text)
+
+
+def _find_name(text: str) -> str:
     return _NAMES.get(_FURTHER_ROWS.sub("", text)) or summary_of(text)
+
+
+_cached_name = lru_cache(_MAX_CACHED_NAMES)(_find_name)
 
 
 def summary_of(text: str) -> str:

@@ -192,12 +192,14 @@ def test_a_statement_that_the_database_rejects_is_a_problem_and_stops_serve(
     service.spawn()
     assert service.wait() == 1
 
-    assert {result.values["statement"] for result in problems} == {"LAST_SEQUENCE", "FIRST_SEQUENCE", "RELAY"}
+    assert {result.values["statement"] for result in problems} == {
+        *("LAST_SEQUENCE", "FIRST_SEQUENCE", "SELECT_CHANGES", "MOVE")
+    }
     (problem,) = [result for result in problems if result.values["statement"] == "LAST_SEQUENCE"]
     reason = "Unknown column 'last_sequence' in "
     assert problem.text.startswith(f"the database rejects LAST_SEQUENCE (SELECT payment_stream): {reason}")
     assert problem.advice
-    assert f"cannot be used: it rejects RELAY: {reason}" in service.output[-1]
+    assert f"cannot be used: it rejects SELECT_CHANGES: {reason}" in service.output[-1]
 
 
 def test_the_service_account_may_execute_all_statements_and_another_gets_a_warning(
@@ -208,7 +210,7 @@ def test_the_service_account_may_execute_all_statements_and_another_gets_a_warni
 
     (result,) = results_of(settings_of(migrated_database), "statements")
     assert result.level is Level.WARNING
-    assert result.text.endswith(" may not execute RELAY, SETTLE_CHARGE, SETTLE_REFUND")
+    assert result.text.endswith(" may not execute MOVE, SETTLE_CHARGE, SETTLE_REFUND")
     assert "DELETE command denied" in result.advice
     assert "Set MYSQL_USER to payments_service, and run deploy/sql/grants.sql" in result.advice
 

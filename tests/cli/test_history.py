@@ -33,12 +33,11 @@ def history(payments: Payments, key: object, event_count: int) -> list[dict[str,
 
 @contextmanager
 def stopped_relay(database_server: DatabaseServer, database: str) -> Iterator[None]:
-    """Keep the relay from numbering changes until the context ends, by holding its lock."""
-    with database_server.connection(database) as connection, connection.cursor() as cursor:
-        connection.begin()
-        cursor.execute("SELECT last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE")
-        yield
-        connection.rollback()
+    """Keep the relay from numbering changes until the context ends, by taking its lease."""
+    lease = "UPDATE payment_stream SET lease_number = lease_number + 1, leased_until = "
+    database_server.execute(f"{lease} '2100-01-01'", database=database)
+    yield
+    database_server.execute(f"{lease} NULL", database=database)
 
 
 def test_each_entry_has_its_time_type_amount_and_caller(payments: Payments, api: GrpcDriver) -> None:

@@ -21,10 +21,11 @@ class DuplicateKey(Exception):
 
 
 class StatementResult(NamedTuple):
-    """The result of one statement: its rows, and the id of the row that it inserted, or 0."""
+    """The result of one statement: its rows, the id of the row that it inserted, or 0, and how many rows it changed."""
 
     rows: Sequence[Row]
     inserted_id: int
+    changed_rows: int
 
 
 class Session:
@@ -48,7 +49,10 @@ class Session:
                 results = []
                 while True:
                     rows = await cursor.fetchall() if cursor.description else ()
-                    results.append(StatementResult(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
+                    changed_rows = 0 if cursor.description else cursor.rowcount
+                    results.append(
+                        StatementResult(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0), changed_rows)
+                    )
                     if not await cursor.nextset():
                         return results
             except pymysql.err.IntegrityError as error:

@@ -4,71 +4,90 @@ from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.payments.listing import Query
 from server.storage.payments.queries import PAYMENT, REFUND_OR_NULL
 
-SELECT_OUTBOX = """
+SELECT_HEAD = """
+    SELECT lease_number, COALESCE(leased_until > UTC_TIMESTAMP(6), 0) FROM payment_stream WHERE stream_id = 1;
+
     SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
     ORDER BY outbox_id LIMIT %s
 """
-"""Returns the oldest rows, each with its size in bytes and its age in microseconds. Uses the primary key."""
+"""Returns the number of the lease and whether it is held, and the oldest rows of the outbox, each with its size in
+bytes and its age in microseconds. Uses the primary keys.
+"""
 
 NEWEST_OUTBOX_ID = "SELECT COALESCE(MAX(outbox_id), 0) FROM payment_outbox"
 """Reads the last entry of the primary key."""
 
-RELAY = f"""
+TAKE_LEASE = """
+    UPDATE payment_stream SET lease_number = lease_number + 1, leased_until = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND
+    WHERE stream_id = 1 AND lease_number = %s AND COALESCE(leased_until <= UTC_TIMESTAMP(6), 1)
+"""
+"""Starts the lease that follows the one with this number, unless that is still held. It changes a row only for one of
+the relays that read the same number. Uses the primary key.
+"""
+
+RELEASE_LEASE = """
+    UPDATE payment_stream SET lease_number = lease_number + 1, leased_until = NULL
+    WHERE stream_id = 1 AND lease_number = %s
+"""
+"""Ends a lease. The new number stops a move under the old one that is still running. Uses the primary key."""
+
+SELECT_CHANGES = """
+    SELECT last_sequence FROM payment_stream WHERE stream_id = 1 AND lease_number = %s;
+
+    SELECT outbox_id, changes FROM payment_outbox WHERE outbox_id IN %s ORDER BY outbox_id
+"""
+"""Returns the end of the stream, if the lease still has this number, and the changes of outbox rows. Uses the primary
+keys.
+
+The end of the stream is read first: if another relay moves the rows after that, the end changes, and MOVE does nothing.
+"""
+
+SELECT_CHARGES = "SELECT reference, payment_id, created_at FROM payments WHERE reference IN %s"
+"""Uses the unique key of reference."""
+
+_IS_MOVED = "stream_id = 1 AND lease_number = %s AND last_sequence = %s"
+"""The stream ends where this move extends it to, and the lease is the one under which it does so."""
+
+_FIRST_EVENT = f"((SELECT last_sequence - %s FROM payment_stream WHERE {_IS_MOVED}), %s, %s, %s, %s, %s)"
+_NEXT_EVENT = "(%s, %s, %s, %s, %s, %s)"
+
+_EXTEND_STREAM = f"""
     {BEGIN};
 
-    SET @last_sequence = NULL;
+    UPDATE payment_stream SET last_sequence = %s, leased_until = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND
+    WHERE stream_id = 1 AND lease_number = %s AND last_sequence = %s;
+"""
 
-    SELECT last_sequence INTO @last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE SKIP LOCKED;
-
-    INSERT INTO payment_outbox (changes) SELECT '[]' FROM DUAL WHERE @last_sequence IS NOT NULL;
-
-    SET @fence = LAST_INSERT_ID();
-
+_INSERT_EVENTS = f"""
     INSERT INTO payment_events (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
-    SELECT STRAIGHT_JOIN
-        @last_sequence + ROW_NUMBER() OVER (ORDER BY o.outbox_id, n.place), COALESCE(n.payment_id, p.payment_id),
-        n.refund_id, n.kind, COALESCE(n.refunded_amount, 0), COALESCE(n.occurred_at, p.created_at)
-    FROM payment_outbox f
-    JOIN payment_outbox o ON o.outbox_id IN %s
-    JOIN JSON_TABLE(o.changes, '$[*]' COLUMNS (
-        place FOR ORDINALITY,
-        kind VARCHAR(16) CHARACTER SET ascii PATH '$[0]' ERROR ON ERROR,
-        reference VARCHAR(100) CHARACTER SET utf8mb4 PATH '$[1]' ERROR ON ERROR,
-        payment_id BIGINT PATH '$[2]' ERROR ON ERROR,
-        refund_id BIGINT PATH '$[3]' ERROR ON ERROR,
-        refunded_amount DECIMAL(10, 2) PATH '$[4]' ERROR ON ERROR,
-        occurred_at DATETIME(6) PATH '$[5]' ERROR ON ERROR
-    )) n ON TRUE
-    LEFT JOIN payments p ON p.reference = n.reference
-    WHERE f.outbox_id = @fence AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
+    VALUES {_FIRST_EVENT};
+"""
 
-    SELECT COUNT(*) INTO @inserted FROM payment_events WHERE sequence > @last_sequence;
-
-    UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
-    WHERE stream_id = (@fence <> 0) AND last_sequence = @last_sequence
-        AND EXISTS (SELECT 1 FROM payment_outbox f WHERE f.outbox_id = @fence);
-
-    DELETE o FROM payment_outbox f STRAIGHT_JOIN payment_outbox o
-    WHERE f.outbox_id = @fence AND o.outbox_id IN %s;
-
-    DELETE FROM payment_outbox WHERE outbox_id = @fence;
+_DELETE_CHANGES = f"""
+    DELETE FROM payment_outbox
+    WHERE outbox_id IN %s AND EXISTS (SELECT 1 FROM payment_stream WHERE {_IS_MOVED});
 
     {COMMIT};
 
-    SELECT kind, COUNT(*) FROM payment_events
-    WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind
+    SELECT 1 FROM payment_stream WHERE {_IS_MOVED}
 """
-"""Converts outbox rows to events with the next sequence numbers of the stream, and deletes the rows; does nothing if
-another relay holds the lock. The last result is the number of events of each kind. Uses the primary keys; new charges
-are looked up by the unique key of their reference. The JSON column has no collation of its own, so that references are
-compared with the collation of payments.reference, whichever that is.
 
-The fence is an outbox row that no other transaction sees (``transactions.BEGIN``). It exists only while this
-transaction holds the lock.
+MOVE = _EXTEND_STREAM + _INSERT_EVENTS + _DELETE_CHANGES
+"""Adds one event to the stream, or, after ``for_events``, several, deletes their outbox rows, and renews the lease. The
+last result has a row if this was committed. Uses the primary keys.
 
-All of it is sent in one message, so that the lock is not held during a round trip. If the machine of a relay crashed
-between two messages, the database would keep its connection open, and the lock with it, for hours.
+It binds the new end of the stream, the length of the lease in microseconds, the number of the lease and the end of the
+stream as it was read; the number of events after the first, ``_IS_MOVED`` and the other values of the first event; the
+values of the other events; the outbox_ids, and twice ``_IS_MOVED``.
+
+If another relay has taken the lease or has extended the stream, the UPDATE changes nothing. Then the sequence of the
+first event is NULL, and the error ends the script. The same happens if the transaction is aborted after the UPDATE
+(``transactions.BEGIN``). If it is aborted after the INSERT, the DELETE has no effect. So the script does not depend on
+the lock that the UPDATE takes, and a relay whose lease has ended can neither add an event nor delete a change.
 """
+
+DISCARD = _EXTEND_STREAM + _DELETE_CHANGES
+"""Like MOVE, for outbox rows without events."""
 
 LAST_SEQUENCE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"
 """Uses the primary key."""
@@ -114,9 +133,14 @@ PAYMENT_EXISTS = """
 """Uses the primary keys."""
 
 STATEMENTS = (
-    SELECT_OUTBOX,
+    SELECT_HEAD,
     NEWEST_OUTBOX_ID,
-    RELAY,
+    TAKE_LEASE,
+    RELEASE_LEASE,
+    SELECT_CHANGES,
+    SELECT_CHARGES,
+    MOVE,
+    DISCARD,
     LAST_SEQUENCE,
     FIRST_SEQUENCE,
     EVENTS_AFTER,
@@ -125,6 +149,11 @@ STATEMENTS = (
     PAYMENT_EXISTS,
 )
 """All statements of this module: see ``storage.statements``."""
+
+
+def for_events(count: int) -> str:
+    """Return MOVE for ``count`` events."""
+    return MOVE.replace(_FIRST_EVENT, ", ".join([_FIRST_EVENT, *[_NEXT_EVENT] * (count - 1)]))
 
 
 def events_of_payment(payment_id: int, after: int, at_most: int) -> Query:

@@ -1,15 +1,17 @@
 """The stores of the event stream and of the outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentNotFound
-from server.domain.events import EventsPage, EventsQuery, OutboxRow, PaymentEvent
+from server.domain.events import EventsPage, EventsQuery, OutboxHead, OutboxRow, PaymentEvent
 from server.storage.database.fast_read import RawRow
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
+from server.storage.database.values import to_microseconds
 from server.storage.events import queries as event_queries
+from server.storage.events.move import move
 from server.storage.payments.codec import events_from_rows
 
 _MICROSECONDS = 1_000_000
@@ -50,12 +52,14 @@ class MysqlOutbox:
         """Move rows in ``database``."""
         self._database = database
 
-    async def head(self, at_most: int) -> list[OutboxRow]:
-        """Return the oldest rows: see ``Outbox.head``."""
+    async def head(self, at_most: int) -> OutboxHead:
+        """Return the oldest rows and the state of the lease: see ``Outbox.head``."""
 
-        async def work(session: Session) -> list[OutboxRow]:
-            rows = await session.rows(event_queries.SELECT_OUTBOX, (at_most,))
-            return [OutboxRow(outbox_id, size, age / _MICROSECONDS) for outbox_id, size, age in rows]
+        async def work(session: Session) -> OutboxHead:
+            stream, rows = await session.script(event_queries.SELECT_HEAD, (at_most,))
+            ((lease_number, is_leased),) = stream.rows
+            oldest = tuple(OutboxRow(outbox_id, size, age / _MICROSECONDS) for outbox_id, size, age in rows.rows)
+            return OutboxHead(oldest, lease_number, is_leased=bool(is_leased))
 
         return await self._database.run(work, Deadline())
 
@@ -63,14 +67,26 @@ class MysqlOutbox:
         """Return the id of the newest committed row: see ``Outbox.newest_id``."""
         return await _read_number(self._database, event_queries.NEWEST_OUTBOX_ID)
 
-    async def move(self, outbox_ids: Sequence[int]) -> dict[str, int]:
+    async def take_lease(self, after_number: int, seconds: float) -> bool:
+        """Take the lease unless another relay holds it: see ``Outbox.take_lease``."""
+
+        async def work(session: Session) -> bool:
+            (result,) = await session.script(event_queries.TAKE_LEASE, (to_microseconds(seconds), after_number))
+            return result.changed_rows == 1
+
+        return await self._database.run(work, Deadline())
+
+    async def release_lease(self, number: int) -> None:
+        """End the lease if it still has this number: see ``Outbox.release_lease``."""
+
+        async def work(session: Session) -> None:
+            await session.script(event_queries.RELEASE_LEASE, (number,))
+
+        await self._database.run(work, Deadline())
+
+    async def move(self, outbox_ids: Sequence[int], lease_number: int, seconds: float) -> Mapping[str, int] | None:
         """Move rows into the stream: see ``Outbox.move``."""
-
-        async def work(session: Session) -> dict[str, int]:
-            async with session.transaction():
-                *_, event_counts = await session.script(event_queries.RELAY, (outbox_ids, outbox_ids))
-            return dict(event_counts.rows)
-
+        work = partial(move, outbox_ids=outbox_ids, lease_number=lease_number, lease_seconds=seconds)
         return await self._database.run(work, Deadline())
 
 

@@ -29,7 +29,7 @@ TRANSACTIONS = {
 
 
 def test_the_scripts_that_write_are_found() -> None:
-    assert {"INSERT_PAYMENTS", "STORE_REFUND", "SETTLE_CHARGE", "RELAY"} <= TRANSACTIONS.keys()
+    assert {"INSERT_PAYMENTS", "STORE_REFUND", "SETTLE_CHARGE", "MOVE", "DISCARD"} <= TRANSACTIONS.keys()
 
 
 @pytest.mark.parametrize("name", TRANSACTIONS)

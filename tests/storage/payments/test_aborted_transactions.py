@@ -194,11 +194,13 @@ def test_an_aborted_operation_is_done_completely_or_not_at_all_and_can_be_retrie
             refund = await stores.refund(refunded, Status.PENDING, Money("INR", 300), "unsettled")
             with suppress(StoreUnavailable, ReferenceTaken):
                 await OPERATIONS[name](aborting, paid, unsettled, refund)
+            await aborting.relay.release()
             tables.assert_consistent(f"aborted after {after}")
             await OPERATIONS[name](stores, paid, unsettled, refund)
             tables.assert_consistent(f"aborted after {after}, and retried")
             while (await stores.relay.relay())[0]:
                 pass
+            await stores.relay.release()
             tables.assert_events_match(f"aborted after {after}, and retried")
         finally:
             await stores.database.close(Deadline.after(10))

@@ -27,6 +27,7 @@ LISTEN_CALLS = [
 START_CALLS = [*LISTEN_CALLS, "grpc.start", "rest.start", "monitoring.start"]
 DRAIN_CALLS = [
     "monitor.stop_serving",
+    "relay.release",
     "event_feed.close",
     "calls.reject_new",
     "calls.wait_until_idle",
@@ -34,7 +35,15 @@ DRAIN_CALLS = [
     "health.end_watches",
 ]
 REMOTE_CLOSE_CALLS = ["worker_thread.close", "remote.flow.close", "remote.processor.close"]
-CLOSE_CALLS = ["rest.stop", "grpc.stop", *REMOTE_CLOSE_CALLS, "database.close", "tracing.close", "monitoring.stop"]
+CLOSE_CALLS = [
+    "rest.stop",
+    "grpc.stop",
+    *REMOTE_CLOSE_CALLS,
+    "relay.release",
+    "database.close",
+    "tracing.close",
+    "monitoring.stop",
+]
 BACKGROUND_ENDS = ["background ended"] * 5
 
 
@@ -66,7 +75,7 @@ class Parts:
             "event_feed": SimpleNamespace(
                 poll=self.background, pause=self.background, close=self.recorder("event_feed.close")
             ),
-            "relay": SimpleNamespace(round=self.background),
+            "relay": SimpleNamespace(round=self.background, release=self.async_recorder("relay.release")),
             "calls": SimpleNamespace(
                 reject_new=self.recorder("calls.reject_new"),
                 wait_until_idle=self.async_recorder("calls.wait_until_idle"),
@@ -163,9 +172,13 @@ def test_parts_start_in_order_are_drained_and_are_closed_in_reverse_order(parts:
 @pytest.mark.parametrize(
     ("failing", "started", "closed"),
     [
-        ("wait_for_database", ["wait_for_database"], ["database.close", "tracing.close"]),
-        ("rest.listen", LISTEN_CALLS[:3], [*REMOTE_CLOSE_CALLS, "database.close", "tracing.close"]),
-        ("rest.start", START_CALLS[:-1], ["grpc.stop", *REMOTE_CLOSE_CALLS, "database.close", "tracing.close"]),
+        ("wait_for_database", ["wait_for_database"], ["relay.release", "database.close", "tracing.close"]),
+        ("rest.listen", LISTEN_CALLS[:3], [*REMOTE_CLOSE_CALLS, "relay.release", "database.close", "tracing.close"]),
+        (
+            "rest.start",
+            START_CALLS[:-1],
+            ["grpc.stop", *REMOTE_CLOSE_CALLS, "relay.release", "database.close", "tracing.close"],
+        ),
         ("monitoring.start", START_CALLS, CLOSE_CALLS[:-1]),
     ],
 )
@@ -205,4 +218,4 @@ def test_a_stop_while_waiting_for_the_database_starts_nothing(parts: Parts) -> N
 
     asyncio.run(stop_early())
 
-    assert parts.calls == ["database.close", "tracing.close"]
+    assert parts.calls == ["relay.release", "database.close", "tracing.close"]

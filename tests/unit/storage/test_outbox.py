@@ -11,7 +11,9 @@ import pytest
 from server.domain.events import EventKind
 from server.domain.payment import NewPayment, PaymentMethod, Status
 from server.storage.outbox import (
+    Change,
     charge_changes,
+    decode_changes,
     encode_changes,
     import_changes,
     refund_import_changes,
@@ -68,4 +70,14 @@ def test_changes_of_any_kind_have_individual_times() -> None:
     assert decode(encode_changes(changes)) == [
         ["CHARGED", None, 2, None, "0.00", TIME_TEXT],
         ["REFUNDED", None, 2, 7, "3.00", "2026-01-03 00:00:00.000005"],
+    ]
+
+
+def test_changes_are_decoded_as_they_were_encoded() -> None:
+    new = [NewPayment(new_charge(), PaymentMethod.UPI, Status.FAILED, "R\N{SNOWMAN}", NOW)]
+    refund = [(EventKind.REFUNDED, 2, 7, Decimal(3), TIME)]
+    texts = [bytes.fromhex(changes).decode() for changes in (charge_changes(new), encode_changes(refund))]
+    assert [decode_changes(text) for text in texts] == [
+        [Change("FAILED", "R\N{SNOWMAN}")],
+        [Change("REFUNDED", None, 2, 7, "3.00", TIME_TEXT)],
     ]
