@@ -21,6 +21,3 @@ GRANT CREATE, DELETE ON schema_migrations TO payments_migrator;
 
 -- payments_backup is for `payments backup`: it can read everything, including the digests of API keys, and change nothing.
 GRANT SELECT, SHOW VIEW ON * TO payments_backup;
-
--- payments_archiver is for `payments archive`, which locks tables to wait for charges in progress. grants.sql has the rest.
-GRANT LOCK TABLES ON * TO payments_archiver;

@@ -52,6 +52,7 @@ GRANT SELECT ON payment_events_archive TO payments_service;
 -- payments_archiver is for `payments archive` and `unarchive`: it moves rows between the live tables and the archive, and is
 -- the only account that can delete payments.
 GRANT SELECT ON schema_migrations TO payments_archiver;
+GRANT SELECT, INSERT, UPDATE ON maintenance_locks TO payments_archiver;
 GRANT SELECT ON payment_outbox TO payments_archiver;
 GRANT SELECT, INSERT, DELETE ON payments TO payments_archiver;
 GRANT SELECT, INSERT, DELETE ON refunds TO payments_archiver;

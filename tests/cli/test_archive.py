@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -11,13 +12,15 @@ import pymysql
 import pytest
 from payments_client.v1 import payments_pb2 as pb
 
+from server.config.settings import Settings
 from server.storage.payments import queries
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import Accounts, DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.requests import charge, new_order_id, new_request_id, refund
 from tests.support.running_service import RunningService
-from tools.database.locks import BACKUP_LOCK, lock_name
+from tools.database.connection import DatabaseConnection, connect, execute
+from tools.database.maintenance_locks import ARCHIVING, LockHeld, LockLost, MaintenanceLock, maintenance_lock
 from tools.dev.database_accounts import ARCHIVER, grant_privileges
 from tools.operations import archive as archive_tool
 from tools.operations import archive_statements
@@ -66,6 +69,12 @@ def run_archive(payments: Payments, accounts: Accounts, migrated_database: dict[
         return run.stdout
 
     return run_archive
+
+
+@pytest.fixture
+def owner(migrated_database: dict[str, str], database_server: DatabaseServer) -> Settings:
+    """Return settings for an account with all rights."""
+    return settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
 
 
 def failure(call: Callable[[], object]) -> tuple[str, str]:
@@ -322,61 +331,143 @@ def test_charges_and_refunds_repeated_while_they_are_archived_are_replayed(
     assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
 
 
-def test_the_archive_waits_for_a_charge_that_read_the_archive_before_the_copy(
+def charge_again(calls: GrpcDriver, _live: int) -> object:
+    return calls.charge(charge(1, request_id="a-charge")).payment.payment_id
+
+
+def charge_again_in_a_batch(calls: GrpcDriver, _live: int) -> object:
+    batch = pb.BatchChargeRequest(charges=[charge(), charge(1, request_id="a-charge"), charge()])
+    return calls.batch_charge(batch).results[1].payment.payment_id
+
+
+def refund_again(calls: GrpcDriver, _live: int) -> object:
+    return calls.refund(refund(1, "1.00", request_id="a-refund")).refund.payment_id
+
+
+def refund_another_payment_with_the_same_key(calls: GrpcDriver, live: int) -> object:
+    return failure(lambda: calls.refund(refund(live, "1.00", request_id="a-refund")))
+
+
+@pytest.mark.parametrize(
+    ("write", "outcome"),
+    [
+        (charge_again, 1),
+        (charge_again_in_a_batch, 1),
+        (refund_again, 1),
+        (refund_another_payment_with_the_same_key, ("ALREADY_EXISTS", "REQUEST_ID_REUSED")),
+    ],
+)
+def test_a_request_that_is_repeated_while_its_payment_is_moved_waits_and_is_replayed(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
-    migrated_database: dict[str, str],
+    owner: Settings,
     database_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    table: Table,
+    write: Callable[[GrpcDriver, int], object],
+    outcome: object,
+) -> None:
+    """The archive has written the copies and deleted the live rows, and has not committed."""
+    assert calls.charge(charge(1, request_id="a-charge")).payment.payment_id == 1
+    calls.refund(refund(1, "1.00", request_id="a-refund"))
+    backdate_rows()
+    live = calls.charge(charge()).payment.payment_id
+    is_moved, may_commit = threading.Event(), threading.Event()
+    confirm = MaintenanceLock.confirm
+
+    def confirm_later(lock: MaintenanceLock, connection: DatabaseConnection) -> None:
+        confirm(lock, connection)
+        if execute(connection, "SELECT COUNT(*) FROM payments_archive") == ((1,),):
+            is_moved.set()
+            may_commit.wait(60)
+
+    monkeypatch.setattr(MaintenanceLock, "confirm", confirm_later)
+    with ThreadPoolExecutor(2) as threads, show_progress("archive", None) as progress:
+        archiving = threads.submit(archive, owner, BEFORE, progress=progress)
+        try:
+            assert is_moved.wait(60)
+            writing = threads.submit(write, calls, live)
+            database_server.wait_for_lock_wait(owner.mysql_db, writing)
+            assert not writing.done()
+        finally:
+            may_commit.set()
+        assert archiving.result().payments == 1
+        assert writing.result() == outcome
+
+    assert table("SELECT COUNT(*) FROM payments WHERE request_id = 'a-charge'") == [(0,)]
+    assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
+    assert table("SELECT COUNT(*) FROM payments_archive") == [(1,)]
+    assert table("SELECT COUNT(*) FROM refunds_archive") == [(1,)]
+
+
+def test_an_archive_that_has_lost_its_lock_moves_nothing_more(
+    calls: GrpcDriver,
+    backdate_rows: Callable[[], None],
+    owner: Settings,
+    monkeypatch: pytest.MonkeyPatch,
     table: Table,
 ) -> None:
-    """The only race that could make a duplicate: the statement has read the archive, and has not inserted yet."""
-    calls.charge(charge(request_id="the-same"))
+    calls.charge(charge())
     backdate_rows()
-    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
-    with (
-        database_server.connection(migrated_database["MYSQL_DB"]) as connection,
-        connection.cursor() as cursor,
-        ThreadPoolExecutor(1) as threads,
-        show_progress("archive", None) as progress,
-    ):
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        connection.begin()
-        cursor.execute("SELECT COUNT(*) FROM payments_archive WHERE request_id = 'the-same'")
-        assert cursor.fetchall() == ((0,),)
-        archiving = threads.submit(archive, owner, BEFORE, progress=progress)
-        for _ in range(200):
-            if table("SELECT COUNT(*) FROM payments_archive") == [(1,)]:
-                break
-            time.sleep(0.02)
-        time.sleep(0.3)
-        assert table("SELECT COUNT(*) FROM payments") == [(1,)]
-        with pytest.raises(pymysql.err.IntegrityError):
-            cursor.execute(
-                "INSERT INTO payments (order_id, method, caller, request_id) "
-                "SELECT 1, 'UPI', caller, request_id FROM (SELECT * FROM payments) p"
-            )
-        connection.rollback()
-        assert archiving.result().payments == 1
+    wait_for_stream = archive_tool._Archiver._wait_for_stream
+
+    def take_lock(archiver: archive_tool._Archiver) -> None:
+        wait_for_stream(archiver)
+        table("UPDATE maintenance_locks SET lease_number = lease_number + 1 WHERE name = 'archive'")
+
+    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_stream", take_lock)
+    with show_progress("archive", None) as progress, pytest.raises(LockLost):
+        archive(owner, BEFORE, progress=progress)
+
+    assert table("SELECT COUNT(*) FROM payments") == [(1,)]
+    assert table("SELECT COUNT(*) FROM payments_archive") == [(0,)]
 
 
-def test_a_payment_that_is_refunded_between_copy_and_move_stays(
+def test_a_transaction_that_another_node_aborts_at_its_commit_is_retried(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
-    migrated_database: dict[str, str],
-    database_server: DatabaseServer,
+    owner: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    table: Table,
+) -> None:
+    calls.charge(charge())
+    backdate_rows()
+    commit = pymysql.connections.Connection.commit
+    aborted: list[object] = []
+
+    def abort_every_other(connection: DatabaseConnection) -> None:
+        if len(aborted) % 2 == 0:
+            connection.rollback()
+            aborted.append(connection)
+            raise pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock")
+        aborted.append(None)
+        commit(connection)
+
+    monkeypatch.setattr(pymysql.connections.Connection, "commit", abort_every_other)
+    with show_progress("archive", None) as progress:
+        result = archive(owner, BEFORE, progress=progress)
+
+    assert (result.payments, result.events) == (1, 1)
+    assert len(aborted) == 4
+    assert table("SELECT COUNT(*) FROM payments") == [(0,)]
+
+
+def test_a_payment_that_is_refunded_after_it_was_selected_stays(
+    calls: GrpcDriver,
+    backdate_rows: Callable[[], None],
+    owner: Settings,
     monkeypatch: pytest.MonkeyPatch,
     table: Table,
 ) -> None:
     ids = [calls.charge(charge()).payment.payment_id for _ in range(2)]
     backdate_rows()
-    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
-    wait_for_charges = archive_tool._Archiver._wait_for_charges
+    wait_for_stream = archive_tool._Archiver._wait_for_stream
 
     def refund_meanwhile(archiver: archive_tool._Archiver) -> None:
-        wait_for_charges(archiver)
+        wait_for_stream(archiver)
         calls.refund(refund(ids[0], "1.00"))
 
-    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_charges", refund_meanwhile)
+    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_stream", refund_meanwhile)
     with show_progress("archive", None) as progress:
         assert archive(owner, BEFORE, progress=progress).payments == 1
 
@@ -390,8 +481,7 @@ def test_a_stopped_run_is_completed_by_the_next(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
     run_archive: Callable[..., str],
-    migrated_database: dict[str, str],
-    database_server: DatabaseServer,
+    owner: Settings,
     monkeypatch: pytest.MonkeyPatch,
     table: Table,
 ) -> None:
@@ -399,7 +489,6 @@ def test_a_stopped_run_is_completed_by_the_next(
     payment_ids = [calls.charge(request).payment.payment_id for request in charges]
     backdate_rows()
     table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
-    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     move = archive_tool._Archiver._move
     moved: list[object] = []
 
@@ -413,52 +502,29 @@ def test_a_stopped_run_is_completed_by_the_next(
     with show_progress("archive", None) as progress, pytest.raises(KeyboardInterrupt):
         archive(owner, BEFORE, batch_payments=5, progress=progress)
     assert table("SELECT COUNT(*) FROM payments") == [(20,)]
-    assert table("SELECT COUNT(*) FROM payments_archive") == [(30,)]
+    assert table("SELECT COUNT(*) FROM payments_archive") == [(10,)]
     assert [calls.charge(request).payment.payment_id for request in charges] == payment_ids
 
     assert run_archive() == "archived: 20 payments, 0 refunds, 0 events\n"
     assert [calls.charge(request).payment.payment_id for request in charges] == payment_ids
 
 
-def test_the_archive_fails_during_another_run_and_waits_for_a_backup(
-    calls: GrpcDriver,
-    backdate_rows: Callable[[], None],
-    migrated_database: dict[str, str],
-    database_server: DatabaseServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls.charge(charge())
-    backdate_rows()
-    name = migrated_database["MYSQL_DB"]
-    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
-    with database_server.connection(name) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name("archive", name),))
-        with (
-            show_progress("archive", None) as progress,
-            pytest.raises(ArchiveError, match="another process is archiving"),
-        ):
-            archive(owner, BEFORE, progress=progress)
-        cursor.execute("DO RELEASE_LOCK(%s)", (lock_name("archive", name),))
-    monkeypatch.setattr(archive_tool, "_BACKUP_POLL_SECONDS", 0.05)
+def test_the_archive_fails_during_another_run_and_names_it(owner: Settings) -> None:
     with (
-        database_server.connection(name) as connection,
-        connection.cursor() as cursor,
-        ThreadPoolExecutor(1) as threads,
+        closing(connect(owner)) as connection,
+        maintenance_lock(connection, owner, ARCHIVING),
         show_progress("archive", None) as progress,
+        pytest.raises(LockHeld, match=r"another process is archiving or unarchiving payments of \S+: process \d+ on"),
     ):
-        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(BACKUP_LOCK, name),))
-        archiving = threads.submit(archive, owner, BEFORE, progress=progress)
-        time.sleep(0.5)
-        assert not archiving.done()
-        cursor.execute("DO RELEASE_LOCK(%s)", (lock_name(BACKUP_LOCK, name),))
-        assert archiving.result().payments == 1
+        archive(owner, BEFORE, progress=progress)
+    with show_progress("archive", None) as progress:
+        archive(owner, BEFORE, progress=progress)
 
 
 def test_no_payment_is_moved_while_the_stream_is_behind(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
-    migrated_database: dict[str, str],
-    database_server: DatabaseServer,
+    owner: Settings,
     monkeypatch: pytest.MonkeyPatch,
     service: RunningService,
     table: Table,
@@ -467,7 +533,6 @@ def test_no_payment_is_moved_while_the_stream_is_behind(
     backdate_rows()
     service.kill()
     table("INSERT INTO payment_outbox (changes) VALUES ('[]')")
-    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     monkeypatch.setattr(archive_tool, "_OUTBOX_TIMEOUT_SECONDS", 0.3)
 
     with show_progress("archive", None) as progress, pytest.raises(ArchiveError, match="event stream has been behind"):
@@ -479,8 +544,7 @@ def test_no_payment_is_moved_while_the_stream_is_behind(
 def test_a_payment_is_never_deleted_if_another_archived_payment_has_its_key(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
-    migrated_database: dict[str, str],
-    database_server: DatabaseServer,
+    owner: Settings,
     table: Table,
 ) -> None:
     payment = calls.charge(charge()).payment
@@ -490,7 +554,6 @@ def test_a_payment_is_never_deleted_if_another_archived_payment_has_its_key(
         "archived_at) VALUES (999999, 1, 'UPI', %s, 0, 'INR', 0, UTC_TIMESTAMP(6))",
         payment.reference,
     )
-    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
 
     with show_progress("archive", None) as progress, pytest.raises(ArchiveError, match="were not moved"):
         archive(owner, BEFORE, progress=progress)

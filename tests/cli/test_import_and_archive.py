@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from server.config.settings import Settings
 from tests.cli.conftest import HEADER, Table, csv_of, payment_line
 from tests.support.databases import DatabaseServer, settings_of
+from tools.database.connection import DatabaseConnection
 from tools.operations import archive_statements
 from tools.operations.archive import archive, unarchive
 from tools.progress import show_progress
@@ -268,3 +270,24 @@ def test_a_payment_is_not_archived_while_its_refunds_are_imported(
 
     assert (report.counts.total(), report.rejected) == (2, 0)
     assert table("SELECT refund_id FROM refunds ORDER BY 1") == [(5,), (6,), (7,)]
+
+
+def test_a_batch_that_another_node_aborts_at_its_commit_is_loaded_again(
+    load: Load, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = pymysql.connections.Connection.commit
+    aborted: list[object] = []
+
+    def abort_first(connection: DatabaseConnection) -> None:
+        if not aborted:
+            aborted.append(connection)
+            connection.rollback()
+            raise pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock")
+        commit(connection)
+
+    monkeypatch.setattr(pymysql.connections.Connection, "commit", abort_first)
+
+    assert load(csv_of(payment_line(7))).counts == {Outcome.INSERTED: 1}
+    assert len(aborted) == 1
+    assert table("SELECT COUNT(*) FROM payments") == [(1,)]
+    assert table("SELECT COUNT(*) FROM payment_outbox") == [(1,)]

@@ -31,7 +31,6 @@ def open_migrated(
     *,
     report: Callable[[str], None] = print_line,
     limit_idle_transactions: bool = True,
-    multi_statements: bool = False,
 ) -> Iterator[DatabaseConnection]:
     """Connect to a database that must be migrated, and close the connection when the context ends.
 
@@ -39,9 +38,7 @@ def open_migrated(
         SchemaOutdated: the database lacks migrations.
         DatabaseConnectionError: the database cannot be used.
     """
-    connection = connect(
-        settings, report=report, limit_idle_transactions=limit_idle_transactions, multi_statements=multi_statements
-    )
+    connection = connect(settings, report=report, limit_idle_transactions=limit_idle_transactions)
     with closing(connection):
         schema_check.require_version(applied_version(connection))
         yield connection

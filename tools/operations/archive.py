@@ -4,12 +4,17 @@ Payments move with their refunds to archive tables with the same columns. The se
 in the live tables. A repeated request_id therefore still replays its first outcome, and archived payments can be read
 (``docs/operations/retention.md``).
 
-Why no charge is made twice. The statement that inserts a charge looks up its keys in the archive, and the unique keys
-of the live table reject duplicates of live payments. One race remains: a statement could look in the archive before the
-copy is there, and insert after the live row is deleted. To prevent it, a payment is first copied, and its live row is
-deleted only after all statements that were running at that time have ended. To wait for them, the archiver uses a
-barrier: it locks the archive's table and immediately unlocks it, because each of these statements holds a lock on that
-table until it ends.
+Why no charge or refund is made twice. A live row is deleted in the transaction that writes its copy, and a copy is
+never deleted, except to replace it. At every commit, the keys of a payment are therefore in the live table, in the
+archive, or in both. A batch of charges or refunds, or an import, inserts its rows first, and then looks up their keys
+in the archive, in a later statement of the same READ COMMITTED transaction. The unique keys of the live table reject
+the keys of a live row, and make the INSERT wait for a session that is deleting it. So after an INSERT that succeeded,
+the deletion has been committed, and with it the copy, which the later statement sees. On Galera, a node applies both at
+once, and rejects the keys until then. On TiDB, the INSERT locks its keys, or conflicts with the deletion at its commit.
+A single refund looks in both tables with one statement, which reads them as of the same moment.
+
+A refund also changes the row of its payment, which the archive locks and deletes. On Galera, where locks are local to a
+node, one of the two transactions is therefore aborted, and retried.
 """
 
 import time
@@ -17,13 +22,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import pymysql
-from pymysql.constants import ER
 
 from server.config.database import DatabaseSettings
-from tools.database.connection import DatabaseConnection, execute, transaction
-from tools.database.locks import BACKUP_LOCK, lock_if_free, lock_name
+from server.storage.database import driver_errors
+from tools.database.connection import DatabaseConnection, execute, is_unreachable, transaction
+from tools.database.maintenance_locks import ARCHIVING, MaintenanceLock, maintenance_lock
 from tools.database.migration_records import open_migrated
 from tools.errors import ToolError
 from tools.operations import archive_statements
@@ -31,23 +38,26 @@ from tools.progress import ProgressDisplay
 
 DEFAULT_BATCH_PAYMENTS = 500
 _BATCHES_PER_ROUND = 20
-"""Batches between two waits for charges in flight. New charges are briefly blocked during each wait."""
+"""Batches between two waits for the event stream."""
 
-_BARRIER_WAIT_SECONDS = 1
-"""MySQL's minimum. New charges are blocked while the barrier waits for its lock."""
+_ATTEMPTS = 5
+_LOCK_NOWAIT = 3572
+"""The error of MySQL and TiDB for NOWAIT. MariaDB reports a lock wait timeout."""
 
-_BARRIER_RETRY_SECONDS = 15.0
-_BARRIER_ATTEMPTS = 40
-_BACKUP_POLL_SECONDS = 1.0
-_MOVE_ATTEMPTS = 5
 _LOCKED_ATTEMPTS = 5
 _LOCKED_RETRY_SECONDS = 0.2
 _OUTBOX_TIMEOUT_SECONDS = 60.0
 _OUTBOX_POLL_SECONDS = 0.1
 
+Result = TypeVar("Result")
+
 
 class ArchiveError(ToolError):
     """Archiving cannot continue. The payments that have been moved stay moved."""
+
+
+class _PaymentsLocked(Exception):
+    """Another session has locked a payment of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +85,49 @@ def archive(
     transaction took. It can be stopped at any moment and started again, and services can keep running.
 
     Raises:
-        ArchiveError: another process is archiving, the event stream is behind, a statement does not end, rows in the
-            archive conflict with the payments or differ from them, or a later release added a column.
+        ArchiveError: the event stream is behind, rows in the archive conflict with the payments or differ from them, or
+            a later release added a column.
+        LockHeld: another process is archiving.
+        LockLost: this process was suspended, and another one has been archiving since.
         SchemaOutdated: the database is not migrated.
     """
-    # multi_statements is for the barrier, which locks and unlocks a table in one message.
-    with open_migrated(settings, report=progress.print_line, multi_statements=True) as connection:
-        execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        with _archive_lock(connection, settings.mysql_db):
-            before = before.astimezone(UTC).replace(tzinfo=None)
-            return _Archiver(connection, settings.mysql_db, before, batch_payments, pause_seconds, progress).run()
+    with (
+        open_migrated(settings, report=progress.print_line) as connection,
+        _transactions(connection, settings) as runner,
+    ):
+        before = before.astimezone(UTC).replace(tzinfo=None)
+        return _Archiver(runner, before, batch_payments, pause_seconds, progress).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Transactions:
+    """Runs transactions, none of which can commit once this process has lost the lock."""
+
+    connection: DatabaseConnection
+    lock: MaintenanceLock
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Run ``work`` in a transaction. Retry it after a conflict, which Galera may report only at the commit."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._run_once(work)
+            except pymysql.err.MySQLError as error:
+                if is_unreachable(error) or not (driver_errors.is_retryable(error) or _is_lock_timeout(error)):
+                    raise
+        return self._run_once(work)
+
+    def _run_once(self, work: Callable[[], Result]) -> Result:
+        with transaction(self.connection):
+            result = work()
+            self.lock.confirm(self.connection)
+        return result
 
 
 @dataclass(slots=True)
 class _Archiver:
     """One archive run. ``before`` is in UTC and naive, like the column."""
 
-    connection: DatabaseConnection
-    database: str
+    transactions: _Transactions
     before: datetime
     batch_payments: int
     pause_seconds: float | None
@@ -101,15 +136,19 @@ class _Archiver:
     refunds: int = 0
     in_use: int = 0
 
+    @property
+    def connection(self) -> DatabaseConnection:
+        """The connection of the transactions."""
+        return self.transactions.connection
+
     def run(self) -> ArchiveResult:
         events = self._move_events()
         position = (datetime(1000, 1, 1), 0)  # noqa: DTZ001 - naive, like the column
         while True:
-            batches, position = self._copy_round(position)
+            batches, position = self._next_round(position)
             if not batches:
                 return ArchiveResult(self.payments, self.refunds, events, self.in_use)
             self._wait_for_stream()
-            self._wait_for_charges()
             self._move_round(batches)
 
     def _move_events(self) -> int:
@@ -124,14 +163,17 @@ class _Archiver:
                 old.append(sequence)
             if not old:
                 return count
-            with self._throttle(), transaction(self.connection):
-                copied = _change(self.connection, archive_statements.COPY_EVENTS, old[-1])
-                if _change(self.connection, archive_statements.DELETE_EVENTS, old[-1]) != copied:
-                    raise ArchiveError("events changed while they were moved; nothing was lost, run the command again")
-            count += copied
+            with self._throttle():
+                count += self.transactions.run(partial(self._move_events_until, old[-1]))
 
-    def _copy_round(self, position: tuple[datetime, int]) -> tuple[list[list[int]], tuple[datetime, int]]:
-        """Copy the next payments; return their ids in batches, and the position of the last one."""
+    def _move_events_until(self, sequence: int) -> int:
+        copied = _change(self.connection, archive_statements.COPY_EVENTS, sequence)
+        if _change(self.connection, archive_statements.DELETE_EVENTS, sequence) != copied:
+            raise ArchiveError("events changed while they were moved; nothing was lost, run the command again")
+        return copied
+
+    def _next_round(self, position: tuple[datetime, int]) -> tuple[list[list[int]], tuple[datetime, int]]:
+        """Return the ids of the next payments in batches, and the position of the last one."""
         batches: list[list[int]] = []
         while len(batches) < _BATCHES_PER_ROUND:
             created_at, payment_id = position
@@ -141,8 +183,6 @@ class _Archiver:
                 break
             batch = [int(row[0]) for row in rows]
             position = (rows[-1][1], batch[-1])
-            with self._throttle():
-                _change(self.connection, archive_statements.PRECOPY_PAYMENTS, batch)
             batches.append(batch)
         return batches, position
 
@@ -158,37 +198,14 @@ class _Archiver:
                 )
             time.sleep(_OUTBOX_POLL_SECONDS)
 
-    def _wait_for_charges(self) -> None:
-        """Wait for the end of every statement that may have looked in the archive before the copies were there."""
-        execute(self.connection, f"SET SESSION lock_wait_timeout = {_BARRIER_WAIT_SECONDS}")
-        for _ in range(_BARRIER_ATTEMPTS):
-            while not execute(self.connection, "SELECT IS_FREE_LOCK(%s)", lock_name(BACKUP_LOCK, self.database))[0][0]:
-                # A backup holds the table while it reads it, and charges would be blocked behind our lock request.
-                time.sleep(_BACKUP_POLL_SECONDS)
-            try:
-                # In one message, because a process suspended between two messages would block every charge.
-                with self.connection.cursor() as cursor:
-                    cursor.execute("LOCK TABLES payments_archive WRITE; UNLOCK TABLES")
-                    cursor.nextset()
-            except pymysql.err.OperationalError as error:
-                if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
-                    raise
-                self.progress.print_line("waiting for a long statement that holds payments_archive to end")
-                time.sleep(_BARRIER_RETRY_SECONDS)
-            else:
-                return
-        raise ArchiveError(
-            "statements that hold payments_archive do not end: find long transactions with `payments doctor`"
-        )
-
     def _move_round(self, batches: Sequence[Sequence[int]]) -> None:
-        """Move copied payments; make a few attempts at those that other sessions have locked."""
+        """Move payments; make a few attempts at those that other sessions have locked."""
         in_use: list[int] = []
         for _ in range(_LOCKED_ATTEMPTS):
             in_use = []
             for batch in batches:
                 with self._throttle():
-                    in_use += self._move_with_retries(batch)
+                    in_use += self._move(batch)
                 self.progress.update(self.payments, 0)
             if not in_use:
                 return
@@ -196,26 +213,35 @@ class _Archiver:
             time.sleep(_LOCKED_RETRY_SECONDS)
         self.in_use += len(in_use)
 
-    def _move_with_retries(self, batch: Sequence[int]) -> list[int]:
-        """Move payments; retry after a deadlock or a lock timeout."""
-        for _ in range(_MOVE_ATTEMPTS - 1):
-            try:
-                return self._move(batch)
-            except pymysql.err.OperationalError as error:
-                if error.args[0] not in {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}:
-                    raise
-        return self._move(batch)
-
     def _move(self, batch: Sequence[int]) -> list[int]:
-        """Move the copied payments that have not changed, with their refunds; return those that others have locked."""
-        payments = refunds = 0
-        with transaction(self.connection):
-            locked = {int(row[0]) for row in execute(self.connection, archive_statements.LOCK_PAYMENTS, batch)}
-            if unchanged := self._unchanged_payments(locked):
-                payments, refunds = self._move_locked(unchanged)
+        """Move the payments that have not changed, with their refunds; return those that others have locked."""
+        try:
+            payments, refunds = self.transactions.run(partial(self._move_unchanged, batch))
+        except _PaymentsLocked:
+            if len(batch) == 1:
+                return list(batch)
+            middle = len(batch) // 2
+            return self._move(batch[:middle]) + self._move(batch[middle:])
         self.payments += payments
         self.refunds += refunds
-        return [payment_id for payment_id in batch if payment_id not in locked]
+        return []
+
+    def _move_unchanged(self, batch: Sequence[int]) -> tuple[int, int]:
+        unchanged = self._unchanged_payments(self._lock_payments(batch))
+        return self._move_locked(unchanged) if unchanged else (0, 0)
+
+    def _lock_payments(self, batch: Sequence[int]) -> set[int]:
+        """Lock the payments that exist and have an outcome, and return their ids.
+
+        Raises:
+            _PaymentsLocked: another session has locked one of them.
+        """
+        try:
+            return {int(row[0]) for row in execute(self.connection, archive_statements.LOCK_PAYMENTS, batch)}
+        except pymysql.err.MySQLError as error:
+            if not (_is_lock_timeout(error) or driver_errors.code(error) == _LOCK_NOWAIT):
+                raise
+            raise _PaymentsLocked from error
 
     def _unchanged_payments(self, locked: set[int]) -> list[int]:
         if not locked:
@@ -226,7 +252,7 @@ class _Archiver:
 
     def _move_locked(self, ids: list[int]) -> tuple[int, int]:
         """Move locked, unchanged payments; return the number of payments and refunds."""
-        # Copy them again now that they are locked, because a payment may have been refunded since the first copy.
+        # Replace the copies of payments that were unarchived.
         _change(self.connection, archive_statements.DELETE_REFUND_COPIES, ids)
         _change(self.connection, archive_statements.DELETE_PAYMENT_COPIES, ids)
         try:
@@ -258,34 +284,38 @@ def unarchive(settings: DatabaseSettings, payment_ids: Sequence[int], report: Ca
     Raises:
         ArchiveError: a payment is not in the archive, in which case the payments before it have been moved back; or
             a later release added a column.
+        LockHeld, LockLost: as in ``archive``.
         SchemaOutdated: the database is not migrated.
     """
-    with open_migrated(settings) as connection, _archive_lock(connection, settings.mysql_db):
+    with open_migrated(settings) as connection, _transactions(connection, settings) as transactions:
         for payment_id in payment_ids:
-            report(f"{payment_id}: {_unarchive_one(connection, payment_id)}")
+            outcome = transactions.run(partial(_unarchive_one, connection, payment_id))
+            report(f"{payment_id}: {outcome}")
 
 
 def _unarchive_one(connection: DatabaseConnection, payment_id: int) -> str:
     """Move a payment back, and describe the outcome."""
-    with transaction(connection):
-        if execute(connection, "SELECT 1 FROM payments WHERE payment_id = %s", payment_id):
-            return "already live"
-        if not _change(connection, archive_statements.UNARCHIVE_PAYMENT, payment_id):
-            raise ArchiveError(f"payment {payment_id} is not in the archive")
-        # The copy stays in the archive, so that the payment is always in at least one table. While the payment is live,
-        # the copy is ignored.
-        refunds = _change(connection, archive_statements.UNARCHIVE_REFUNDS, payment_id)
+    if execute(connection, "SELECT 1 FROM payments WHERE payment_id = %s", payment_id):
+        return "already live"
+    if not _change(connection, archive_statements.UNARCHIVE_PAYMENT, payment_id):
+        raise ArchiveError(f"payment {payment_id} is not in the archive")
+    # The copy stays in the archive, so that the payment is always in at least one table. While the payment is live,
+    # the copy is ignored.
+    refunds = _change(connection, archive_statements.UNARCHIVE_REFUNDS, payment_id)
     return f"moved back, with {refunds} refunds"
 
 
 @contextmanager
-def _archive_lock(connection: DatabaseConnection, database: str) -> Iterator[None]:
+def _transactions(connection: DatabaseConnection, settings: DatabaseSettings) -> Iterator[_Transactions]:
     """Hold the lock that lets one process at a time move payments."""
-    with lock_if_free(connection, lock_name("archive", database)) as is_acquired:
-        if not is_acquired:
-            raise ArchiveError(f"another process is archiving or unarchiving payments of {database}; try again later")
+    execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    with maintenance_lock(connection, settings, ARCHIVING) as lock:
         _check_columns(connection)
-        yield
+        yield _Transactions(connection, lock)
+
+
+def _is_lock_timeout(error: pymysql.err.MySQLError) -> bool:
+    return driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT
 
 
 def _check_columns(connection: DatabaseConnection) -> None:

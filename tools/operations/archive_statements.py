@@ -1,4 +1,4 @@
-"""The SQL of ``payments archive``, for MySQL and MariaDB. Values are bound, never formatted into the text."""
+"""The SQL of ``payments archive``. Values are bound, never formatted into the text."""
 
 _PAYMENT_COLUMNS = (
     "payment_id, order_id, amount, method, status, reference, created_at, refunded, currency, refunded_amount, "
@@ -34,14 +34,10 @@ CANDIDATES = f"""
         AND NOT EXISTS (SELECT 1 FROM payment_events e WHERE e.payment_id = l.payment_id)
     ORDER BY l.created_at, l.payment_id LIMIT %s
 """
-_COPY_PAYMENTS = f"""
-    INTO payments_archive ({_PAYMENT_COLUMNS}, archived_at)
+COPY_PAYMENTS = f"""
+    INSERT INTO payments_archive ({_PAYMENT_COLUMNS}, archived_at)
     SELECT {_PAYMENT_COLUMNS}, UTC_TIMESTAMP(6) FROM payments WHERE payment_id IN %s
 """
-PRECOPY_PAYMENTS = f"INSERT IGNORE {_COPY_PAYMENTS}"
-"""Skips payments that already have a copy, because a run was stopped or the payment was unarchived."""
-
-COPY_PAYMENTS = f"INSERT {_COPY_PAYMENTS}"
 COPY_REFUNDS = f"""
     INSERT INTO refunds_archive ({_REFUND_COLUMNS}, archived_at)
     SELECT {_REFUND_COLUMNS}, UTC_TIMESTAMP(6) FROM refunds WHERE payment_id IN %s
@@ -49,7 +45,7 @@ COPY_REFUNDS = f"""
 DELETE_PAYMENT_COPIES = "DELETE FROM payments_archive WHERE payment_id IN %s"
 DELETE_REFUND_COPIES = "DELETE FROM refunds_archive WHERE payment_id IN %s"
 LOCK_PAYMENTS = """
-    SELECT payment_id FROM payments WHERE payment_id IN %s AND status IS NOT NULL FOR UPDATE SKIP LOCKED
+    SELECT payment_id FROM payments WHERE payment_id IN %s AND status IS NOT NULL FOR UPDATE NOWAIT
 """
 CHANGED_PAYMENTS = f"""
     SELECT r.payment_id FROM refunds r WHERE r.payment_id IN %s AND {_CHANGED_SINCE}

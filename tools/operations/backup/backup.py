@@ -10,7 +10,6 @@ from pathlib import Path
 from server.config.database import DatabaseSettings
 from server.storage.database.server_version import is_mariadb
 from tools.database.connection import DatabaseConnection, connect, execute
-from tools.database.locks import BACKUP_LOCK, lock_if_free, lock_name
 from tools.database.migration_records import applied_version
 from tools.operations.backup.backup_file import (
     Backup,
@@ -58,8 +57,7 @@ def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = Fal
     with closing(connect(settings)) as connection:
         origin = _origin(connection, settings.mysql_db)
         program = find_program(DUMP, for_mariadb=is_mariadb(origin.server))
-        # `payments archive` waits for this lock. A concurrent backup does no harm, and runs without the lock.
-        with lock_if_free(connection, lock_name(BACKUP_LOCK, settings.mysql_db)), new_backup_file(path) as (file, part):
+        with new_backup_file(path) as (file, part):
             with login_options(settings, program) as login:
                 options = _options(program, with_position=with_position)
                 with program_output(program, [login, *options, settings.mysql_db]) as lines:
