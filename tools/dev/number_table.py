@@ -1,16 +1,17 @@
-"""A table of consecutive numbers, in SQL that both MySQL and MariaDB execute."""
+"""A table of consecutive numbers, in SQL that every supported database executes."""
 
-_BLOCK = 1_000
-"""The numbers are made from two short lists, because a JSON array of millions of elements takes gigabytes of memory."""
+_DIGITS = 10
 
 
 def number_table(count: int) -> str:
     """Return a derived table for FROM, with the numbers from 1 to ``count`` in the column ``k``, in this order."""
-    blocks = -(-count // _BLOCK)
-    lists = f"{_json_table(blocks)} block JOIN {_json_table(_BLOCK)} within"
-    number = f"(block.k - 1) * {_BLOCK} + within.k"
-    return f"(SELECT {number} AS k FROM {lists} ORDER BY k LIMIT {count}) numbers"  # noqa: S608 - only numbers
+    places = len(str(count - 1))
+    # The first digit is limited, so that few more rows are made than are needed.
+    first_digits = (count - 1) // _DIGITS ** (places - 1) + 1
+    tables = [_digits(f"d{place}", _DIGITS if place < places - 1 else first_digits) for place in range(places)]
+    number = " + ".join(f"{_DIGITS**place} * d{place}.k" for place in range(places))
+    return f"(SELECT {number} + 1 AS k FROM {' JOIN '.join(tables)} ORDER BY k LIMIT {count}) numbers"  # noqa: S608 - only numbers
 
 
-def _json_table(count: int) -> str:
-    return f"JSON_TABLE(CONCAT('[0', REPEAT(',0', {count - 1}), ']'), '$[*]' COLUMNS (k FOR ORDINALITY))"
+def _digits(name: str, count: int) -> str:
+    return f"(SELECT 0 AS k{''.join(f' UNION ALL SELECT {digit}' for digit in range(1, count))}) {name}"

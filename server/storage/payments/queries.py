@@ -142,10 +142,10 @@ _WRITE_REFUNDS = f"""
     UPDATE {_NEW_REFUNDS} STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = r.payment_id SET
         p.refunded = p.refunded_amount + r.amount = p.amount,
         p.refunded_amount = p.refunded_amount + r.amount
-    WHERE {_IS_NEW};
+    WHERE {_IS_NEW} AND p.refunded_amount + r.amount <= p.amount;
 
     INSERT INTO payment_outbox (changes)
-    SELECT IF(SUM(p.refunded = (p.refunded_amount = p.amount)) = @refunds AND NOT EXISTS (
+    SELECT IF(ROW_COUNT() = @refunds AND SUM(p.refunded = (p.refunded_amount = p.amount)) = @refunds AND NOT EXISTS (
             SELECT 1 FROM refunds_archive a FORCE INDEX (refunds_archive_by_request)
             WHERE (a.caller, a.request_id) IN %s
         ), JSON_ARRAYAGG(JSON_ARRAY(
@@ -177,9 +177,13 @@ A new refund has a larger id than the earlier refunds of its payment, because th
 However, a concurrent transaction may refund a skipped payment. If it commits before the outbox row is written, more
 refunds are found than were inserted. If it commits later, the last result has more rows than the number in each row.
 
-``changes`` is NULL, and the error ends the script, if more refunds are found than were inserted, if the database does
-not evaluate the assignments of the UPDATE in order, or if refunds_archive_by_request has one of the request keys. The
-archive is read after the INSERT, as in INSERT_PAYMENTS. A duplicate in refunds_by_request also ends the script.
+TiDB ignores FOR UPDATE SKIP LOCKED; there, the INSERT waits for the locks that the foreign key of refunds takes. So
+that no refund depends on either lock, the UPDATE checks the amount again.
+
+``changes`` is NULL, and the error ends the script, if fewer payments than refunds were updated, if more refunds are
+found than were inserted, if the database does not evaluate the assignments of the UPDATE in order, or if
+refunds_archive_by_request has one of the request keys. The archive is read after the INSERT, as in INSERT_PAYMENTS. A
+duplicate in refunds_by_request also ends the script.
 """
 
 RESERVE_REFUNDS = f"""{_WRITE_REFUNDS}

@@ -218,11 +218,12 @@ def test_a_key_of_an_archived_refund_is_not_used_again(environment: dict[str, st
 
 
 def interrupted_session(
-    before: int, interrupt: Callable[[], Awaitable[object]], *, abort: bool = False
+    before: int, interrupt: Callable[[], Awaitable[object]], *, abort: bool = False, ignored: str = "no clause"
 ) -> type[Session]:
     """Return a session class that calls ``interrupt`` once, before a statement of a batch of refunds.
 
-    With ``abort``, the transaction is rolled back first, and the remaining statements are executed all the same.
+    With ``abort``, the transaction is rolled back first, and the remaining statements are executed all the same. The
+    database ignores the clause ``ignored``.
     """
 
     class InterruptedSession(Session):
@@ -232,7 +233,7 @@ def interrupted_session(
             if "SKIP LOCKED" not in text or InterruptedSession.is_interrupted:
                 return await super().script(text, values)
             InterruptedSession.is_interrupted = True
-            statements = (await self._bound(text, values)).split(";")
+            statements = (await self._bound(text.replace(ignored, ""), values)).split(";")
             first = await super().script(";".join(statements[:before]), ())
             if abort:
                 await super().script("ROLLBACK", ())
@@ -240,6 +241,45 @@ def interrupted_session(
             return first + await super().script(";".join(statements[before:]), ())
 
     return InterruptedSession
+
+
+def test_a_database_that_ignores_skip_locked_refunds_no_payment_beyond_its_amount(
+    environment: dict[str, str], execute: Execute
+) -> None:
+    """Another replica refunds a payment of the batch right after the INSERT, which has not locked it."""
+
+    async def run() -> None:
+        async with open_store(environment) as elsewhere:
+            good, contested = await charge(elsewhere, 2)
+            execute("ALTER TABLE refunds AUTO_INCREMENT = 1000")
+            # Neither the constraint nor the lock of the foreign key may be what protects the payment.
+            execute("ALTER TABLE payments DROP CONSTRAINT payments_refunded_amount")
+            execute("ALTER TABLE refunds DROP FOREIGN KEY refunds_payment")
+
+            async def interrupt() -> None:
+                execute(
+                    "INSERT INTO refunds"
+                    " (refund_id, payment_id, amount, status, reason, caller, request_id, created_at)"
+                    " SELECT 1, payment_id, amount, 1, '', 'other', 'other', created_at FROM payments"
+                    " WHERE payment_id = %s",
+                    (contested.payment_id,),
+                )
+                execute(
+                    "UPDATE payments SET refunded_amount = amount, refunded = 1 WHERE payment_id = %s",
+                    (contested.payment_id,),
+                )
+
+            session = interrupted_session(3, interrupt, ignored="FOR UPDATE SKIP LOCKED")
+            async with open_store(environment, session) as store:
+                stored, refused = await refund(store, [new_refund(good), new_refund(contested)])
+            assert isinstance(stored, RefundOutcome)
+            assert isinstance(refused, RefundOutcome)
+            assert (stored.is_new, refused.is_new) == (True, False)
+        text = "SELECT payment_id, SUM(amount) FROM refunds GROUP BY payment_id ORDER BY payment_id"
+        assert execute(text) == execute("SELECT payment_id, refunded_amount FROM payments ORDER BY payment_id")
+        assert execute("SELECT COUNT(*) FROM payments WHERE refunded_amount <> amount") == [(0,)]
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("before", range(3, 9))
