@@ -29,6 +29,11 @@ class DatabaseSettings(BaseModel):
     mysql_lock_timeout_seconds: int = Field(
         2, ge=1, le=3600, description="how long a statement waits for a row that another transaction has locked"
     )
+    mysql_causal_reads: bool = Field(
+        default=False,
+        description="on Galera: reads wait until their node has applied all earlier commits of the cluster, so that "
+        "callers see their own writes at every node",
+    )
     mysql_startup_timeout_seconds: Seconds = Field(
         60, description="how long the service waits for the database at startup"
     )

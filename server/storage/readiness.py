@@ -11,6 +11,7 @@ from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.storage.api_keys import MysqlKeyStore
 from server.storage.database.access import address, reason, rejection
+from server.storage.database.causal_reads import CausalReadsUnsupported
 from server.storage.database.pool import Database
 from server.storage.database.server_settings import read_risky_settings
 from server.storage.database.server_version import UNTESTED_ADVICE, UnsupportedServer, read_server_version
@@ -55,7 +56,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
             await asyncio.sleep(_RETRY_SECONDS)
         except SchemaOutdated as error:
             raise DatabaseUnusable(str(error)) from error
-        except (UnsupportedServer, StatementRejected, pymysql.err.MySQLError) as error:
+        except (UnsupportedServer, CausalReadsUnsupported, StatementRejected, pymysql.err.MySQLError) as error:
             msg = f"the database {settings.mysql_db} at {address(settings)} cannot be used: {reason(error)}"
             raise DatabaseUnusable(msg) from error
         else:

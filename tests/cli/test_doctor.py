@@ -19,6 +19,7 @@ from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection, connect, execute
 from tools.database.migration_files import latest_version
 from tools.database.migrations import migrate
+from tools.database.private_database import SELECTED_DATABASE
 from tools.dev.devdb import PrivateDatabase
 from tools.operations.doctor.adoption_rules import ADOPTION_RULES, count_adopted
 from tools.operations.doctor.check_result import CheckResult, Level
@@ -461,3 +462,10 @@ def test_a_service_that_is_not_serving_is_a_problem(payments: Payments, tmp_path
 
     assert run.returncode == 1
     assert f"problem  service: the service at {service.rest_url} is not serving" in run.stdout
+
+
+@pytest.mark.skipif(SELECTED_DATABASE != "galera", reason="for DATABASE=galera")
+def test_on_galera_the_cluster_is_checked_and_reads_that_are_not_causal_are_noted(settings: Settings) -> None:
+    is_causal = {"mysql_causal_reads": True}
+    assert [result.level for result in results_of(settings, "galera")] == [Level.OK, Level.NOTE]
+    assert [result.level for result in results_of(settings.model_copy(update=is_causal), "galera")] == [Level.OK]

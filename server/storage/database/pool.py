@@ -25,6 +25,7 @@ from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
 from server.observability import metrics
 from server.storage.database import driver_errors
+from server.storage.database.causal_reads import make_reads_causal
 from server.storage.database.outage_log import OutageLog
 from server.storage.database.payment_locks import PaymentLocks, acquire
 from server.storage.database.session import DuplicateKey, Session
@@ -249,6 +250,8 @@ class Database:
                 session = self._make_session(connection)
                 if connection not in self._prepared_connections:
                     await session.script(prepare_connection(self._settings), ())
+                    if self._settings.mysql_causal_reads:
+                        await make_reads_causal(session)
                     self._prepared_connections.add(connection)
                 return await work(session)
         except (PaymentsError, DuplicateKey):

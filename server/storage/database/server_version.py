@@ -12,6 +12,7 @@ from server.storage.database.pool import Database
 from server.storage.database.session import Session
 
 _MARIADB, _MYSQL, _TIDB = "MariaDB", "MySQL", "TiDB"
+_GALERA = "MariaDB Galera"
 
 TESTED_VERSIONS = {_MARIADB: ("10.11", "11.8"), _MYSQL: ("8.4", "9.7")}
 """The versions on which the tests run, by product."""
@@ -21,7 +22,7 @@ UNTESTED_ADVICE = "The service is tested on {} (docs/databases.md).".format(
 )
 """What to know about an untested version."""
 
-_OLDEST_VERSIONS = {_MARIADB: (10, 6, 0), _MYSQL: (8, 0, 17)}
+_OLDEST_VERSIONS = {_MARIADB: (10, 6, 0), _GALERA: (10, 6, 0), _MYSQL: (8, 0, 17)}
 """The first version of each product with JSON_TABLE, SKIP LOCKED, atomic DDL, and a binary collation that does not pad,
 which the service needs.
 """
@@ -29,9 +30,9 @@ which the service needs.
 _SUPPORTED = "Use MariaDB 10.6 or later, or MySQL 8.0.17 or later (docs/databases.md)"
 
 SELECT_SERVER_VERSION = """
-    SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'version_comment', 'aurora_version')
+    SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'version_comment', 'aurora_version', 'wsrep_on')
 """
-"""Reads no table, and needs no privilege. Only Aurora has aurora_version."""
+"""Reads no table, and needs no privilege. Only Aurora has aurora_version, and wsrep_on is ON only on Galera."""
 
 _NUMBER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
@@ -85,13 +86,16 @@ def server_version(rows: Iterable[tuple[str, str]]) -> ServerVersion:
 
 def _product(values: dict[str, str]) -> str:
     version, comment = values["version"].lower(), values.get("version_comment", "").lower()
+    is_galera = values.get("wsrep_on", "OFF").upper() == "ON"
     if is_mariadb(version):
-        return _MARIADB
+        return _GALERA if is_galera else _MARIADB
     if "tidb" in version:
         return _TIDB
     if "aurora_version" in values:
         return "Aurora MySQL"
-    return "Percona Server" if "percona" in comment else _MYSQL
+    if "percona" in comment:
+        return "Percona XtraDB Cluster" if is_galera else "Percona Server"
+    return _MYSQL
 
 
 async def read_server_version(database: Database) -> ServerVersion:

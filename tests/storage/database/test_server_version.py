@@ -40,6 +40,7 @@ def recognize(version: str, comment: str, **others: str) -> ServerVersion:
     [
         (recognize("10.11.19-MariaDB-0+deb12u1", "Debian 12"), "MariaDB"),
         (recognize("11.8.9-MariaDB-0+deb13u1 from Debian", MARIADB), "MariaDB"),
+        (recognize("11.8.9-MariaDB-0+deb13u1 from Debian", MARIADB, wsrep_on="OFF"), "MariaDB"),
         (recognize("8.4.7", MYSQL), "MySQL"),
         (recognize("9.7.4-2", "(Debian)"), "MySQL"),
     ],
@@ -56,8 +57,13 @@ def test_a_tested_version_is_recognized(server: ServerVersion, product: str) -> 
     [
         (recognize("10.6.22-MariaDB-log", MARIADB), "MariaDB"),
         (recognize(UNTESTED, MARIADB), "MariaDB"),
+        (recognize("11.8.9-MariaDB-0+deb13u1 from Debian", MARIADB, wsrep_on="ON"), "MariaDB Galera"),
         (recognize("8.0.44", MYSQL), "MySQL"),
         (recognize("8.4.5-5", "Percona Server (GPL), Release 5, Revision 6a9b3bd3"), "Percona Server"),
+        (
+            recognize("8.4.5-5.1", "Percona XtraDB Cluster (GPL), Release rel5, Revision 6a9b3bd", wsrep_on="ON"),
+            "Percona XtraDB Cluster",
+        ),
         (recognize("8.0.39", "Source distribution", aurora_version="3.10.0"), "Aurora MySQL"),
     ],
     ids=str,

@@ -10,7 +10,7 @@ from server.config.exposure import check_exposure
 from server.config.settings import Settings, SettingsError
 from server.storage.database.access import address
 from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute
-from tools.operations.doctor import data_checks, server_checks, statement_checks
+from tools.operations.doctor import data_checks, galera_checks, server_checks, statement_checks
 from tools.operations.doctor.check_result import CheckResult, Level
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -37,6 +37,10 @@ def run_checks(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckR
     with closing(connection):
         execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_TIMEOUT_SECONDS}")
         yield server_checks.version(connection)
+        cluster = list(galera_checks.cluster(connection, has_causal_reads=settings.mysql_causal_reads))
+        yield from cluster
+        if any(result.level is Level.PROBLEM for result in cluster):
+            return  # the node rejects every query that reads a table
         migrations = data_checks.migrations(connection)
         yield migrations
         yield from _server_results(connection, settings)
