@@ -9,6 +9,9 @@
 -- payments_service is for `payments serve`, `export`, `history`, `doctor` and `keys list`. It deletes only outbox rows, once
 -- their events are in the stream, and processor requests, once their outcomes are stored. It cannot create or alter a table,
 -- choose the id of a payment, or change an event. Of a refund, it can change only the status.
+--
+-- TiDB ignores privileges on columns, so it needs those on the whole table, which other databases read as a comment. Its
+-- clients must be told to keep comments: mysql --comments.
 GRANT SELECT ON schema_migrations TO payments_service;
 
 -- A refund updates refunded_amount and refunded. The outcome of a pending charge updates status.
@@ -16,12 +19,14 @@ GRANT
     SELECT,
     INSERT (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id),
     UPDATE (status, refunded_amount, refunded)
+    /*T! , INSERT, UPDATE */
     ON payments TO payments_service;
 
 GRANT
     SELECT,
     INSERT (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at),
     UPDATE (status)
+    /*T! , INSERT, UPDATE */
     ON refunds TO payments_service;
 
 -- With a remote processor, each request is written before it is sent, and deleted when its outcome is stored.
@@ -30,16 +35,18 @@ GRANT
     INSERT (kind, payment_id, refund_id, due_at),
     UPDATE (claimed_by, attempts, due_at),
     DELETE
+    /*T! , INSERT, UPDATE */
     ON processor_requests TO payments_service;
-GRANT SELECT, INSERT (payment_id, processor_id) ON processor_payments TO payments_service;
+GRANT SELECT, INSERT (payment_id, processor_id) /*T! , INSERT */ ON processor_payments TO payments_service;
 
 -- The relay that holds the lease of the stream moves rows from the outbox to the events. Events are added and never changed.
-GRANT SELECT, INSERT (changes), DELETE ON payment_outbox TO payments_service;
+GRANT SELECT, INSERT (changes), DELETE /*T! , INSERT */ ON payment_outbox TO payments_service;
 GRANT
     SELECT,
     INSERT (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
+    /*T! , INSERT */
     ON payment_events TO payments_service;
-GRANT SELECT, UPDATE (last_sequence, lease_number, leased_until) ON payment_stream TO payments_service;
+GRANT SELECT, UPDATE (last_sequence, lease_number, leased_until) /*T! , UPDATE */ ON payment_stream TO payments_service;
 
 -- The migrator's account creates and revokes keys.
 GRANT SELECT ON api_keys TO payments_service;

@@ -40,6 +40,9 @@ _LIMIT_IDLE_TRANSACTIONS = " /*M!100600 , idle_transaction_timeout = 30 */"
 no such limit, and reads this as a comment.
 """
 
+_LOCK_AT_ONCE = " /*T! , tidb_txn_mode = 'pessimistic' */"
+"""Makes TiDB lock rows when a statement says so, even if the server's default is to detect conflicts at the commit."""
+
 _CURRENT_STATISTICS = " /*!80000 , information_schema_stats_expiry = 0 */"
 """Makes MySQL return the current sizes and row counts of tables. By default, information_schema may return those of the
 day before. MariaDB has no such cache, and reads this as a comment.
@@ -127,7 +130,9 @@ def connect(
     Raises:
         DatabaseConnectionError: no server answered in time, or it refuses the account or the database.
     """
-    session = _SESSION + _CURRENT_STATISTICS + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
+    session = (
+        _SESSION + _CURRENT_STATISTICS + _LOCK_AT_ONCE + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
+    )
     flags = CLIENT.MULTI_STATEMENTS if multi_statements else 0
     deadline = time.monotonic() + settings.mysql_startup_timeout_seconds
     is_waiting = False

@@ -1,7 +1,8 @@
 """The meaning of the database driver's errors: which are transient, which are retried, and how each is counted.
 
-The numbers are from MySQL's "Server Error Message Reference" and "Client Error Message Reference", and from MariaDB's
-"Error Codes". The two differ in 1900 to 1999 and in 4000 to 4999.
+The numbers are from MySQL's "Server Error Message Reference" and "Client Error Message Reference", from MariaDB's
+"Error Codes", and from TiDB's "Error Codes and Troubleshooting". The first two differ in 1900 to 1999 and in 4000 to
+4999; only TiDB has numbers from 8000 on.
 """
 
 import pymysql.err
@@ -24,6 +25,8 @@ _CAUSE_GONE = frozenset(
         *(1412, 1615),  # the table's definition has changed, the statement must be prepared again
         1467,  # the next AUTO_INCREMENT value could not be read: happens after KILL QUERY
         3101,  # rolled back during the commit by group replication, which certified another transaction first
+        *(8002, 8005, 8022, 9007),  # rolled back by TiDB, because another transaction wrote the same rows
+        8028,  # a table's definition has changed during the transaction (TiDB)
     }
 )
 """The transaction was rolled back, or its statement did nothing, for a reason that no longer applies."""
@@ -35,7 +38,7 @@ A lock wait timeout is not one of them: the lock was held for seconds, and each 
 long again.
 """
 
-_FULL = frozenset({1021, 1026, 1037, 1038, 1041, 1114, 1206, 3170})
+_FULL = frozenset({1021, 1026, 1037, 1038, 1041, 1114, 1206, 3170, 8001, 8175, 8176})
 """The disk, memory, table, sort buffer or lock table is full."""
 
 _TOO_MANY_CONNECTIONS = frozenset({1040, 1135, 1203, 1226, 1637})
@@ -62,6 +65,10 @@ _OTHER_TRANSIENT = frozenset(
         *(1047, 1297, 3168, *range(3796, 3800)),  # the node, storage engine or group consistency is not ready
         *(1028, 1317, 1969, 3024),  # interrupted, or exceeded its time limit
         *range(2000, 2100),  # errors of the client library
+        1105,  # "unknown error": TiDB reports so that it cannot reach its storage, among others
+        *(8027, 8059, 8120, 8229),  # TiDB cannot refresh the schema or read an id or the time, or a lock has expired
+        *range(9001, 9007),  # TiDB's storage is unavailable, busy or slow
+        *(9010, 9011),  # TiDB's storage is changing its leader
     }
 )
 

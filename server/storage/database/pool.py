@@ -43,15 +43,17 @@ _PREPARE_CONNECTION = """
         lock_wait_timeout = {table_lock_timeout_seconds}
         /*M!100600 , max_statement_time = {statement_timeout_seconds:.3f} */
         /*M!100600 , idle_transaction_timeout = {idle_transaction_seconds} */
-        /*!80000 , max_execution_time = {statement_timeout_ms}, wait_timeout = {idle_connection_seconds} */;
+        /*!80000 , max_execution_time = {statement_timeout_ms}, wait_timeout = {idle_connection_seconds} */
+        /*T! , tidb_txn_mode = 'pessimistic', tidb_idle_transaction_timeout = {idle_transaction_seconds} */;
 
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
 """
 """Prepares a connection, with time limits that the database enforces even if this process is stopped or killed.
 
-Only MariaDB executes ``/*M!``, and only MySQL ``/*!80000``. MySQL can limit the time of SELECTs, but not of a
-transaction that its client left open; instead, it closes the idle connection and so rolls the transaction back. READ
-COMMITTED takes no gap locks, so a refund of an unknown payment does not delay charges.
+Only MariaDB executes ``/*M!``, only MySQL and TiDB ``/*!80000``, and only TiDB ``/*T!``. MySQL can limit the time of
+SELECTs, but not of a transaction that its client left open; instead, it closes the idle connection and so rolls the
+transaction back. READ COMMITTED takes no gap locks, so a refund of an unknown payment does not delay charges. In an
+optimistic transaction, TiDB would ignore both READ COMMITTED and FOR UPDATE until the commit.
 """
 
 _PROBE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"

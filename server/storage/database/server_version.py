@@ -23,8 +23,8 @@ UNTESTED_ADVICE = "The service is tested on {} (docs/databases.md).".format(
 """What to know about an untested version."""
 
 _OLDEST_VERSIONS = {_MARIADB: (10, 6, 0), _GALERA: (10, 6, 0), _MYSQL: (8, 0, 17)}
-"""The first version of each product with JSON_TABLE, SKIP LOCKED, atomic DDL, and a binary collation that does not pad,
-which the service needs.
+"""The first version of each product with SKIP LOCKED, atomic DDL, and a binary collation that does not pad, which the
+service needs.
 """
 
 _SUPPORTED = "Use MariaDB 10.6 or later, or MySQL 8.0.17 or later (docs/databases.md)"
@@ -34,7 +34,8 @@ SELECT_SERVER_VERSION = """
 """
 """Reads no table, and needs no privilege. Only Aurora has aurora_version, and wsrep_on is ON only on Galera."""
 
-_NUMBER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_NUMBER = re.compile(r"(?:.*-TiDB-v)?(\d+)\.(\d+)\.(\d+)")
+"""TiDB's version begins with that of the MySQL that it resembles: ``8.0.11-TiDB-v8.5.0``."""
 
 
 class UnsupportedServer(Exception):
@@ -65,7 +66,7 @@ class ServerVersion:
             UnsupportedServer: there is a reason.
         """
         if self.product == _TIDB:
-            raise UnsupportedServer(f"{self} has no JSON_TABLE. {_SUPPORTED}")
+            raise UnsupportedServer(f"{self} keeps LAST_INSERT_ID() when an INSERT adds no row. {_SUPPORTED}")
         if self.number < _OLDEST_VERSIONS.get(self.product, _OLDEST_VERSIONS[_MYSQL]):
             raise UnsupportedServer(f"{self} is too old. {_SUPPORTED}")
 
@@ -79,7 +80,7 @@ def server_version(rows: Iterable[tuple[str, str]]) -> ServerVersion:
     """Return the product and version, from the rows of SELECT_SERVER_VERSION."""
     values = {name.lower(): str(value) for name, value in rows}
     text = values["version"]
-    number = _NUMBER.search(text)
+    number = _NUMBER.match(text)
     assert number is not None, text
     return ServerVersion(_product(values), text, (int(number[1]), int(number[2]), int(number[3])))
 

@@ -131,7 +131,7 @@ _WRITE_REFUNDS = f"""
     {BEGIN};
 
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
-    SELECT n.payment_id, COALESCE(n.amount, p.amount - p.refunded_amount), n.amount, %s, n.reason, n.caller,
+    SELECT p.payment_id, COALESCE(n.amount, p.amount - p.refunded_amount), n.amount, %s, n.reason, n.caller,
         n.request_id, n.created_at
     FROM ({_REFUND_ROW}) n STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = n.payment_id
     WHERE {_CAN_REFUND.format(amount="n.amount", currency="n.currency")}

@@ -20,6 +20,9 @@ RETRIED = {
     "table definition has changed": 1412,
     "statement must be prepared again": 1615,
     "rolled back by group replication": 3101,
+    "write conflict of TiDB": 9007,
+    "commit that TiDB rolled back": 8022,
+    "schema changed during a transaction of TiDB": 8028,
 }
 UNAVAILABLE = {
     "lock wait timeout": 1205,
@@ -35,6 +38,10 @@ UNAVAILABLE = {
     "statement timeout of MySQL": 3024,
     "read lock of a backup": 1223,
     "wrong password": 1045,
+    "storage of TiDB unavailable": 9005,
+    "unknown error of TiDB": 1105,
+    "lock of TiDB expired": 8229,
+    "memory of TiDB full": 8175,
 }
 RAISED_UNCHANGED = {
     "syntax": 1064,
