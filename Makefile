@@ -28,7 +28,7 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 # Tests that depend on the database most: every statement of the service, the migrations from the legacy table on, calls
 # that write and that read adopted rows, and the client programs for backups. CI runs them on the other databases, because
 # the whole suite would take 12 minutes on each.
-DATABASE_TESTS := tests/storage tests/surface/test_surface.py tests/tools/test_migrate.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) tests/cli/test_backup_programs.py
+DATABASE_TESTS := tests/storage tests/surface/test_surface.py tests/tools/test_migrate.py tests/tools/test_galera.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) tests/cli/test_backup_programs.py
 # Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
@@ -176,7 +176,7 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
 	$(if $(COVERAGE),$(BIN)/coverage report)
 
-test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql or mariadb11, or the server at TEST_MYSQL_URL)
+test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql, mariadb11 or galera, or the server at TEST_MYSQL_URL)
 	$(PYTEST) $(DATABASE_TESTS)
 
 faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from server.storage.database.server_version import is_mariadb
+from tests.support import galera
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.running_service import RunningService
 from tests.surface.commands import commands
@@ -51,6 +52,7 @@ def test_the_code_matches_the_snapshot(subject: str) -> None:
     check({f"{subject}.yaml": as_yaml(FROM_CODE[subject]())})
 
 
+@pytest.mark.skipif(galera.IS_SELECTED, reason="the nodes of Galera leave gaps between their ids")
 def test_a_new_service_matches_the_snapshot(start_service: Callable[..., RunningService]) -> None:
     running = start_service(SUCCESS_PROBABILITY="1", PROCESSOR_SEED="1", MONITORING_PORT="0", REST_METRICS="true")
     check({f"{subject}.yaml": as_yaml(read(running)) for subject, read in FROM_SERVICE.items()})
@@ -64,6 +66,8 @@ def test_the_schema_matches_the_snapshot(database_server: DatabaseServer, migrat
 def test_an_adopted_table_gets_the_schema_of_a_new_one_and_its_rows_match_the_snapshot(
     legacy: str, database_server: DatabaseServer, empty_database: dict[str, str]
 ) -> None:
+    if legacy == "binary" and galera.IS_SELECTED:
+        pytest.skip("Galera does not replicate the rows of a MyISAM table")
     database = empty_database["MYSQL_DB"]
     restore(database_server, database, legacy)
 

@@ -4,16 +4,21 @@ MariaDB's ``mariadbd`` is preferred; MySQL's ``mysqld`` works too. ``DATABASE`` 
 (``tools.dev.selected_database``).
 """
 
+import json
 import os
 import shutil
+import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tools.dev import tidb
+from tools.dev.galera_nodes import Node
 from tools.dev.selected_database import selected_programs
 from tools.dev.system_package import ProgramFailed, find_or_install, run
 
@@ -38,6 +43,15 @@ _SERVER_OPTIONS = (
     "--innodb-autoinc-lock-mode=2",
     "--innodb-doublewrite=1",
     "--skip-log-bin",
+)
+
+_GALERA_PROVIDER = "usr/lib/galera/libgalera_smm.so"
+_GALERA_OPTIONS = (
+    "--wsrep-on=ON",
+    "--wsrep-cluster-name=private",
+    "--wsrep-sst-method=ist",
+    "--plugin-wsrep-provider=OFF",  # would replace the option wsrep_provider_options by variables that lack some
+    "--binlog-format=ROW",
 )
 
 _TIDB_CONFIGURATION = Path(__file__).with_name("tidb.toml")
@@ -190,11 +204,78 @@ class TidbProgram:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class GaleraProgram:
+    """MariaDB as three nodes of a Galera cluster. Node 1 is the server; node ``n`` listens on 127.0.0.n."""
+
+    server: DatabaseProgram
+    provider: Path
+    is_mariadb = True
+
+    @property
+    def path(self) -> Path:
+        """The program of each node."""
+        return self.server.path
+
+    def initialize(self, data_folder: Path) -> None:
+        """Create the system tables: see ``ServerProgram.initialize``."""
+        first = _node_folders(data_folder)[0]
+        first.mkdir()
+        self.server.initialize(first)
+
+    def command(self, files: ServerFiles, port: int | None, options: Sequence[str]) -> list[str]:
+        """Return the command that runs the server: see ``ServerProgram.command``."""
+        group_ports = _free_ports(2 * len(_node_folders(files.data)))
+        listening = [f"127.0.0.1:{group_port}" for group_port in group_ports[::2]]
+        nodes = []
+        for number, data in enumerate(_node_folders(files.data), start=1):
+            node_files = ServerFiles(
+                data=data,
+                socket=files.socket.with_name(f"{files.socket.name}{number}"),
+                process_id=files.data / f"{data.name}.pid",
+                scratch=files.scratch / data.name,
+                log=files.log,
+            )
+            node_files.scratch.mkdir(exist_ok=True)
+            address, transfer_port = listening[number - 1], group_ports[2 * number - 1]
+            provider_options = {
+                "gmcast.listen_addr": f"tcp://{address}",
+                "ist.recv_addr": f"127.0.0.1:{transfer_port}",
+                "gcache.size": "256M",
+            }
+            node_options = [
+                *(() if port is None else [f"--bind-address=127.0.0.{number}"]),
+                *_GALERA_OPTIONS,
+                f"--wsrep-provider={self.provider}",
+                f"--wsrep-cluster-address=gcomm://{','.join(listening)}",
+                f"--wsrep-node-name={data.name}",
+                f"--wsrep-node-address={address}",
+                f"--wsrep-provider-options={';'.join(f'{name}={value}' for name, value in provider_options.items())}",
+                *options,
+            ]
+            nodes.append(Node(data, node_files.socket, self.server.command(node_files, port, node_options)))
+        descriptions = [json.dumps(node.to_json()) for node in nodes]
+        search_path = f"PATH={Path(__file__).parent}{os.pathsep}{os.environ['PATH']}"  # of wsrep_sst_ist
+        keeper = [sys.executable, "-m", "tools.dev.galera_nodes", str(files.process_id), str(files.socket)]
+        return ["env", search_path, *keeper, *descriptions]
+
+
+def _node_folders(data_folder: Path) -> list[Path]:
+    return [data_folder / f"node{number}" for number in (1, 2, 3)]
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [free.getsockname()[1] for free in sockets]
+
+
 def program_in(folder: Path) -> ServerProgram | None:
     """Return the server program in a folder, or None if there is none."""
     if (folder / tidb.SERVER).exists():
         return TidbProgram(folder / tidb.SERVER)
-    return _first_program([str(folder)])
+    program, provider = _first_program([str(folder)]), folder.parent / _GALERA_PROVIDER
+    return GaleraProgram(program, provider) if program and provider.exists() else program
 
 
 def find_program() -> DatabaseProgram | None:

@@ -45,6 +45,13 @@ RELEASES = {
         clients=("mariadb", "mariadb-dump", "mariadb-binlog"),
         messages="share/mariadb",
     ),
+    "galera": Release(
+        suite="trixie",
+        packages=("mariadb-server-core", "mariadb-client", "galera-4"),
+        server="mariadbd",
+        clients=("mariadb", "mariadb-dump", "mariadb-binlog"),
+        messages="share/mariadb",
+    ),
 }
 """The releases by their names in ``DATABASE``. ``sid`` always has the newest MySQL in Debian."""
 

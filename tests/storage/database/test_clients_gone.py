@@ -26,6 +26,7 @@ from server.storage.payments import queries
 from server.storage.payments.insert import insert_all
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
+from tests.support import galera
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
@@ -60,7 +61,8 @@ def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_al
         migrate(settings_of(private.environment()), report=lambda _: None)
         query("CREATE USER clients@'127.0.0.1'")
         query("GRANT ALL ON *.* TO clients@'127.0.0.1'")
-        process_id = int((private.folder / "server.pid").read_text(encoding="ascii"))
+        process_file = "data/node1.pid" if galera.IS_SELECTED else "server.pid"
+        process_id = int((private.folder / process_file).read_text(encoding="ascii"))
         settings = settings_of(
             {
                 "MYSQL_HOST": "127.0.0.1",

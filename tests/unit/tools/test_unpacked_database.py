@@ -102,7 +102,7 @@ def test_without_apt_the_message_says_how_to_use_another_server(folder: Path, mo
 def test_an_unknown_name_is_rejected_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selected_database, "SELECTED_DATABASE", "oracle")
 
-    with pytest.raises(PrivateDatabaseError, match="DATABASE=oracle is none of mysql, mariadb11, tidb"):
+    with pytest.raises(PrivateDatabaseError, match="DATABASE=oracle is none of mysql, mariadb11, galera, tidb"):
         find_or_install_program()
 
 
