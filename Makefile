@@ -179,7 +179,7 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests
 test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql, mariadb11 or galera, or the server at TEST_MYSQL_URL)
 	$(PYTEST) $(DATABASE_TESTS)
 
-faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
+faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full", DATABASE=galera: replicas on two nodes)
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py
 
 fuzz: $(READY) ## send random input to the service, different each time, for SECONDS=600

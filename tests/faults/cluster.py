@@ -1,5 +1,7 @@
 r"""The system under test in a fault run: two replicas that share a database, each between two proxies.
 
+With Galera, each replica has a node of its own, and the third node keeps the quorum.
+
 ::
 
     clients -> proxy -> replica 1 -> proxy -> \
@@ -13,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -28,6 +31,7 @@ from tests.faults.record import Tables
 from tests.faults.tables import read_tables
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
+from tests.support import galera
 from tests.support.databases import settings_of
 from tests.support.drivers.calls import health_stub
 from tests.support.ports import free_port
@@ -54,6 +58,8 @@ _SERVICE_SETTINGS = {
     # Shorter than the defaults, so that a fault of a few seconds outlasts them.
     "MYSQL_STATEMENT_TIMEOUT_SECONDS": "2",
     "MYSQL_CONNECT_TIMEOUT_SECONDS": "2",
+    # Clients refund a payment through one node as soon as another has acknowledged it.
+    "MYSQL_CAUSAL_READS": str(galera.IS_SELECTED),
 }
 _DATABASE_OPTIONS = (
     "--skip-name-resolve",
@@ -73,13 +79,19 @@ class Replica:
     """One replica of the service, and the proxies on both sides of it."""
 
     def __init__(
-        self, name: str, toxiproxy: Toxiproxy, database_port: int, database: str, settings: Mapping[str, str]
+        self,
+        number: int,
+        toxiproxy: Toxiproxy,
+        host: str,
+        database_port: int,
+        database: str,
+        settings: Mapping[str, str],
     ) -> None:
         """Create the proxies, without starting the server."""
-        self.name = name
+        self.name = name = f"replica-{number}"
         port = free_port()
         self.from_clients = toxiproxy.proxy(f"{name}-from-clients", port)
-        self.to_database = toxiproxy.proxy(f"{name}-to-database", database_port)
+        self.to_database = toxiproxy.proxy(f"{name}-to-database", database_port, host)
         ports = {"MYSQL_PORT": str(self.to_database.port), "GRPC_PORT": str(port), "REST_PORT": str(free_port())}
         self.service = RunningService({**_SERVICE_SETTINGS, **settings, **ports, "MYSQL_DB": database})
         self.calls: Counter[tuple[str, str]] = Counter()
@@ -180,8 +192,8 @@ class Cluster:
                 grant_privileges(connection)
             toxiproxy = starting.enter_context(Toxiproxy(self._folder / "toxiproxy.log"))
             for number in (1, 2):
-                name, database = f"replica-{number}", self.database.database
-                replica = Replica(name, toxiproxy, self.database_port, database, self._settings)
+                host = galera.host_of(number) if galera.IS_SELECTED else "127.0.0.1"
+                replica = Replica(number, toxiproxy, host, self.database_port, self.database.database, self._settings)
                 self.replicas.append(replica)
                 replica.service.spawn()
                 starting.callback(_kill, replica)
@@ -255,20 +267,36 @@ class Cluster:
         def differences() -> list[str]:
             held = [replica.database_connections() for replica in self.replicas]
             expected_max = _POOL_MAX + 1  # the pool, and the connection of the health check
-            rows = self.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", (SERVICE_USER,))
+            counted = self._count_connections()
             found = [f"{replica.name} holds {count}" for replica, count in zip(self.replicas, held, strict=True)]
             return (
-                []
-                if max(held) <= expected_max and rows[0][0] == sum(held)
-                else [*found, f"the database counts {rows[0][0]}"]
+                [] if max(held) <= expected_max and counted == sum(held) else [*found, f"the database counts {counted}"]
             )
 
         _wait_until(lambda: not differences(), timeout_seconds)
         return differences()
 
+    def _count_connections(self) -> int:
+        """Return the number of connections of the replicas at all nodes."""
+        text = f"SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{SERVICE_USER}'"
+        if galera.IS_SELECTED:
+            return sum(int(galera.execute_at(self.database, node, text)[0][0]) for node in galera.NODES)
+        return int(self.execute(text)[0][0])
+
     def tables(self) -> Tables:
-        """Wait until the relays have emptied the outbox, and read the content of the database."""
-        return read_tables(self.execute, is_two_phase="PROCESSOR" in self._settings)
+        """Wait until the relays have emptied the outbox, and read the content of the database.
+
+        With Galera, check that it is the same at all nodes.
+        """
+        is_two_phase = "PROCESSOR" in self._settings
+        if not galera.IS_SELECTED:
+            return read_tables(self.execute, is_two_phase=is_two_phase)
+        tables, *others = [
+            read_tables(partial(galera.execute_at, self.database, node), is_two_phase=is_two_phase)
+            for node in galera.NODES
+        ]
+        assert all(other == tables for other in others), "the nodes have different rows"
+        return tables
 
 
 def _wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:

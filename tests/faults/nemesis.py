@@ -18,6 +18,8 @@ from pymysql.cursors import Cursor
 
 from tests.faults.cluster import MAX_CONNECTIONS, SERVICE_USER, Cluster
 from tests.faults.toxiproxy import Proxy, Stream
+from tests.support import galera
+from tests.support.waiting import wait_until
 
 HadEffect = Callable[[], bool]
 Inflict = Callable[[Cluster, random.Random], AbstractContextManager[HadEffect]]
@@ -26,6 +28,8 @@ _OUT_OF_CONNECTIONS = 1040
 _READ_ONLY = 1290
 _NO_SPACE = frozenset({3, 28, 1021, 1026, 1114})
 """The database's error codes for a full disk, a failed write, and a full table."""
+
+_NODE_BACK_SECONDS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +246,49 @@ def _count_no_space(cluster: Cluster) -> int:
     return sum(count for code, count in cluster.database_errors().items() if code in _NO_SPACE)
 
 
+@contextmanager
+def _node_killed(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
+    """Kill a node, which is started again."""
+    node = rng.choice(galera.NODES)
+    before = galera.process_id_of(cluster.database, node)
+    galera.signal_node(cluster.database, node, signal.SIGKILL)
+    yield _always
+
+    def is_back() -> bool:
+        is_another = galera.process_id_of(cluster.database, node) != before
+        return is_another and galera.is_synced(cluster.database, node)
+
+    wait_until(is_back, within_seconds=_NODE_BACK_SECONDS)
+
+
+@contextmanager
+def _node_stopped(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
+    """Suspend a node, sometimes for so long that the others exclude it."""
+    node = rng.choice(galera.NODES)
+    galera.signal_node(cluster.database, node, signal.SIGSTOP)
+    try:
+        yield _always
+    finally:
+        galera.signal_node(cluster.database, node, signal.SIGCONT)
+
+
+def _nodes_cut_off(*, all_of_them: bool) -> Inflict:
+    """Cut a node off from the quorum, or every node from the others."""
+
+    @contextmanager
+    def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
+        nodes = galera.NODES if all_of_them else [rng.choice(galera.NODES)]
+        for node in nodes:
+            galera.isolate(cluster.database, node, is_isolated=True)
+        try:
+            yield lambda: not any(galera.has_quorum(cluster.database, node) for node in nodes)
+        finally:
+            for node in nodes:
+                galera.isolate(cluster.database, node, is_isolated=False)
+
+    return inflict
+
+
 FAULTS = {
     "server killed": Fault(_server_killed(both=False), 0.2, 2),
     "both servers killed": Fault(_server_killed(both=True), 0.1, 0.5),
@@ -263,6 +310,15 @@ FAULTS = {
     "disk full": Fault(_disk_full, 1, 4),
 }
 """Every kind of fault. Clients that cancel calls or exceed deadlines are part of the load at all times."""
+
+if galera.IS_SELECTED:
+    # The other faults concern only one server, or need locks that a replicated write breaks.
+    FAULTS = {name: FAULTS[name] for name in ("server killed", "both servers killed", "server stopped")} | {
+        "node killed": Fault(_node_killed, 0.1, 2),
+        "node stopped": Fault(_node_stopped, 2, 15),
+        "node cut off": Fault(_nodes_cut_off(all_of_them=False), 2, 10),
+        "all nodes cut off": Fault(_nodes_cut_off(all_of_them=True), 2, 10),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,10 @@ class Toxiproxy:
         self._process: subprocess.Popen[bytes] | None = None
         self._api = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=30)
 
-    def proxy(self, name: str, to_port: int) -> Proxy:
+    def proxy(self, name: str, to_port: int, to_host: str = "127.0.0.1") -> Proxy:
         """Create a proxy for a port of this machine."""
         port = free_port()
-        definition = {"name": name, "listen": f"127.0.0.1:{port}", "upstream": f"127.0.0.1:{to_port}", "enabled": True}
+        definition = {"name": name, "listen": f"127.0.0.1:{port}", "upstream": f"{to_host}:{to_port}", "enabled": True}
         self._api.post("/proxies", json=definition).raise_for_status()
         return Proxy(self._api, name, port)
 

@@ -167,7 +167,7 @@ def test_money_moves_once_and_all_records_agree_whatever_fails(
 
 def _inflict(cluster: Cluster) -> None:
     end = time.monotonic() + SECONDS
-    for step in schedule(SEED, KINDS):
+    for step in schedule(SEED, [name for name in KINDS if name in FAULTS]):
         if time.monotonic() + step.seconds > end:
             return
         time.sleep(step.pause_seconds)
