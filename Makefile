@@ -29,6 +29,10 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 # that write and that read adopted rows, and the client programs for backups. CI runs them on the other databases, because
 # the whole suite would take 12 minutes on each.
 DATABASE_TESTS := tests/storage tests/surface/test_surface.py tests/tools/test_migrate.py tests/tools/test_galera.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) tests/cli/test_backup_programs.py
+# The databases of `make test-databases`, besides the installed MariaDB.
+DATABASES := mysql mariadb11 galera
+# Tests that start a Galera cluster of their own, and break it.
+CLUSTER_TESTS := tests/tools/test_galera.py $(patsubst %,tests/storage/database/test_%.py,quorum causal_reads) tests/faults/test_fault_run.py
 # Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
@@ -43,7 +47,7 @@ IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate -
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke smoke-image test-quick test test-database faults fuzz mutants clients dist bench bench-isolation bench-replicas profile bench-import bench-cpu bench-indexes bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
+.PHONY: help run smoke smoke-image test-quick test test-database test-databases test-cluster faults fuzz mutants clients dist bench bench-isolation bench-replicas profile bench-import bench-cpu bench-indexes bench-scale bench-migration check format lint hooks types generate drift surface release descriptors migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -178,6 +182,13 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests
 
 test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql, mariadb11 or galera, or the server at TEST_MYSQL_URL)
 	$(PYTEST) $(DATABASE_TESTS)
+
+test-databases: $(READY) ## run test-database on MySQL, MariaDB 11.8 and Galera, and then the fault runs on Galera, for SECONDS=120 each
+	set -e; for database in $(DATABASES); do $(MAKE) test-database DATABASE=$$database; done
+	$(MAKE) faults DATABASE=galera
+
+test-cluster: $(READY) .bin/toxiproxy ## run the tests of a Galera cluster that loses nodes, with a fault run of SECONDS=25
+	DATABASE=galera PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),25) $(PYTEST) $(CLUSTER_TESTS)
 
 faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full", DATABASE=galera: replicas on two nodes)
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py

@@ -57,6 +57,21 @@ def test_ci_runs_the_make_targets_of_the_project_s_own_ci_script() -> None:
     assert 'make "$TARGET"' in commands(job)
 
 
+def test_ci_tests_the_databases_of_the_project_s_own_ci_script_and_a_cluster() -> None:
+    own = (ROOT / ".ci/run").read_text()
+    databases = re.findall(r"^make test-database DATABASE=(\w+)$", own, re.MULTILINE)
+    jobs = load("workflows/ci.yml")["jobs"]
+    assert jobs["database"]["strategy"]["matrix"]["database"] == databases
+    assert "make test-cluster" in own.splitlines()
+    assert "make test-cluster" in commands(jobs["cluster"])
+
+
+def test_make_test_databases_runs_on_every_database_that_ci_does() -> None:
+    (names,) = re.findall(r"^DATABASES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    matrix = load("workflows/ci.yml")["jobs"]["database"]["strategy"]["matrix"]["database"]
+    assert {*matrix, "galera"} <= set(names.split())
+
+
 def test_the_image_is_tested_for_each_change_and_each_release() -> None:
     job = load("workflows/ci.yml")["jobs"]["image"]
     assert commands(job) == ["make smoke-image"]
