@@ -321,6 +321,19 @@ if galera.IS_SELECTED:
     }
 
 
+def kinds(text: str) -> list[str]:
+    """Parse the names of faults, separated by commas.
+
+    Raises:
+        ValueError: a name is unknown; the message lists the names that the selected database allows.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in FAULTS]:
+        msg = f"no such fault on this database: {', '.join(unknown)}; the faults are {', '.join(FAULTS)}"
+        raise ValueError(msg)
+    return names
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One fault of a schedule: its name, its duration, the pause before it, and its random seed."""

@@ -17,7 +17,7 @@ import pytest
 
 from tests.faults.checker import invalid_statuses, requests_without_outcome, violations
 from tests.faults.cluster import Cluster, Replica
-from tests.faults.nemesis import FAULTS, HadEffect, Step, schedule
+from tests.faults.nemesis import FAULTS, HadEffect, Step, kinds, schedule
 from tests.faults.record import History
 from tests.faults.workload import Workload
 
@@ -25,7 +25,7 @@ SECONDS = float(os.environ.get("PAYMENTS_FAULT_SECONDS") or 0)
 """The duration of the run; 0 means until each kind of fault has occurred once."""
 
 SEED = int(os.environ.get("PAYMENTS_FAULT_SEED") or secrets.randbelow(1_000_000))
-KINDS = [name.strip() for name in (os.environ.get("PAYMENTS_FAULTS") or ",".join(FAULTS)).split(",")]
+KINDS = kinds(os.environ.get("PAYMENTS_FAULTS") or ",".join(FAULTS))
 
 SERVING_WITHIN_SECONDS = 5
 """The target for recovery after a fault on an otherwise idle machine. The test allows ``_SLACK`` times as long."""
@@ -57,14 +57,14 @@ class FaultResult:
 def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     history = History()
     with Cluster(tmp_path) as cluster:
-        kinds = [name for name in KINDS if name != "disk full" or not cluster.volume.unavailable_reason]
+        possible = [name for name in KINDS if name != "disk full" or not cluster.volume.unavailable_reason]
         with capsys.disabled():
-            selection = cluster.volume.unavailable_reason or f"all of {len(kinds)} kinds"
+            selection = cluster.volume.unavailable_reason or f"all of {len(possible)} kinds"
             print(f"\nfaults: PAYMENTS_FAULT_SEED={SEED}; {selection}")
             files_before = _files_after_warm_up(cluster, history)
             with Workload([replica.target for replica in cluster.replicas], SEED, history):
                 results = []
-                for fault in _inflict_faults(cluster, kinds):
+                for fault in _inflict_faults(cluster, possible):
                     print(fault, flush=True)
                     results.append(fault)
             print(_summary(history, cluster), flush=True)
@@ -91,11 +91,11 @@ def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: p
     assert not problems, f"seed {SEED}: {len(problems)} violations:\n{_excerpt(problems)}"
 
 
-def _inflict_faults(cluster: Cluster, kinds: list[str]) -> Iterator[FaultResult]:
+def _inflict_faults(cluster: Cluster, names: list[str]) -> Iterator[FaultResult]:
     """Inflict one fault after another, and yield the result of each."""
     end = time.monotonic() + SECONDS if SECONDS else None
-    for number, step in enumerate(schedule(SEED, kinds)):
-        if number >= len(kinds) if end is None else time.monotonic() + step.seconds > end:
+    for number, step in enumerate(schedule(SEED, names)):
+        if number >= len(names) if end is None else time.monotonic() + step.seconds > end:
             return
         time.sleep(step.pause_seconds)
         with FAULTS[step.name].inflict(cluster, random.Random(step.seed)) as effect:

@@ -14,7 +14,7 @@ from server.storage.database.session import Session
 _MARIADB, _MYSQL, _TIDB = "MariaDB", "MySQL", "TiDB"
 _GALERA = "MariaDB Galera"
 
-TESTED_VERSIONS = {_MARIADB: ("10.11", "11.8"), _MYSQL: ("8.4", "9.7")}
+TESTED_VERSIONS = {_MARIADB: ("10.11", "11.8"), _MYSQL: ("8.4", "9.7"), _GALERA: ("11.8",)}
 """The versions on which the tests run, by product."""
 
 UNTESTED_ADVICE = "The service is tested on {} (docs/databases.md).".format(
