@@ -36,8 +36,13 @@ KINDS = [
     "connections to the database reset",
     "connections to the database cut in half",
     "rows locked",
+    "node killed",
+    "node stopped",
+    "node cut off",
 ]
-"""The faults in addition to those of the processor, which fails throughout the run."""
+"""The faults in addition to those of the processor, which fails throughout the run. Those that do not exist on the
+selected database are left out.
+"""
 
 KEY_LIFETIME_SECONDS = 60
 SETTLED_WITHIN_SECONDS = KEY_LIFETIME_SECONDS + 30
