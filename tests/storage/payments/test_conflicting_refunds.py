@@ -1,4 +1,4 @@
-"""Of two concurrent refunds through two nodes of a Galera cluster, one fits, and the aborted transactions are retried."""
+"""Of two concurrent refunds through two nodes of a Galera cluster, one fits, and aborted transactions are retried."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
