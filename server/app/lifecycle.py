@@ -75,10 +75,12 @@ async def run(application: Application, stop: asyncio.Event) -> None:
             for task in tasks:
                 task.cancel()
         application.monitor.stop_serving()
-        await application.relay.release()
         drain_deadline.begin()
         application.event_feed.close()
-        await _drain_calls(application.calls, application.settings.drain_timeout_seconds)
+        async with asyncio.TaskGroup() as ending:
+            # Another replica's relay continues at once, and new calls are rejected without waiting for the database.
+            ending.create_task(application.relay.release())
+            await _drain_calls(application.calls, application.settings.drain_timeout_seconds)
         application.health.end_watches()
 
 

@@ -27,10 +27,10 @@ LISTEN_CALLS = [
 START_CALLS = [*LISTEN_CALLS, "grpc.start", "rest.start", "monitoring.start"]
 DRAIN_CALLS = [
     "monitor.stop_serving",
-    "relay.release",
     "event_feed.close",
     "calls.reject_new",
     "calls.wait_until_idle",
+    "relay.release",
     "calls.cancel_all",
     "health.end_watches",
 ]
