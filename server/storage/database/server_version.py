@@ -66,7 +66,7 @@ class ServerVersion:
             UnsupportedServer: there is a reason.
         """
         if self.product == _TIDB:
-            raise UnsupportedServer(f"{self} is not supported yet. {_SUPPORTED}")
+            raise UnsupportedServer(f"{self} keeps LAST_INSERT_ID() when an INSERT adds no row. {_SUPPORTED}")
         if self.number < _OLDEST_VERSIONS.get(self.product, _OLDEST_VERSIONS[_MYSQL]):
             raise UnsupportedServer(f"{self} is too old. {_SUPPORTED}")
 

@@ -12,11 +12,6 @@ inserted, under an id that no other transaction has. An abort removes that row, 
 effect. The result is read after the commit. LAST_INSERT_ID() is 0 until the transaction has inserted such a row.
 """
 
-INSERTED_ID = "IF(ROW_COUNT() > 0, LAST_INSERT_ID(), NULL)"
-"""The id of the first row that the previous statement, an INSERT, has inserted, or NULL if it inserted none. TiDB keeps
-LAST_INSERT_ID() in that case, even after it was set to 0.
-"""
-
 COMMIT = f"COMMIT; {AUTOCOMMIT_ON}"
 
 ROLL_BACK = f"ROLLBACK; {AUTOCOMMIT_ON}"
