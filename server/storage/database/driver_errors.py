@@ -65,7 +65,7 @@ _OTHER_TRANSIENT = frozenset(
         *(1047, 1297, 3168, *range(3796, 3800)),  # the node, storage engine or group consistency is not ready
         *(1028, 1317, 1969, 3024),  # interrupted, or exceeded its time limit
         *range(2000, 2100),  # errors of the client library
-        1105,  # "unknown error": TiDB reports so that it cannot reach its storage, among others
+        1105,  # TiDB's "unknown error", for example if it cannot reach its storage
         *(8027, 8059, 8120, 8229),  # TiDB cannot refresh the schema or read an id or the time, or a lock has expired
         *range(9001, 9007),  # TiDB's storage is unavailable, busy or slow
         *(9010, 9011),  # TiDB's storage is changing its leader

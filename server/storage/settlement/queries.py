@@ -79,7 +79,7 @@ CLAIM = """
 """Claims requests that are due, and postpones each: twice as long each time, up to a limit.
 
 Uses processor_requests_by_due, and skips rows that another reconciler is claiming. TiDB does not support SKIP LOCKED:
-it waits for such rows in the UPDATE, and then finds that they are not due anymore. It is one statement, committed by
+it waits for such rows in the UPDATE, and then finds that they are no longer due. It is one statement, committed by
 itself, so no lock is held during a round trip or a request to the processor. The number of attempts is read from the
 derived table, because MySQL computes due_at after it has assigned r.attempts.
 """
