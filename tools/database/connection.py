@@ -10,6 +10,7 @@ import pymysql
 from pymysql.constants import CLIENT, ER
 
 from server.config.database import DatabaseSettings
+from server.storage.database import driver_errors
 from server.storage.database.access import address, reason, rejection
 from server.storage.database.server_version import SELECT_SERVER_VERSION, ServerVersion, server_version
 from tools.errors import ToolError
@@ -110,6 +111,16 @@ def is_unreachable(error: pymysql.err.MySQLError) -> bool:
     """
     code = error.args[0] if error.args else None
     return isinstance(error, pymysql.err.InterfaceError) or code in _UNREACHABLE_CODES
+
+
+def is_conflict(error: pymysql.err.MySQLError) -> bool:
+    """Whether another transaction made this one fail, on Galera even at its commit. A retry may succeed."""
+    return driver_errors.is_retryable(error) and not is_unreachable(error)
+
+
+def is_lock_timeout(error: pymysql.err.MySQLError) -> bool:
+    """Whether another session held a lock for longer than this one waits."""
+    return driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT
 
 
 def connect(

@@ -24,13 +24,12 @@ from datetime import datetime
 import pymysql
 
 from server.config.database import DatabaseSettings
-from server.storage.database import driver_errors
 from tools.database.connection import (
     DatabaseConnection,
     DatabaseConnectionError,
     connect,
     execute,
-    is_unreachable,
+    is_conflict,
     print_line,
 )
 from tools.errors import ToolError
@@ -222,7 +221,7 @@ def _change_unless_rejected(connection: DatabaseConnection, text: str, *values: 
     try:
         return _change(connection, text, *values)
     except pymysql.err.MySQLError as error:
-        if is_unreachable(error) or not driver_errors.is_retryable(error):
+        if not is_conflict(error):
             raise
         return False
 

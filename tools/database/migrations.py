@@ -40,6 +40,8 @@ from tools.database.connection import (
     connect,
     execute,
     execute_if_exists,
+    is_conflict,
+    is_lock_timeout,
     is_unreachable,
     print_line,
     quote_identifier,
@@ -203,7 +205,7 @@ class _Migrator:
             try:
                 self._run_or_record(migration, statement, record)
             except pymysql.err.MySQLError as error:
-                if not _is_conflict(error) or not attempts_left:
+                if not is_conflict(error) or not attempts_left:
                     raise MigrationError(self._failure(migration, statement, error)) from error
                 record = read_records(self.connection).get(migration.version)
             else:
@@ -226,12 +228,12 @@ class _Migrator:
                 self._execute(migration, statement, record)
                 execute(self.connection, _SET_APPLIED, migration.version)
         except pymysql.err.MySQLError as error:
-            if is_unreachable(error) or _is_conflict(error):
+            if is_unreachable(error) or is_conflict(error):
                 raise
             if record is not None and _schema_fingerprint(self.connection) != fingerprint:
                 self._record_applied(migration, record)
                 return
-            if record is None or not _is_lock_timeout(error):
+            if record is None or not is_lock_timeout(error):
                 with self._transaction():
                     execute(self.connection, _DELETE_RECORD, migration.version)
             raise
@@ -255,14 +257,14 @@ class _Migrator:
                 execute(self.connection, "SET autocommit = 1")
 
     def _execute(self, migration: Migration, statement: str, record: Record | None) -> None:
-        """Execute a statement. Repeat one that failed because of a concurrent INSERT, or of an interrupted run's."""
+        """Execute a statement. Repeat it if a concurrent INSERT or the statement of an interrupted run made it fail."""
         deadline = time.monotonic() + self.lock_timeout_seconds
         attempts_left = _ATTEMPTS
         while True:
             try:
                 execute(self.connection, statement)
             except pymysql.err.MySQLError as error:
-                if record is not None and _is_lock_timeout(error) and time.monotonic() < deadline:
+                if record is not None and is_lock_timeout(error) and time.monotonic() < deadline:
                     self.report(f"{migration}: waiting for the statement of the run that was interrupted")
                     continue
                 attempts_left -= 1
@@ -308,12 +310,12 @@ class _Migrator:
             f"  statement: {_first_line(statement)}\n"
             f"  database:  {self.settings.mysql_db} at {address(self.settings)}\n"
         )
-        if is_unreachable(error) or _is_conflict(error):
+        if is_unreachable(error) or is_conflict(error):
             return what_failed + (
                 "The connection was lost or the transaction aborted, so it is unknown whether it was applied.\n"
                 "Do not change the schema. Run `payments migrate` again: it detects what happened."
             )
-        if _is_lock_timeout(error):
+        if is_lock_timeout(error):
             remedy = "Another session holds the table. Find it with SHOW PROCESSLIST, and end it or wait for it."
         elif self._is_due_to_rejected_insert(statement, error):
             remedy = "INSERTs that were rejected as duplicates made it fail. Wait until fewer calls are repeated."
@@ -323,15 +325,6 @@ class _Migrator:
             f"It changed nothing; the migrations before it stay applied.\n{remedy}\n"
             "Then run `payments migrate` again: it continues with this migration."
         )
-
-
-def _is_conflict(error: pymysql.err.MySQLError) -> bool:
-    """Return whether a transaction was aborted by another one; on a cluster, that can happen at its commit."""
-    return driver_errors.is_retryable(error) and not is_unreachable(error)
-
-
-def _is_lock_timeout(error: pymysql.err.MySQLError) -> bool:
-    return driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT
 
 
 def _first_line(statement: str) -> str:

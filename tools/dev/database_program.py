@@ -7,17 +7,16 @@ MariaDB's ``mariadbd`` is preferred; MySQL's ``mysqld`` works too. ``DATABASE`` 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tools.dev import tidb
+from tools.dev.free_ports import free_ports
 from tools.dev.galera_nodes import Node
 from tools.dev.selected_database import selected_programs
 from tools.dev.system_package import ProgramFailed, find_or_install, run
@@ -225,7 +224,7 @@ class GaleraProgram:
 
     def command(self, files: ServerFiles, port: int | None, options: Sequence[str]) -> list[str]:
         """Return the command that runs the server: see ``ServerProgram.command``."""
-        group_ports = _free_ports(2 * len(_node_folders(files.data)))
+        group_ports = free_ports(2 * len(_node_folders(files.data)))
         listening = [f"127.0.0.1:{group_port}" for group_port in group_ports[::2]]
         nodes = []
         for number, data in enumerate(_node_folders(files.data), start=1):
@@ -262,12 +261,6 @@ class GaleraProgram:
 
 def _node_folders(data_folder: Path) -> list[Path]:
     return [data_folder / f"node{number}" for number in (1, 2, 3)]
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [free.getsockname()[1] for free in sockets]
 
 
 def program_in(folder: Path) -> ServerProgram | None:

@@ -10,7 +10,6 @@ import fnmatch
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from tools.dev.devdb import PrivateDatabase
+from tools.dev.free_ports import free_ports
 from tools.dev.memory_folder import memory_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,18 +115,11 @@ def _check_paths() -> None:
 def _run(only: Sequence[str]) -> None:
     """Run mutmut, with one database server for all its test runs. Raise an error if mutmut fails."""
     with tempfile.TemporaryDirectory(dir=memory_folder(_DATABASE_BYTES)) as folder:
-        port = _free_port()
+        (port,) = free_ports(1)
         with PrivateDatabase(Path(folder), port=port, options=_NOT_DURABLE):
             environment = {**os.environ, "TEST_MYSQL_URL": f"mysql://root@127.0.0.1:{port}"}
             programs = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
             subprocess.run(["mutmut", "run", *only], cwd=ROOT, check=True, env={**environment, "PATH": programs})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _survivors(only: Sequence[str]) -> Iterator[tuple[str, Survivor]]:

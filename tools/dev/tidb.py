@@ -4,12 +4,11 @@
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from tools.database.private_database import ROOT
 from tools.dev.system_package import ProgramFailed, run
-from tools.dev.unpacked_database import programs_folder
+from tools.dev.unpacked_database import new_folder, programs_folder
 
 NAME = "tidb"
 """The name in ``DATABASE``."""
@@ -36,7 +35,6 @@ def built_programs() -> Path:
 
 
 def _build(folder: Path) -> None:
-    """Build the server in a temporary folder and then rename it, so that incomplete files are never used."""
     if shutil.which("go") is None:
         msg = (
             "To build TiDB, this system needs Go 1.26 or later. Without it, start the server yourself, and set "
@@ -44,15 +42,7 @@ def _build(folder: Path) -> None:
         )
         raise ProgramFailed(msg)
     print(f"Building {SERVER} into {folder}, which takes about ten minutes ...", flush=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
-        unfinished = Path(scratch) / "bin"
+    with new_folder(folder) as unfinished:
         version = f"-X github.com/pingcap/tidb/pkg/parser/mysql.TiDBReleaseVersion={VERSION}"
         build = ["go", "build", "-C", str(_MODULE), "-trimpath", "-ldflags", version]
         run([*build, "-o", str(unfinished / SERVER), _PACKAGE], timeout_seconds=_BUILD_TIMEOUT_SECONDS)
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            # Another process may have built it in the meantime.
-            if not folder.exists():
-                raise

@@ -5,6 +5,8 @@ Nothing is installed. ``tools.dev.selected_database`` selects one for the privat
 
 import shlex
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +75,22 @@ def unpacked_programs(name: str) -> Path:
     return folder
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield the path of a temporary folder, and rename it to ``folder`` at the end, which is thus never incomplete."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
+        unfinished = Path(scratch) / folder.name
+        yield unfinished
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            # Another process may have made the same folder in the meantime.
+            if not folder.exists():
+                raise
+
+
 def _unpack(release: Release, folder: Path) -> None:
-    """Unpack the packages into a temporary folder and then rename it, so that incomplete files are never used."""
     if not has_apt() or not _KEYRING.exists():
         msg = (
             f"To unpack {release.server} from Debian {release.suite}, this system needs apt and {_KEYRING} (package "
@@ -83,18 +99,10 @@ def _unpack(release: Release, folder: Path) -> None:
         )
         raise ProgramFailed(msg)
     print(f"Unpacking {release.server} from Debian {release.suite} into {folder} ...", flush=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
-        unfinished = Path(scratch) / "files"
-        for package in _download(release, Path(scratch)):
+    with new_folder(folder) as unfinished, tempfile.TemporaryDirectory(dir=folder.parent) as apt_root:
+        for package in _download(release, Path(apt_root)):
             run(["dpkg-deb", "--extract", str(package), str(unfinished)], timeout_seconds=_EXTRACT_TIMEOUT_SECONDS)
         _write_launchers(release, unfinished, folder)
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            # Another process may have unpacked the same release in the meantime.
-            if not folder.exists():
-                raise
 
 
 def _download(release: Release, root: Path) -> list[Path]:

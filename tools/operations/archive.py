@@ -29,7 +29,7 @@ import pymysql
 
 from server.config.database import DatabaseSettings
 from server.storage.database import driver_errors
-from tools.database.connection import DatabaseConnection, execute, is_unreachable, transaction
+from tools.database.connection import DatabaseConnection, execute, is_conflict, is_lock_timeout, transaction
 from tools.database.maintenance_locks import ARCHIVING, MaintenanceLock, maintenance_lock
 from tools.database.migration_records import open_migrated
 from tools.errors import ToolError
@@ -112,7 +112,7 @@ class _Transactions:
             try:
                 return self._run_once(work)
             except pymysql.err.MySQLError as error:
-                if is_unreachable(error) or not (driver_errors.is_retryable(error) or _is_lock_timeout(error)):
+                if not (is_conflict(error) or is_lock_timeout(error)):
                     raise
         return self._run_once(work)
 
@@ -239,7 +239,7 @@ class _Archiver:
         try:
             return {int(row[0]) for row in execute(self.connection, archive_statements.LOCK_PAYMENTS, batch)}
         except pymysql.err.MySQLError as error:
-            if not (_is_lock_timeout(error) or driver_errors.code(error) == _LOCK_NOWAIT):
+            if not (is_lock_timeout(error) or driver_errors.code(error) == _LOCK_NOWAIT):
                 raise
             raise _PaymentsLocked from error
 
@@ -312,10 +312,6 @@ def _transactions(connection: DatabaseConnection, settings: DatabaseSettings) ->
     with maintenance_lock(connection, settings, ARCHIVING) as lock:
         _check_columns(connection)
         yield _Transactions(connection, lock)
-
-
-def _is_lock_timeout(error: pymysql.err.MySQLError) -> bool:
-    return driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT
 
 
 def _check_columns(connection: DatabaseConnection) -> None:

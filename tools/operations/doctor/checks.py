@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pymysql
-from pymysql.constants import ER
 
 from server.config.exposure import check_exposure
 from server.config.settings import Settings, SettingsError
 from server.storage.database.access import address
-from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute
+from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute, is_lock_timeout
 from tools.operations.doctor import data_checks, galera_checks, server_checks, statement_checks
 from tools.operations.doctor.check_result import CheckResult, Level
 
@@ -85,7 +84,7 @@ def _unless_locked(subject: str, results: Iterator[CheckResult]) -> Iterator[Che
     try:
         yield from results
     except pymysql.err.OperationalError as error:
-        if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
+        if not is_lock_timeout(error):
             raise
         text = f"a table stayed locked for more than {_LOCK_TIMEOUT_SECONDS} s"
         advice = "Find the session that alters or locks it, or has a transaction open on it: SHOW FULL PROCESSLIST."

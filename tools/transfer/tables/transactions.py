@@ -11,7 +11,7 @@ from pymysql.cursors import Cursor
 
 from server.config.database import DatabaseSettings
 from server.storage.database import driver_errors
-from tools.database.connection import DatabaseBusy, DatabaseConnection, connect, is_unreachable
+from tools.database.connection import DatabaseBusy, DatabaseConnection, connect, is_lock_timeout, is_unreachable
 from tools.database.empty_tables import require_empty_tables
 
 Result = TypeVar("Result")
@@ -101,7 +101,7 @@ def _classify(error: pymysql.err.MySQLError) -> Exception:
     if isinstance(error, pymysql.err.DataError | pymysql.err.IntegrityError) or code in _CHECK_CODES:
         # The database's own message may contain values, or names from the schema.
         return RowsRejected(f"the database rejected the row (error {code})")
-    if code == ER.LOCK_WAIT_TIMEOUT or driver_errors.is_retryable(error):
+    if is_lock_timeout(error) or driver_errors.is_retryable(error):
         # On Galera, a commit on another node may abort a transaction, even at its own commit.
         return DatabaseBusy("another session holds a lock")
     return error
