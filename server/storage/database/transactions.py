@@ -12,6 +12,14 @@ inserted, under an id that no other transaction has. An abort removes that row, 
 effect. The result is read after the commit. LAST_INSERT_ID() is 0 until the transaction has inserted such a row.
 """
 
+INSERTED_ID = "IF(ROW_COUNT() = 0, NULL, NULLIF(LAST_INSERT_ID(), 0))"
+"""The id of the first row that the previous statement, an INSERT, has inserted, or NULL if it inserted none.
+
+TiDB keeps the id of an earlier INSERT, even after DO LAST_INSERT_ID(0), so the row count decides. If the client is
+gone, the result of the INSERT cannot be sent, and the row count is -1. MySQL and MariaDB then continue the script, so
+LAST_INSERT_ID() decides. TiDB ends the script.
+"""
+
 COMMIT = f"COMMIT; {AUTOCOMMIT_ON}"
 
 ROLL_BACK = f"ROLLBACK; {AUTOCOMMIT_ON}"

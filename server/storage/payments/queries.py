@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 from server.domain.payment import MAX_REFUNDS_SHOWN
-from server.storage.database.transactions import BEGIN, COMMIT
+from server.storage.database.transactions import BEGIN, COMMIT, INSERTED_ID
 
 PAYMENT = (
     "CONCAT_WS(',', p.payment_id, p.order_id, IFNULL(p.amount, ''), p.currency, IFNULL(p.status, ''), "
@@ -117,7 +117,7 @@ SELECT_CHARGES_BY_REQUEST = charges_by_request("payments")
 
 _CAN_REFUND = (
     "p.status <> 0 AND p.refunded = 0 AND p.refunded_amount < p.amount "
-    "AND p.refunded_amount + COALESCE({amount}, 0) <= p.amount AND p.currency = COALESCE({currency}, p.currency)"
+    "AND p.refunded_amount + COALESCE({amount}, 0) <= p.amount AND COALESCE(p.currency = {currency}, TRUE)"
 )
 """The rules of ``Payment.amount_to_refund``."""
 
@@ -137,7 +137,7 @@ _WRITE_REFUNDS = f"""
     WHERE {_CAN_REFUND.format(amount="n.amount", currency="n.currency")}
     FOR UPDATE SKIP LOCKED;
 
-    SET @refunds = ROW_COUNT(), @first_refund_id = NULLIF(LAST_INSERT_ID(), 0);
+    SET @refunds = ROW_COUNT(), @first_refund_id = {INSERTED_ID};
 
     UPDATE {_NEW_REFUNDS} STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = r.payment_id SET
         p.refunded = p.refunded_amount + r.amount = p.amount,
@@ -214,7 +214,7 @@ _WRITE_REFUND = f"""
         AND NOT EXISTS (SELECT 1 FROM refunds_archive r WHERE r.caller = %s AND r.request_id = %s)
     FOR UPDATE;
 
-    SET @refund_id = LAST_INSERT_ID();
+    SET @refund_id = {INSERTED_ID};
 
     UPDATE payments SET
         refunded = refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = @refund_id) = amount,

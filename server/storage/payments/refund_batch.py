@@ -73,7 +73,10 @@ def _row_values(refunds: Iterable[RefundToStore]) -> list[object]:
     values: list[object] = []
     for new in refunds:
         refund = new.refund
-        amount, currency = (None, None) if refund.amount is None else (refund.amount.amount, refund.amount.currency)
+        amount = currency = None
+        if refund.amount is not None:
+            # As bytes, because TiDB compares no text of a derived table with a column that has another collation.
+            amount, currency = refund.amount.amount, refund.amount.currency.encode()
         key, time = key_values(refund.key), sql_time(new.create_time)
         values += (refund.payment_id, amount, currency, refund.reason, *key, time)
     return values

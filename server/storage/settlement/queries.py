@@ -1,6 +1,6 @@
 """The SQL of pending requests and their outcomes, and the index that each statement uses."""
 
-from server.storage.database.transactions import BEGIN, COMMIT
+from server.storage.database.transactions import BEGIN, COMMIT, INSERTED_ID
 from server.storage.payments.queries import PAYMENT, REFUND, REFUND_OR_NULL
 
 SETTLE_CHARGE = f"""
@@ -9,7 +9,7 @@ SETTLE_CHARGE = f"""
     INSERT INTO payment_outbox (changes)
     SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM payments WHERE payment_id = %s AND status IS NULL FOR UPDATE;
 
-    SET @outbox_id = LAST_INSERT_ID();
+    SET @outbox_id = {INSERTED_ID};
 
     UPDATE payments p JOIN payment_outbox o ON o.outbox_id = @outbox_id SET p.status = %s
     WHERE p.payment_id = %s AND p.status IS NULL;
@@ -24,7 +24,7 @@ SETTLE_CHARGE = f"""
 
     {COMMIT};
 
-    SELECT {PAYMENT}, @outbox_id <> 0 FROM payments p WHERE p.payment_id = %s
+    SELECT {PAYMENT}, @outbox_id IS NOT NULL FROM payments p WHERE p.payment_id = %s
 """
 """Stores the outcome of a pending payment; changes nothing if the payment already has one.
 
@@ -43,7 +43,7 @@ SETTLE_REFUND = f"""
     FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.payment_id = %s AND r.refund_id = %s AND r.status IS NULL FOR UPDATE;
 
-    SET @outbox_id = LAST_INSERT_ID();
+    SET @outbox_id = {INSERTED_ID};
 
     UPDATE refunds r JOIN payment_outbox o ON o.outbox_id = @outbox_id SET r.status = %s
     WHERE r.refund_id = %s AND r.status IS NULL;
@@ -57,7 +57,7 @@ SETTLE_REFUND = f"""
 
     {COMMIT};
 
-    SELECT {PAYMENT}, {REFUND}, @outbox_id <> 0 FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
+    SELECT {PAYMENT}, {REFUND}, @outbox_id IS NOT NULL FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.payment_id = %s AND r.refund_id = %s
 """
 """Stores the outcome of a pending refund, as SETTLE_CHARGE does for a payment. If the refund failed, its amount is
