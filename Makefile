@@ -28,9 +28,9 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 # Tests that depend on the database most: every statement of the service, the migrations from the legacy table on, calls
 # that write and that read adopted rows, and the client programs for backups. CI runs them on the other databases, because
 # the whole suite would take 12 minutes on each.
-DATABASE_TESTS := tests/storage tests/surface/test_surface.py tests/tools/test_migrate.py tests/tools/test_galera.py $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) tests/cli/test_backup_programs.py
+DATABASE_TESTS := tests/storage tests/surface/test_surface.py $(patsubst %,tests/tools/test_%.py,migrate galera tidb) $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) $(patsubst %,tests/cli/test_%.py,backup_programs doctor)
 # The databases of `make test-databases`, besides the installed MariaDB.
-DATABASES := mysql mariadb11 galera
+DATABASES := mysql mariadb11 galera tidb
 # Tests that start a Galera cluster of their own, and break it.
 CLUSTER_TESTS := tests/tools/test_galera.py $(patsubst %,tests/storage/database/test_%.py,quorum causal_reads) tests/faults/test_fault_run.py
 # Parallel processes, two for each core (tests/support/parallel.py).
@@ -180,17 +180,18 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
 	$(if $(COVERAGE),$(BIN)/coverage report)
 
-test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql, mariadb11 or galera, or the server at TEST_MYSQL_URL)
+test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql, mariadb11, galera or tidb, or the server at TEST_MYSQL_URL)
 	$(PYTEST) $(DATABASE_TESTS)
 
-test-databases: $(READY) ## run test-database on MySQL, MariaDB 11.8 and Galera, and then the fault runs on Galera, for SECONDS=120 each
+test-databases: $(READY) ## run test-database on MySQL, MariaDB 11.8, Galera and TiDB, the contract tests on TiDB, and the fault runs on Galera and TiDB, for SECONDS=120 each
 	set -e; for database in $(DATABASES); do $(MAKE) test-database DATABASE=$$database; done
-	$(MAKE) faults DATABASE=galera
+	DATABASE=tidb $(PYTEST) tests/contract
+	set -e; for database in galera tidb; do $(MAKE) faults DATABASE=$$database; done
 
 test-cluster: $(READY) .bin/toxiproxy ## run the tests of a Galera cluster that loses nodes, with a fault run of SECONDS=25
 	DATABASE=galera PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),25) $(PYTEST) $(CLUSTER_TESTS)
 
-faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full", DATABASE=galera: replicas on two nodes)
+faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full", DATABASE=galera: replicas on two nodes; or tidb)
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py
 
 fuzz: $(READY) ## send random input to the service, different each time, for SECONDS=600

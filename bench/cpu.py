@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import tempfile
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,11 +70,7 @@ def measure(
 
 def process_id_of(database: PrivateDatabase) -> int:
     """Return the id of the database's server process."""
-    with closing(database.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT @@pid_file")
-        row = cursor.fetchone()
-    assert row is not None
-    return int(Path(str(row[0])).read_text(encoding="ascii"))
+    return int((database.folder / "server.pid").read_text(encoding="ascii"))
 
 
 def cpu_seconds(process_id: int) -> float:

@@ -16,6 +16,7 @@ import hypothesis
 import pymysql
 import pytest
 
+from tests.support import tidb
 from tests.support.databases import Accounts, DatabaseServer, Tables, prefer_selected_programs, settings_of
 from tests.support.drivers.calls import Driver, GrpcDriver
 from tests.support.drivers.rest import LegacyDriver, RestDriver
@@ -106,7 +107,7 @@ def make_database(database_server: DatabaseServer, accounts: Accounts) -> Iterat
 
     def make() -> dict[str, str]:
         name = f"payments_test_{secrets.token_hex(6)}"
-        database_server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        database_server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 {tidb.COLLATION}")
         names.append(name)
         accounts.create(name)
         return accounts.environment(name, MIGRATOR)
@@ -208,6 +209,8 @@ def lock_payments_table(
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> Callable[[], AbstractContextManager[None]]:
     """Return a context manager in which the payments table of the test's database is locked, so that charges wait."""
+    if tidb.IS_SELECTED:
+        pytest.skip("TiDB has no LOCK TABLES")
 
     @contextmanager
     def hold() -> Iterator[None]:

@@ -28,6 +28,7 @@ from tests.support.drivers.requests import charge as charge_request
 from tests.support.drivers.requests import new_order_id, new_request_id
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
+from tests.support.tidb import except_on_tidb
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import BACKUP, SERVICE
 from tools.dev.devdb import PrivateDatabase
@@ -36,6 +37,8 @@ from tools.operations.backup.backup_file import Origin, new_backup_file, read_ba
 from tools.operations.backup.client_programs import CLIENT, DUMP, ClientProgramError, find_program, login_options
 from tools.operations.doctor.check_result import Level
 from tools.operations.doctor.checks import run_checks
+
+pytestmark = except_on_tidb("it has backup tools of its own")
 
 THREADS = 4
 AMOUNT = Decimal(10)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from server.config.settings import Settings
+from tests.support import tidb
 from tests.support.databases import settings_of
 from tests.support.ports import free_port
 from tools.database.connection import connect, execute
@@ -23,6 +24,7 @@ from tools.dev.database_program import ServerProgram, program_in
 from tools.dev.devdb import PrivateDatabase
 from tools.dev.unpacked_database import RELEASES, programs_folder
 from tools.operations.backup.backup import back_up
+from tools.operations.backup.backup_file import BackupError
 from tools.operations.backup.client_programs import ClientProgramError
 from tools.operations.backup.restore import restore
 from tools.operations.sample_data import insert_sample_payments
@@ -196,3 +198,10 @@ def test_backups_move_between_versions_of_mariadb_in_both_directions(tmp_path: P
         use_programs(older)
         restore(old_server.settings, tmp_path / "newer copy", overwrite=True)
         assert old_server.rows() == expected
+
+
+@pytest.mark.skipif(not tidb.IS_SELECTED, reason="for DATABASE=tidb")
+def test_a_backup_of_tidb_is_refused_before_a_file_is_made(migrated_database: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="Use TiDB's own BR or Dumpling"):
+        back_up(settings_of(migrated_database), tmp_path / "backup.sql.gz")
+    assert not list(tmp_path.iterdir())

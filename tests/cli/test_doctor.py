@@ -15,6 +15,7 @@ from server.config.settings import Settings
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import Accounts, DatabaseServer, make_replica, settings_of
 from tests.support.running_service import RunningService
+from tests.support.tidb import except_on_tidb
 from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection, connect, execute
 from tools.database.migration_files import latest_version
@@ -106,6 +107,7 @@ def test_all_kinds_of_unusual_rows_are_served_without_errors(
     assert len(all_payments) == len(UNUSUAL_ROWS)
 
 
+@except_on_tidb("it estimates sizes in the background")
 def test_the_sizes_are_current(settings: Settings, payments: Payments) -> None:
     def payments_bytes() -> float:
         (result,) = results_of(settings, "sizes")
@@ -216,6 +218,7 @@ def test_the_service_account_may_execute_all_statements_and_another_gets_a_warni
     assert "Set MYSQL_USER to payments_service, and run deploy/sql/grants.sql" in result.advice
 
 
+@except_on_tidb("it does not limit the connections by default")
 def test_a_pool_larger_than_the_connection_limit_is_a_problem(migrated_database: dict[str, str]) -> None:
     settings = settings_of(migrated_database | {"MYSQL_POOL_MAX": "1000"})
 
@@ -225,6 +228,7 @@ def test_a_pool_larger_than_the_connection_limit_is_a_problem(migrated_database:
     assert "MYSQL_POOL_MAX is 1000" in result.text
 
 
+@except_on_tidb("it has no such setting")
 def test_a_database_that_can_lose_a_commit_is_a_warning(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "forgetful", options=("--innodb-flush-log-at-trx-commit=2",)) as private:
         (result,) = results_of(settings_of(private.environment()), "durability")
@@ -265,6 +269,7 @@ def test_no_rows_skips_the_checks_of_rows(payments: Payments, table: Table) -> N
     assert "no status" not in payments("doctor", "--no-rows").stdout
 
 
+@except_on_tidb("it estimates sizes in the background")
 def test_json_has_one_object_per_line_with_the_measured_values(payments: Payments) -> None:
     run = payments("doctor", "--json")
 
@@ -333,6 +338,7 @@ def test_a_long_transaction_is_a_warning_that_names_its_session(
     assert re.search(rf"\b{session} \(\d+ s\)", results[0].text)
 
 
+@except_on_tidb("such an account sees its own transactions")
 def test_an_account_without_the_process_privilege_gets_a_note(
     accounts: Accounts, migrated_database: dict[str, str]
 ) -> None:
@@ -342,6 +348,7 @@ def test_an_account_without_the_process_privilege_gets_a_note(
     assert "PROCESS" in result.text
 
 
+@except_on_tidb("its options are others")
 def test_a_read_only_database_is_a_problem(settings: Settings, tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "read-only", options=("--read-only",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
@@ -352,6 +359,7 @@ def test_a_read_only_database_is_a_problem(settings: Settings, tmp_path: Path) -
     assert [result.level for result in results_of(settings, "replication")] == [Level.OK]
 
 
+@except_on_tidb("it has no replicas of this kind")
 def test_a_replica_that_accepts_writes_is_a_warning(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "replica", options=("--server-id=2",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
@@ -431,6 +439,7 @@ def test_an_exhausted_pool_is_a_warning(
     assert "1 of 1 connections in use" in results["pool of the service"]["text"]
 
 
+@except_on_tidb("it cannot lock a table")
 def test_a_locked_table_is_a_problem_and_does_not_block_the_other_checks(
     payments: Payments, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:

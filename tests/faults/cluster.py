@@ -31,7 +31,7 @@ from tests.faults.record import Tables
 from tests.faults.tables import read_tables
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
-from tests.support import galera
+from tests.support import galera, tidb
 from tests.support.databases import settings_of
 from tests.support.drivers.calls import health_stub
 from tests.support.ports import free_port
@@ -62,10 +62,14 @@ _SERVICE_SETTINGS = {
     "MYSQL_CAUSAL_READS": str(galera.IS_SELECTED),
 }
 _DATABASE_OPTIONS = (
-    "--skip-name-resolve",
-    f"--max-connections={MAX_CONNECTIONS}",
-    "--loose-innodb-log-file-size=64M",  # MariaDB
-    "--loose-innodb-redo-log-capacity=64M",  # MySQL
+    ()
+    if tidb.IS_SELECTED
+    else (
+        "--skip-name-resolve",
+        f"--max-connections={MAX_CONNECTIONS}",
+        "--loose-innodb-log-file-size=64M",  # MariaDB
+        "--loose-innodb-redo-log-capacity=64M",  # MySQL
+    )
 )
 _SERVICE_NAME = DESCRIPTOR.services_by_name["PaymentService"].full_name
 CLIENT_GONE = "ExecuteBatchError raised in core"

@@ -18,7 +18,7 @@ from pymysql.cursors import Cursor
 
 from tests.faults.cluster import MAX_CONNECTIONS, SERVICE_USER, Cluster
 from tests.faults.toxiproxy import Proxy, Stream
-from tests.support import galera
+from tests.support import galera, tidb
 from tests.support.waiting import wait_until
 
 HadEffect = Callable[[], bool]
@@ -202,15 +202,26 @@ def _lock_all(cursor: Cursor) -> None:
 
 
 @contextmanager
+def _connections_killed(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
+    """Have the database close the connections of the service, even in the middle of a script."""
+    with _repeat_in_thread(lambda: _kill_connections(cluster), 0.2):
+        yield _always
+
+
+def _kill_connections(cluster: Cluster) -> None:
+    for (connection_id,) in cluster.execute(
+        "SELECT id FROM information_schema.processlist WHERE user = %s", (SERVICE_USER,)
+    ):
+        with suppress(pymysql.err.OperationalError):  # already closed
+            cluster.execute("KILL %s", (connection_id,))
+
+
+@contextmanager
 def _out_of_connections(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     """Take every connection of the database, including those of the service."""
     before = cluster.database_errors()[_OUT_OF_CONNECTIONS]
     with ExitStack() as connections:
-        for (connection_id,) in cluster.execute(
-            "SELECT id FROM information_schema.processlist WHERE user = %s", (SERVICE_USER,)
-        ):
-            with suppress(pymysql.err.OperationalError):  # already closed
-                cluster.execute("KILL %s", (connection_id,))
+        _kill_connections(cluster)
 
         def repeat_fault() -> None:
             with suppress(pymysql.err.OperationalError):
@@ -299,6 +310,7 @@ FAULTS = {
     "connections to the database delayed": Fault(_delay_connections(_to_database), 2, 5),
     "connections to the database cut in half": Fault(_cut_connections(_to_database), 2, 5),
     "connections to the database blackholed": Fault(_blackhole_connections(_to_database), 2, 6),
+    "connections to the database killed": Fault(_connections_killed, 2, 5),
     "connections of clients reset": Fault(_reset_connections(_from_clients), 2, 5),
     "connections of clients delayed": Fault(_delay_connections(_from_clients), 2, 5),
     "connections of clients cut in half": Fault(_cut_connections(_from_clients), 2, 5),
@@ -319,6 +331,10 @@ if galera.IS_SELECTED:
         "node cut off": Fault(_nodes_cut_off(all_of_them=False), 2, 10),
         "all nodes cut off": Fault(_nodes_cut_off(all_of_them=True), 2, 10),
     }
+if tidb.IS_SELECTED:
+    # The others use InnoDB's counters, or options that TiDB does not have.
+    for name in ("deadlocks", "rows locked", "out of connections", "database read-only", "disk full"):
+        del FAULTS[name]
 
 
 def kinds(text: str) -> list[str]:

@@ -22,9 +22,11 @@ from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, NewRefun
 from server.storage.database.pool import Database
 from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
+from tests.storage.payments.new_payments import TOO_LARGE
 from tests.storage.payments.test_insert import new_payment
 from tests.support.databases import Accounts, DatabaseServer, settings_of
 from tests.support.legacy_table import NO_PAD
+from tests.support.tidb import except_on_tidb
 
 _SELECT_ANY_OUTBOX_ROW = "SELECT outbox_id FROM payment_outbox LIMIT 1"
 
@@ -148,6 +150,7 @@ def test_an_event_has_its_payment_and_refund_in_their_state_right_after_it(servi
     asyncio.run(run())
 
 
+@except_on_tidb("it cannot change the collation of a column under an index")
 @pytest.mark.parametrize("collation", ["utf8mb4_bin", NO_PAD], ids=["padding", "no padding"])
 def test_charges_are_numbered_whichever_collation_references_have(
     service_environment: dict[str, str], events: Rows, sql: Callable[..., list[Any]], collation: str
@@ -216,11 +219,11 @@ def test_a_batch_that_is_retried_after_a_lost_reply_has_one_event_for_each_charg
 def test_a_charge_of_a_batch_that_the_database_rejects_has_no_event(
     service_environment: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
 ) -> None:
-    sql("ALTER TABLE payments ADD CONSTRAINT unlucky CHECK (order_id <> 13)")
+    payments = [new_payment(), new_payment(order_id=TOO_LARGE), new_payment()]
 
     async def run() -> None:
         async with open_stores(service_environment) as stores:
-            await stores.payments.insert_many([new_payment(order_id=number) for number in (12, 13, 14)], Deadline())
+            await stores.payments.insert_many(payments, Deadline())
             await stores.relay_all()
 
     asyncio.run(run())

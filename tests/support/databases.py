@@ -17,25 +17,26 @@ from server.domain.deadline import Deadline
 from server.storage.database.pool import Database
 from server.storage.database.server_version import is_mariadb
 from server.storage.database.session import Session
+from tests.support import tidb
+from tests.support.plans import EXPLAIN, PlanStep, plan_steps
 from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection, execute
 from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_privileges
 from tools.dev.selected_database import selected_programs
 from tools.dev.system_package import ProgramFailed
 
+_LOCK_WAITS = (
+    "SELECT COUNT(*) FROM information_schema.tidb_trx WHERE state = 'LockWaiting' AND db = %s"
+    if tidb.IS_SELECTED
+    else """
+        SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist
+            ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = %s
+    """
+)
+"""Counts the transactions in a database that wait for a lock."""
 
-@dataclass(frozen=True)
-class PlanStep:
-    """A row of EXPLAIN: how a statement reads one table."""
-
-    part: str
-    """The kind of SELECT, such as DERIVED."""
-
-    access: str | None
-    """The access type: ALL reads the whole table, and index a whole index."""
-
-    index: str | None
-    notes: frozenset[str]
+LOCK_WAITS_REFRESHED_SECONDS = 0.3
+"""InnoDB refreshes what it shows of lock waits only if that was not read for 0.1 s."""
 
 
 @asynccontextmanager
@@ -94,11 +95,8 @@ class DatabaseServer:
     def explain(self, text: str, values: tuple[object, ...], database: str) -> list[PlanStep]:
         """Return the database's plan for a statement."""
         with self.connection(database) as connection, connection.cursor(DictCursor) as cursor:
-            cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {text}", values)
-            return [
-                PlanStep(row["select_type"], row["type"], row["key"], frozenset((row["Extra"] or "").split("; ")))
-                for row in cursor.fetchall()
-            ]
+            cursor.execute(f"{EXPLAIN} {text}", values)
+            return plan_steps(cursor.fetchall())
 
     def kill_connections(self, database: str) -> None:
         """Kill all connections to ``database``."""
@@ -106,14 +104,13 @@ class DatabaseServer:
             with suppress(pymysql.err.MySQLError):  # it is already closed
                 self.execute(f"KILL {number}")
 
+    def has_lock_wait(self, database: str) -> bool:
+        """Whether a session in ``database`` waits for a lock."""
+        return self.execute(_LOCK_WAITS, (database,)) != [(0,)]
+
     def wait_for_lock_wait(self, database: str, waiter: Future[Any]) -> None:
         """Wait until a session in ``database`` waits for a lock, or until ``waiter`` is done; raise its exception."""
-        text = """
-            SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist
-                ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = %s
-        """
-        # InnoDB refreshes this view only if it was not read for 0.1 s.
-        wait_until(lambda: waiter.done() or self.execute(text, (database,)) != [(0,)], poll_seconds=0.3)
+        wait_until(lambda: waiter.done() or self.has_lock_wait(database), poll_seconds=LOCK_WAITS_REFRESHED_SECONDS)
         if waiter.done():
             waiter.result()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.support.databases import DatabaseServer
 
 _AUTO_INCREMENT = re.compile(r" AUTO_INCREMENT=\d+")
-_TABLE_COLLATION = re.compile(r" COLLATE=\w+$")
+_TABLE_COLLATION = re.compile(r" COLLATE=\w+(?= /\*T!|$)")
 """The server's default, which differs between MariaDB versions. A column whose collation matters names it."""
 
 _KEY = re.compile(r"  (PRIMARY |UNIQUE |FULLTEXT |SPATIAL )?KEY |  CONSTRAINT |  FOREIGN KEY ")

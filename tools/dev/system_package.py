@@ -57,8 +57,8 @@ def install(package: str, note: str) -> None:
         run([*apt, *arguments], timeout_seconds=_INSTALL_TIMEOUT_SECONDS)
 
 
-def run(command: list[str], *, timeout_seconds: float, standard_input: str = "") -> None:
-    """Run a program and wait until it ends.
+def run(command: list[str], *, timeout_seconds: float, standard_input: str = "") -> str:
+    """Run a program, wait until it ends, and return its output.
 
     Raises:
         ProgramFailed: it failed, or did not end in time.
@@ -74,3 +74,4 @@ def run(command: list[str], *, timeout_seconds: float, standard_input: str = "")
         output = "\n".join((process.stdout + process.stderr).splitlines()[-_QUOTED_LINES:])
         msg = f"exit code {process.returncode} from: {' '.join(command)}\n{output}"
         raise ProgramFailed(msg)
+    return process.stdout

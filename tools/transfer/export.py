@@ -73,7 +73,7 @@ def _begin_snapshot(connection: DatabaseConnection) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION net_write_timeout = %s", (_WRITE_TIMEOUT_SECONDS,))
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
 def _chunks(connection: DatabaseConnection, query: listing.Query, time_column: int) -> Iterator[list[Fields]]:

@@ -9,9 +9,11 @@ from server.storage.database.session import Session
 
 SELECT_SERVER_SETTINGS = """
     SHOW GLOBAL VARIABLES
-    WHERE variable_name IN ('innodb_autoinc_lock_mode', 'innodb_deadlock_detect', 'log_bin', 'binlog_format')
+    WHERE variable_name IN (
+        'innodb_autoinc_lock_mode', 'innodb_deadlock_detect', 'log_bin', 'binlog_format', 'tidb_txn_mode'
+    )
 """
-"""Reads no table; the server has these values in memory."""
+"""Reads no table; the server has these values in memory. Only TiDB has tidb_txn_mode."""
 
 _INTERLEAVED = "2"
 
@@ -29,6 +31,8 @@ class RiskySetting:
 def risky_settings(rows: Iterable[tuple[str, str]]) -> Iterator[RiskySetting]:
     """Yield the settings that should be changed, from the rows of SELECT_SERVER_SETTINGS."""
     values = {name.lower(): str(value) for name, value in rows}
+    if "tidb_txn_mode" in values:
+        return  # TiDB has the other variables for compatibility with MySQL, and does not use them
     mode = values.get("innodb_autoinc_lock_mode", _INTERLEAVED)
     if mode != _INTERLEAVED:
         yield RiskySetting(

@@ -14,7 +14,7 @@ from server.storage.database.session import Session
 _MARIADB, _MYSQL, _TIDB = "MariaDB", "MySQL", "TiDB"
 _GALERA = "MariaDB Galera"
 
-TESTED_VERSIONS = {_MARIADB: ("10.11", "11.8"), _MYSQL: ("8.4", "9.7"), _GALERA: ("11.8",)}
+TESTED_VERSIONS = {_MARIADB: ("10.11", "11.8"), _MYSQL: ("8.4", "9.7"), _GALERA: ("11.8",), _TIDB: ("8.5",)}
 """The versions on which the tests run, by product."""
 
 UNTESTED_ADVICE = "The service is tested on {} (docs/databases.md).".format(
@@ -22,12 +22,12 @@ UNTESTED_ADVICE = "The service is tested on {} (docs/databases.md).".format(
 )
 """What to know about an untested version."""
 
-_OLDEST_VERSIONS = {_MARIADB: (10, 6, 0), _GALERA: (10, 6, 0), _MYSQL: (8, 0, 17)}
+_OLDEST_VERSIONS = {_MARIADB: (10, 6, 0), _GALERA: (10, 6, 0), _MYSQL: (8, 0, 17), _TIDB: (8, 5, 0)}
 """The first version of each product with SKIP LOCKED, atomic DDL, and a binary collation that does not pad, which the
-service needs.
+service needs. TiDB ignores SKIP LOCKED; its foreign keys are no longer experimental from 8.5 on.
 """
 
-_SUPPORTED = "Use MariaDB 10.6 or later, or MySQL 8.0.17 or later (docs/databases.md)"
+_SUPPORTED = "Use MariaDB 10.6, MySQL 8.0.17, TiDB 8.5, or a later version (docs/databases.md)"
 
 SELECT_SERVER_VERSION = """
     SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'version_comment', 'aurora_version', 'wsrep_on')
@@ -35,7 +35,7 @@ SELECT_SERVER_VERSION = """
 """Reads no table, and needs no privilege. Only Aurora has aurora_version, and wsrep_on is ON only on Galera."""
 
 _NUMBER = re.compile(r"(?:.*-TiDB-v)?(\d+)\.(\d+)\.(\d+)")
-"""TiDB's version begins with that of the MySQL that it resembles: ``8.0.11-TiDB-v8.5.0``."""
+"""TiDB's version begins with the MySQL version that it is compatible with: ``8.0.11-TiDB-v8.5.0``."""
 
 
 class UnsupportedServer(Exception):
@@ -55,6 +55,11 @@ class ServerVersion:
         return f"{self.product} {self.text}"
 
     @property
+    def is_tidb(self) -> bool:
+        """Whether the server is TiDB, which has no InnoDB."""
+        return self.product == _TIDB
+
+    @property
     def is_tested(self) -> bool:
         """Whether the tests run on this version."""
         return ".".join(map(str, self.number[:2])) in TESTED_VERSIONS.get(self.product, ())
@@ -65,8 +70,6 @@ class ServerVersion:
         Raises:
             UnsupportedServer: there is a reason.
         """
-        if self.product == _TIDB:
-            raise UnsupportedServer(f"{self} keeps LAST_INSERT_ID() when an INSERT adds no row. {_SUPPORTED}")
         if self.number < _OLDEST_VERSIONS.get(self.product, _OLDEST_VERSIONS[_MYSQL]):
             raise UnsupportedServer(f"{self} is too old. {_SUPPORTED}")
 

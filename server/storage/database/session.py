@@ -35,6 +35,11 @@ class Session:
         """Use the connection, which the caller opened and will close."""
         self._connection = connection
 
+    @property
+    def is_tidb(self) -> bool:
+        """Whether the database is TiDB, according to the version that it reported when the connection was opened."""
+        return "-TiDB-" in self._connection.get_server_info()
+
     async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
         """Execute one or more statements, separated by semicolons, and return the result of each.
 

@@ -18,6 +18,8 @@ INSERTED_ID = "IF(ROW_COUNT() = 0, NULL, NULLIF(LAST_INSERT_ID(), 0))"
 TiDB keeps the id of an earlier INSERT, even after DO LAST_INSERT_ID(0), so the row count decides. If the client is
 gone, the result of the INSERT cannot be sent, and the row count is -1. MySQL and MariaDB then continue the script, so
 LAST_INSERT_ID() decides. TiDB ends the script.
+
+Scripts keep the id in a user variable, and compare it as ``(SELECT @id)``, because TiDB uses no index for ``= @id``.
 """
 
 COMMIT = f"COMMIT; {AUTOCOMMIT_ON}"

@@ -94,7 +94,7 @@ The time until they are due, in microseconds, and all references are bound befor
 
 @lru_cache(maxsize=128)
 def for_rows(text: str, count: int) -> str:
-    """Return INSERT_PAYMENTS, RESERVE_PAYMENTS, STORE_REFUNDS or RESERVE_REFUNDS for ``count`` rows."""
+    """Return a statement that inserts payments, or refunds of several payments, for ``count`` rows."""
     return text.replace(_ROW, ", ".join([_ROW] * count)).replace(
         _REFUND_ROW, " UNION ALL ".join([_REFUND_ROW, *[_NEXT_REFUND_ROW] * (count - 1)])
     )
@@ -122,7 +122,7 @@ _CAN_REFUND = (
 """The rules of ``Payment.amount_to_refund``."""
 
 _NEW_REFUNDS = "refunds f STRAIGHT_JOIN refunds r FORCE INDEX (refunds_by_payment)"
-_IS_NEW = "f.refund_id = @first_refund_id AND r.payment_id IN %s AND r.refund_id >= f.refund_id"
+_IS_NEW = "f.refund_id = (SELECT @first_refund_id) AND r.payment_id IN %s AND r.refund_id >= f.refund_id"
 """Selects the refunds that the script has inserted: see STORE_REFUNDS. If the first of them is missing, the transaction
 was aborted (``transactions.BEGIN``), and any others were stored by other transactions.
 """
@@ -162,7 +162,7 @@ _READ_REFUNDS = f"""
     SELECT @refunds, {REFUND}, {PAYMENT} FROM refunds f
     JOIN refunds r ON r.refund_id >= f.refund_id AND (r.caller, r.request_id) IN %s
     JOIN payments p ON p.payment_id = r.payment_id
-    WHERE f.refund_id = @first_refund_id
+    WHERE f.refund_id = (SELECT @first_refund_id)
 """
 
 STORE_REFUNDS = _WRITE_REFUNDS + _READ_REFUNDS
@@ -177,8 +177,7 @@ A new refund has a larger id than the earlier refunds of its payment, because th
 However, a concurrent transaction may refund a skipped payment. If it commits before the outbox row is written, more
 refunds are found than were inserted. If it commits later, the last result has more rows than the number in each row.
 
-TiDB ignores FOR UPDATE SKIP LOCKED; there, the INSERT waits for the locks that the foreign key of refunds takes. So
-that no refund depends on either lock, the UPDATE checks the amount again.
+So that no refund depends on the lock alone, the UPDATE checks the amount again.
 
 ``changes`` is NULL, and the error ends the script, if fewer payments than refunds were updated, if more refunds are
 found than were inserted, if the database does not evaluate the assignments of the UPDATE in order, or if
@@ -195,6 +194,18 @@ RESERVE_REFUNDS = f"""{_WRITE_REFUNDS}
 
 The time until they are due, in microseconds, and the payment_ids are bound before the last request keys.
 """
+
+_LOCK_PAYMENTS = "SELECT payment_id FROM payments WHERE payment_id IN %s FOR UPDATE NOWAIT"
+
+STORE_REFUNDS_ON_TIDB = STORE_REFUNDS.replace(BEGIN, f"{BEGIN};\n\n    {_LOCK_PAYMENTS}", 1)
+"""STORE_REFUNDS for TiDB, whose INSERT ... SELECT ignores FOR UPDATE SKIP LOCKED.
+
+The payments are locked first, and their payment_ids are bound first. If another transaction has locked one of them, an
+error ends the script.
+"""
+
+RESERVE_REFUNDS_ON_TIDB = RESERVE_REFUNDS.replace(BEGIN, f"{BEGIN};\n\n    {_LOCK_PAYMENTS}", 1)
+"""RESERVE_REFUNDS for TiDB: see STORE_REFUNDS_ON_TIDB."""
 
 _WRITE_REFUND = f"""
     {BEGIN};
@@ -217,21 +228,21 @@ _WRITE_REFUND = f"""
     SET @refund_id = {INSERTED_ID};
 
     UPDATE payments SET
-        refunded = refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = @refund_id) = amount,
-        refunded_amount = refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = @refund_id)
+        refunded = refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = (SELECT @refund_id)) = amount,
+        refunded_amount = refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = (SELECT @refund_id))
     WHERE payment_id = %s
-        AND refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = @refund_id) <= amount;
+        AND refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = (SELECT @refund_id)) <= amount;
 
     INSERT INTO payment_outbox (changes)
     SELECT JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), %s))
-    FROM refunds r JOIN payments p ON p.payment_id = r.payment_id WHERE r.refund_id = @refund_id;
+    FROM refunds r JOIN payments p ON p.payment_id = r.payment_id WHERE r.refund_id = (SELECT @refund_id);
 """
 
 _READ_REFUND = f"""
     {COMMIT};
 
     SELECT {REFUND}, {PAYMENT} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
-    WHERE r.refund_id = @refund_id
+    WHERE r.refund_id = (SELECT @refund_id)
 """
 
 STORE_REFUND = _WRITE_REFUND + _READ_REFUND
@@ -249,7 +260,7 @@ payment, read after the commit, or no row.
 
 RESERVE_REFUND = f"""{_WRITE_REFUND}
     INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
-    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM refunds r WHERE r.refund_id = @refund_id;
+    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM refunds r WHERE r.refund_id = (SELECT @refund_id);
 {_READ_REFUND}"""
 """Like STORE_REFUND, for a pending refund: also inserts a row of processor_requests."""
 
@@ -322,6 +333,8 @@ STATEMENTS = (
     SELECT_CHARGES_BY_REQUEST,
     STORE_REFUNDS,
     RESERVE_REFUNDS,
+    STORE_REFUNDS_ON_TIDB,
+    RESERVE_REFUNDS_ON_TIDB,
     STORE_REFUND,
     RESERVE_REFUND,
     SELECT_LAST_REFUND,

@@ -2,6 +2,7 @@
 
 A batch waits for no lock, and stores only what it can store at once. It leaves every other refund to ``refund``, which
 waits for the payment, finds the earlier refund of a repeated request key, or finds out why the refund is not allowed.
+On TiDB, which cannot skip locked rows, a batch with a locked payment stores nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,13 +52,13 @@ async def _store_all(session: Session, batch: Mapping[int, RefundToStore]) -> di
     refunds = [batch[payment_id] for payment_id in payment_ids]
     keys = tuple(key_values(new.refund.key) for new in refunds)
     first = refunds[0]
-    text = queries.STORE_REFUNDS
-    reservation: tuple[object, ...] = ()
     # All refunds come from the same flow, so either all are pending or none is.
-    if first.status is Status.PENDING:
-        text, reservation = queries.RESERVE_REFUNDS, (first.due_microseconds, payment_ids)
+    is_pending = first.status is Status.PENDING
+    locks = (payment_ids,) if session.is_tidb else ()
     changes = (keys, KIND_BY_REFUND_STATUS[first.status], payment_ids)
-    values = (STATUS_VALUES[first.status], *_row_values(refunds), payment_ids, *changes, *reservation, keys)
+    reservation = (first.due_microseconds, payment_ids) if is_pending else ()
+    values = (*locks, STATUS_VALUES[first.status], *_row_values(refunds), payment_ids, *changes, *reservation, keys)
+    text = _script(is_tidb=session.is_tidb, is_pending=is_pending)
     *_, stored = await session.script(queries.for_rows(text, len(refunds)), values)
     outcomes = {}
     for count, refund_text, payment_text in stored.rows:
@@ -66,6 +67,12 @@ async def _store_all(session: Session, batch: Mapping[int, RefundToStore]) -> di
             payment = payment_from_text(payment_text)
             outcomes[refund.payment_id] = RefundOutcome(refund, payment, replayed=False, is_new=True)
     return outcomes
+
+
+def _script(*, is_tidb: bool, is_pending: bool) -> str:
+    if is_tidb:
+        return queries.RESERVE_REFUNDS_ON_TIDB if is_pending else queries.STORE_REFUNDS_ON_TIDB
+    return queries.RESERVE_REFUNDS if is_pending else queries.STORE_REFUNDS
 
 
 def _row_values(refunds: Iterable[RefundToStore]) -> list[object]:

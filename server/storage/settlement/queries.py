@@ -11,12 +11,12 @@ SETTLE_CHARGE = f"""
 
     SET @outbox_id = {INSERTED_ID};
 
-    UPDATE payments p JOIN payment_outbox o ON o.outbox_id = @outbox_id SET p.status = %s
+    UPDATE payments p JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id) SET p.status = %s
     WHERE p.payment_id = %s AND p.status IS NULL;
 
     INSERT INTO processor_payments (payment_id, processor_id)
     SELECT n.payment_id, n.processor_id FROM (SELECT %s AS payment_id, %s AS processor_id) n
-    JOIN payment_outbox o ON o.outbox_id = @outbox_id
+    JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id)
     WHERE n.processor_id IS NOT NULL;
 
     DELETE q FROM processor_requests q JOIN payments p ON p.payment_id = q.payment_id
@@ -45,10 +45,11 @@ SETTLE_REFUND = f"""
 
     SET @outbox_id = {INSERTED_ID};
 
-    UPDATE refunds r JOIN payment_outbox o ON o.outbox_id = @outbox_id SET r.status = %s
+    UPDATE refunds r JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id) SET r.status = %s
     WHERE r.refund_id = %s AND r.status IS NULL;
 
-    UPDATE payments p JOIN refunds r ON r.payment_id = p.payment_id JOIN payment_outbox o ON o.outbox_id = @outbox_id
+    UPDATE payments p JOIN refunds r ON r.payment_id = p.payment_id
+    JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id)
     SET p.refunded = 0, p.refunded_amount = p.refunded_amount - r.amount
     WHERE p.payment_id = %s AND r.refund_id = %s AND r.status = 0;
 

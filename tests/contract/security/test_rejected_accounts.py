@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from server.storage.database import access, driver_errors
 from server.storage.database.outage_log import OutageLog
 from tests.conftest import PROBABILITIES
-from tests.support import programs
+from tests.support import programs, tidb
 from tests.support.databases import Accounts, DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import charge
@@ -169,7 +169,8 @@ def test_every_command_reports_missing_privileges_with_advice(
 
     assert result.returncode == 1
     line, *other_lines = result.stderr.splitlines()
-    if arguments[0] == "backup":
+    # TiDB lists tables that an account may not read.
+    if arguments[0] == "backup" and not tidb.IS_SELECTED:
         assert "this account may not read them" in line
     else:
         assert f"denied to user '{name}'" in line

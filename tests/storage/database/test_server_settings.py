@@ -5,12 +5,14 @@ from pathlib import Path
 from server.storage.database.server_settings import risky_settings
 from tests.support.databases import settings_of
 from tests.support.running_service import RunningService
+from tests.support.tidb import except_on_tidb
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 from tools.operations.doctor.check_result import Level
 from tools.operations.doctor.checks import run_checks
 
 
+@except_on_tidb("it has no such setting")
 def test_serve_and_doctor_name_the_risky_setting_and_what_to_do(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "database", options=("--innodb-autoinc-lock-mode=1",)) as private:
         settings = settings_of(private.environment())

@@ -29,7 +29,7 @@ from tools.operations.doctor.checks import run_checks
 MARIADB, MYSQL = "mariadb.org binary distribution", "MySQL Community Server - GPL"
 TIDB = "TiDB Server (Apache License 2.0) Community Edition, MySQL 8.0 compatible"
 TESTED, UNTESTED = "10.11.1-MariaDB", "12.1.2-MariaDB"
-TOO_OLD, TIDB_VERSION = "10.5.29-MariaDB", "8.0.11-TiDB-v8.5.0"
+TOO_OLD, OLD_TIDB = "10.5.29-MariaDB", "8.0.11-TiDB-v7.5.4"
 
 
 def recognize(version: str, comment: str, **others: str) -> ServerVersion:
@@ -45,6 +45,7 @@ def recognize(version: str, comment: str, **others: str) -> ServerVersion:
         (recognize("11.8.9-MariaDB-0+deb13u1 from Debian", MARIADB, wsrep_on="ON"), "MariaDB Galera"),
         (recognize("8.4.7", MYSQL), "MySQL"),
         (recognize("9.7.4-2", "(Debian)"), "MySQL"),
+        (recognize("8.0.11-TiDB-v8.5.1", TIDB), "TiDB"),
     ],
     ids=str,
 )
@@ -87,13 +88,13 @@ def test_an_untested_version_is_recognized(server: ServerVersion, product: str) 
             recognize("5.7.12", "MySQL Community Server (GPL)", aurora_version="2.12.5"),
             "Aurora MySQL 5.7.12 is too old",
         ),
-        (recognize(TIDB_VERSION, TIDB), "TiDB 8.0.11-TiDB-v8.5.0 keeps LAST_INSERT_ID() when an INSERT adds no row"),
+        (recognize(OLD_TIDB, TIDB), f"TiDB {OLD_TIDB} is too old"),
     ],
     ids=str,
 )
 def test_a_server_that_the_service_cannot_use_is_rejected_with_the_reason(server: ServerVersion, reason: str) -> None:
     with pytest.raises(
-        UnsupportedServer, match=rf"^{re.escape(reason)}\. Use MariaDB 10\.6 or later, or MySQL 8\.0\.17"
+        UnsupportedServer, match=rf"^{re.escape(reason)}\. Use MariaDB 10\.6, MySQL 8\.0\.17, TiDB 8\.5, or a later"
     ):
         server.require_supported()
 
@@ -159,7 +160,7 @@ def test_an_untested_version_is_a_warning(tmp_path: Path) -> None:
     assert event["advice"] == result.advice == UNTESTED_ADVICE
 
 
-@pytest.mark.parametrize("version", [TOO_OLD, TIDB_VERSION])
+@pytest.mark.parametrize("version", [TOO_OLD, OLD_TIDB])
 def test_a_version_that_cannot_work_stops_serve_and_migrate_and_is_a_problem(tmp_path: Path, version: str) -> None:
     with server_that_reports(version, tmp_path / "database") as private:
         settings = settings_of(private.environment())

@@ -10,6 +10,9 @@ from server.domain.payment import NewCharge, NewPayment, NewRefund, Payment, Pay
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 AMOUNT = Money("INR", 10_050)
 
+TOO_LARGE = 1 << 63
+"""An order_id that the database rejects."""
+
 numbers = itertools.count(1)
 
 

@@ -19,6 +19,7 @@ from server.storage.payments import queries
 from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.payments.new_payments import AMOUNT, NOW, new_payment, new_refund
 from tests.support.databases import DatabaseServer, open_database
+from tests.support.tidb import except_on_tidb
 from tools.operations import archive_statements
 
 Execute = Callable[..., list[Any]]
@@ -282,6 +283,7 @@ def test_a_database_that_ignores_skip_locked_refunds_no_payment_beyond_its_amoun
     asyncio.run(run())
 
 
+@except_on_tidb("a batch with a locked payment stores nothing")
 @pytest.mark.parametrize("before", range(3, 9))
 @pytest.mark.parametrize("request_id", ["the same key", "another key"])
 def test_a_refund_that_another_replica_stores_meanwhile_is_not_mistaken_for_one_of_the_batch(
@@ -306,8 +308,9 @@ def test_a_refund_that_another_replica_stores_meanwhile_is_not_mistaken_for_one_
         assert second.replayed == (request_id == "the same key")
         total = 3 if second.replayed else 6
         text = "SELECT payment_id, refunded_amount FROM payments"
-        assert execute(text) == [(good.payment_id, 1), (passed_over.payment_id, total)]
-        assert execute("SELECT payment_id, SUM(amount) FROM refunds GROUP BY payment_id") == execute(text)
+        assert sorted(execute(text)) == [(good.payment_id, 1), (passed_over.payment_id, total)]
+        sums = "SELECT payment_id, SUM(amount) FROM refunds GROUP BY payment_id"
+        assert sorted(execute(sums)) == sorted(execute(text))
 
     asyncio.run(run())
 
@@ -335,10 +338,11 @@ def test_a_refund_on_another_node_that_aborts_a_batch_is_not_mistaken_for_one_of
         assert outcome.replayed == (request_id == "the same key")
         total = 3 if outcome.replayed else 6
         text = "SELECT payment_id, refunded_amount FROM payments"
-        assert execute(text) == [(payment.payment_id, total), (other.payment_id, 3)]
-        assert execute("SELECT payment_id, SUM(amount) FROM refunds GROUP BY payment_id") == execute(text)
+        assert sorted(execute(text)) == [(payment.payment_id, total), (other.payment_id, 3)]
+        sums = "SELECT payment_id, SUM(amount) FROM refunds GROUP BY payment_id"
+        assert sorted(execute(sums)) == sorted(execute(text))
         requests = "SELECT payment_id, COUNT(*) FROM processor_requests GROUP BY payment_id"
         refunds = "SELECT payment_id, COUNT(*) FROM refunds WHERE status IS NULL GROUP BY payment_id"
-        assert execute(requests) == execute(refunds)
+        assert sorted(execute(requests)) == sorted(execute(refunds))
 
     asyncio.run(run())

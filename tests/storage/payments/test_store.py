@@ -25,7 +25,7 @@ from server.storage.database.pool import Database
 from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.conftest import Execute
 from tests.storage.payments.new_payments import NOW, new_payment, new_refund, new_request_id
-from tests.support.databases import DatabaseServer, settings_of
+from tests.support.databases import LOCK_WAITS_REFRESHED_SECONDS, DatabaseServer, settings_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -84,20 +84,19 @@ async def test_charges_and_refunds_that_are_not_pending_have_no_processor_reques
 
 
 async def test_a_refund_waits_for_a_concurrent_refund_with_the_same_key_and_is_rejected(
-    store: MysqlPaymentStore, execute: Execute, database_server: DatabaseServer, environment: dict[str, str]
+    store: MysqlPaymentStore, database_server: DatabaseServer, environment: dict[str, str]
 ) -> None:
     payment, other, key = await make_payment(store), await make_payment(store), new_request_id()
     insert = (
         "INSERT INTO refunds (payment_id, amount, status, reason, caller, request_id, created_at) "
         "VALUES (%s, 0.5, 1, 'damaged', 'shop', %s, UTC_TIMESTAMP(6))"
     )
-    waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
     with database_server.connection(environment["MYSQL_DB"]) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute(insert, (other.payment_id, key))
         refund = asyncio.create_task(make_refund(store, new_refund(payment, 50, key)))
-        while execute(waiting) == [(0,)]:  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.2)  # the database refreshes the view no more often
+        while not database_server.has_lock_wait(environment["MYSQL_DB"]):  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(LOCK_WAITS_REFRESHED_SECONDS)
         connection.commit()
     with pytest.raises(RequestIdReused):
         await refund

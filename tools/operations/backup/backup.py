@@ -9,7 +9,7 @@ from pathlib import Path
 
 from server.config.database import DatabaseSettings
 from server.storage.database.server_version import is_mariadb
-from tools.database.connection import DatabaseConnection, connect, execute
+from tools.database.connection import DatabaseConnection, connect, execute, read_server_version
 from tools.database.migration_records import applied_version
 from tools.operations.backup.backup_file import (
     Backup,
@@ -51,10 +51,16 @@ def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = Fal
     privileges for that. If this raises, no file is created.
 
     Raises:
-        BackupError: this is not the service's database, the account may not read it, or the copy is incomplete.
+        BackupError: this is TiDB, or not the service's database, the account may not read it, or the copy is
+            incomplete.
         ClientProgramError: the database's dump program is missing or failed.
     """
     with closing(connect(settings)) as connection:
+        if read_server_version(connection).is_tidb:
+            raise BackupError(
+                "the dump programs of MySQL and MariaDB cannot dump TiDB. Use TiDB's own BR or Dumpling "
+                "(docs/operations/backup.md)"
+            )
         origin = _origin(connection, settings.mysql_db)
         program = find_program(DUMP, for_mariadb=is_mariadb(origin.server))
         with new_backup_file(path) as (file, part):

@@ -35,7 +35,10 @@ def run_checks(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckR
         return
     with closing(connection):
         execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_TIMEOUT_SECONDS}")
-        yield server_checks.version(connection)
+        version = server_checks.version(connection)
+        yield version
+        if version.level is Level.PROBLEM:
+            return  # the other checks are for databases that the service can use
         cluster = list(galera_checks.cluster(connection, has_causal_reads=settings.mysql_causal_reads))
         yield from cluster
         if any(result.level is Level.PROBLEM for result in cluster):

@@ -25,10 +25,21 @@ _MEBIBYTE = 1 << 20
 
 _DENIED = frozenset({ER.SPECIFIC_ACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR})
 
+_DURABILITY_SETTINGS = """
+    SHOW GLOBAL VARIABLES WHERE variable_name IN ('innodb_flush_log_at_trx_commit', 'sync_binlog', 'log_bin')
+"""
+"""TiDB has no log_bin, and always writes a commit to disk."""
+
 _TRANSACTIONS = """
     SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx
     WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) ORDER BY trx_started
 """
+_TIDB_TRANSACTIONS = """
+    SELECT session_id, TIMESTAMPDIFF(SECOND, start_time, NOW()) FROM information_schema.tidb_trx
+    WHERE session_id NOT IN (0, CONNECTION_ID()) ORDER BY start_time
+"""
+"""The transactions of the TiDB server that this session uses; without the PROCESS privilege, those of this account."""
+
 _SIZES = """
     SELECT table_name, data_length + index_length, table_rows FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY 2 DESC
@@ -71,7 +82,10 @@ def clock(connection: DatabaseConnection) -> CheckResult:
 def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
     """Check that the server accepts as many connections as a replica may open."""
     ((connections, user_connections),) = execute(connection, "SELECT @@max_connections, @@max_user_connections")
-    connection_limit = min(int(connections), int(user_connections) or int(connections))
+    limits = [int(limit) for limit in (connections, user_connections) if int(limit)]
+    if not limits:
+        return CheckResult(Level.OK, "pool", "the database does not limit the number of connections")
+    connection_limit = min(limits)
     if pool_max >= connection_limit:
         text = f"MYSQL_POOL_MAX is {pool_max}, but the database allows {connection_limit} connections"
         advice = "Lower MYSQL_POOL_MAX, or raise max_connections (or max_user_connections) in the database."
@@ -84,10 +98,11 @@ def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
 
 def durability(connection: DatabaseConnection) -> CheckResult:
     """Check that a commit is on disk before it is acknowledged."""
-    ((flush, sync, log),) = execute(connection, "SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@log_bin")
-    unsafe = [] if flush == 1 else [f"innodb_flush_log_at_trx_commit is {flush}"]
-    if log and sync != 1:
-        unsafe.append(f"sync_binlog is {sync}")
+    settings = dict(execute(connection, _DURABILITY_SETTINGS))
+    flush = settings["innodb_flush_log_at_trx_commit"]
+    unsafe = [] if flush == "1" else [f"innodb_flush_log_at_trx_commit is {flush}"]
+    if settings.get("log_bin") == "ON" and settings["sync_binlog"] != "1":
+        unsafe.append(f"sync_binlog is {settings['sync_binlog']}")
     if unsafe:
         text = f"{' and '.join(unsafe)}: a crash of the database's machine can lose acknowledged payments"
         advice = "Set both to 1, unless the storage guarantees durability."
@@ -130,7 +145,7 @@ def _replica_status(connection: DatabaseConnection) -> dict[str, Any] | None:
             cursor.execute("SHOW REPLICA STATUS")
             return cursor.fetchone()
     except pymysql.err.MySQLError as error:
-        if error.args[0] not in _DENIED | {ER.PARSE_ERROR}:
+        if error.args[0] not in _DENIED | {ER.PARSE_ERROR, ER.NOT_SUPPORTED_YET}:
             raise
         return None
 
@@ -138,7 +153,8 @@ def _replica_status(connection: DatabaseConnection) -> dict[str, Any] | None:
 def transactions(connection: DatabaseConnection) -> CheckResult:
     """Look for transactions that have been open for a long time, because others wait for the rows that they lock."""
     try:
-        ages = dict(execute(connection, _TRANSACTIONS))
+        query = _TIDB_TRANSACTIONS if read_server_version(connection).is_tidb else _TRANSACTIONS
+        ages = dict(execute(connection, query))
     except pymysql.err.MySQLError as error:
         if error.args[0] not in _DENIED:
             raise
