@@ -34,6 +34,9 @@ _CALL_TIMEOUT_MS = 10_000
 """The load generator's default time limit of a call."""
 
 _MAX_WARM_UP_SECONDS = 1
+_MAX_REPEATED_SECONDS = 10
+"""A measurement of this time or longer is not repeated, even if no call ended."""
+
 _POLL_SECONDS = 0.005
 _PORTS = range(18_100, 30_000)
 
@@ -151,7 +154,8 @@ def load(
 ) -> Report:
     """Make calls for ``seconds``, after a warm-up: by default one of the same duration, but at most one second.
 
-    If the service ``may_be_overloaded`` and no call succeeds, the latencies are the time limit of a call.
+    If no call ends in that time, because the machine is busy, repeat with a longer time. If the service
+    ``may_be_overloaded`` and no call succeeds, the latencies are the time limit of a call.
 
     Raises:
         BenchError: no call succeeded.
@@ -160,9 +164,11 @@ def load(
     warm_up = min(_MAX_WARM_UP_SECONDS, seconds) if warm_up_seconds is None else warm_up_seconds
     command += ["-seconds", str(seconds), "-warm-up", str(warm_up)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode and not (may_be_overloaded and run.stdout):
+    report = json.loads(run.stdout) if run.stdout else {}
+    if report and not (report["calls"] or report["errors"] or may_be_overloaded) and seconds < _MAX_REPEATED_SECONDS:
+        return load(port, rpc, 4 * seconds, *options, warm_up_seconds=0)
+    if run.returncode and not (may_be_overloaded and report):
         raise BenchError(f"no {rpc} succeeded: {run.stdout}{run.stderr}")
-    report = json.loads(run.stdout)
     errors, latency_ms = sum(report["errors"].values()), report["latency_ms"]
     if not report["calls"]:
         return Report(0, errors, _CALL_TIMEOUT_MS, _CALL_TIMEOUT_MS)
