@@ -163,14 +163,15 @@ def test_every_command_reports_a_rejected_account_in_one_line_and_exits(
 def test_every_command_reports_missing_privileges_with_advice(
     arguments: list[str], migrated_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
 ) -> None:
+    if arguments[0] == "backup" and tidb.IS_SELECTED:
+        pytest.skip("a backup of TiDB is refused before it reads a table")
     name = make_account(migrated_database, privileges="CREATE TEMPORARY TABLES")
 
     result = run({**migrated_database, "MYSQL_USER": name, "MYSQL_PASSWORD": "right"}, arguments, tmp_path)
 
     assert result.returncode == 1
     line, *other_lines = result.stderr.splitlines()
-    # TiDB lists tables that an account may not read.
-    if arguments[0] == "backup" and not tidb.IS_SELECTED:
+    if arguments[0] == "backup":
         assert "this account may not read them" in line
     else:
         assert f"denied to user '{name}'" in line
