@@ -20,7 +20,10 @@ _READS = 200
 def database(tmp_path: Path) -> Iterator[PrivateDatabase]:
     with PrivateDatabase(tmp_path / "devdb") as database:
         with closing(database.connect(database.database)) as connection:
-            execute(connection, "CREATE TABLE things (id INT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6), KEY (at))")
+            execute(
+                connection,
+                "CREATE TABLE things (id INT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6), text CHAR(9), KEY (at))",
+            )
         yield database
 
 
@@ -50,7 +53,7 @@ def test_the_newest_rows_can_be_read_while_rows_are_inserted(database: PrivateDa
     try:
         with closing(database.connect(database.database)) as connection:
             for _ in range(_READS):
-                # Reads all columns, and so the rows besides the index.
+                # The index does not have all columns, so that the rows are read too.
                 execute(connection, "SELECT * FROM things FORCE INDEX (at) ORDER BY at DESC LIMIT 50")
     finally:
         is_over.set()
