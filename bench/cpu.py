@@ -40,9 +40,7 @@ def main() -> None:
         machine = description(database_version(database))
         settings = {**new_database(database, "cpu", arguments.rows), "GRPC_ENGINE": arguments.engine}
         with running("cpu", settings, Path(folder)) as system:
-            results = [
-                measure(rpc, system.port, system.process_id, process_id_of(database), arguments) for rpc in _RPCS
-            ]
+            results = [measure(rpc, system.port, system.process_id, database.process_id, arguments) for rpc in _RPCS]
     found = {"machine": machine, "engine": arguments.engine, "results": [asdict(result) for result in results]}
     arguments.results.write_text(json.dumps(found, indent=2) + "\n")
     print(f"{machine}, {arguments.engine}\n\n{_table(results)}")
@@ -66,11 +64,6 @@ def measure(
         (cpu_seconds(service_process_id) - service) / calls * 1_000_000,
         (cpu_seconds(database_process_id) - database) / calls * 1_000_000,
     )
-
-
-def process_id_of(database: PrivateDatabase) -> int:
-    """Return the id of the database's server process."""
-    return int((database.folder / "server.pid").read_text(encoding="ascii"))
 
 
 def cpu_seconds(process_id: int) -> float:

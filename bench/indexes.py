@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.cpu import cpu_seconds, process_id_of
+from bench.cpu import cpu_seconds
 from bench.machine import database_version, description
 from bench.systems import execute, new_database
 from server.config.settings import Settings
@@ -76,7 +76,7 @@ def _measure(database: PrivateDatabase, rows: int, charges: int, rounds: int) ->
     settings = {name: new_database(database, f"without_{name}", rows) for name in (_NO_INDEX, *LISTS)}
     for name in LISTS:
         execute(database, settings[name]["MYSQL_DB"], f"ALTER TABLE payments DROP INDEX {name}")
-    process_id = process_id_of(database)
+    process_id = database.process_id
     costs: dict[str, list[float]] = {name: [] for name in settings}
     for _ in range(rounds):
         for name, values in settings.items():

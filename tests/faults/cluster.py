@@ -242,7 +242,7 @@ class Cluster:
 
     def signal_database(self, number: signal.Signals) -> None:
         """Send a signal to the process of the database."""
-        os.kill(int((self.database.folder / "server.pid").read_text(encoding="ascii")), number)
+        os.kill(self.database.process_id, number)
 
     def read_logs(self) -> None:
         """Count the new log events of all replicas."""

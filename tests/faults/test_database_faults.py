@@ -120,7 +120,7 @@ def test_a_hanging_database_makes_calls_unavailable_within_a_time_limit(
     own_database: PrivateDatabase, calls: GrpcDriver
 ) -> None:
     calls.charge(charge())
-    process_id = int((own_database.folder / "server.pid").read_text())
+    process_id = own_database.process_id
     os.kill(process_id, signal.SIGSTOP)
     try:
         started = time.monotonic()

@@ -69,7 +69,7 @@ def killed(database: PrivateDatabase) -> Iterator[None]:
 
 @contextmanager
 def hanging(database: PrivateDatabase) -> Iterator[None]:
-    process_id = int((database.folder / "server.pid").read_text())
+    process_id = database.process_id
     os.kill(process_id, signal.SIGSTOP)
     try:
         yield

@@ -131,6 +131,11 @@ class PrivateDatabase(PrivateDatabaseLocation):
         """
         return self._end(signal.SIGTERM)
 
+    @property
+    def process_id(self) -> int:
+        """The process id of the running server; on Galera, of the process that keeps its nodes running."""
+        return self._process_id(time.monotonic() + _STOP_TIMEOUT_SECONDS)
+
     def kill(self) -> bool:
         """Kill the server with SIGKILL, to simulate a crash in tests, and wait until it has ended.
 

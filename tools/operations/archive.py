@@ -41,9 +41,6 @@ _BATCHES_PER_ROUND = 20
 """Batches between two waits for the event stream."""
 
 _ATTEMPTS = 5
-_LOCK_NOWAIT = 3572
-"""The error of MySQL and TiDB for NOWAIT. MariaDB reports a lock wait timeout."""
-
 _LOCKED_ATTEMPTS = 5
 _LOCKED_RETRY_SECONDS = 0.2
 _OUTBOX_TIMEOUT_SECONDS = 60.0
@@ -239,7 +236,7 @@ class _Archiver:
         try:
             return {int(row[0]) for row in execute(self.connection, archive_statements.LOCK_PAYMENTS, batch)}
         except pymysql.err.MySQLError as error:
-            if not (is_lock_timeout(error) or driver_errors.code(error) == _LOCK_NOWAIT):
+            if not (is_lock_timeout(error) or driver_errors.code(error) == driver_errors.LOCKED_NOWAIT):
                 raise
             raise _PaymentsLocked from error
 

@@ -12,12 +12,12 @@ DUPLICATE_KEY = 1062
 
 LOCK_WAIT_TIMEOUT = 1205
 
-_LOCKED_NOWAIT = 3572
+LOCKED_NOWAIT = 3572
 """MySQL's and TiDB's error for NOWAIT; MariaDB's is a lock wait timeout."""
 
 _DEADLOCK = 1213
 
-_LOCKED = frozenset({LOCK_WAIT_TIMEOUT, _DEADLOCK, 1614, 1689, _LOCKED_NOWAIT})
+_LOCKED = frozenset({LOCK_WAIT_TIMEOUT, _DEADLOCK, 1614, 1689, LOCKED_NOWAIT})
 """A lock wait timeout, a deadlock (also in an XA transaction), a wait aborted by a pending exclusive lock, NOWAIT."""
 
 _CONNECTION_LOST = frozenset({1927, 2006, 2013, 2055, 3169, 4031})
@@ -112,7 +112,7 @@ def is_refusal(error: Exception) -> bool:
 
 def keeps_connection(error: Exception) -> bool:
     """Return whether only the statement failed, so that its transaction can be rolled back on the same connection."""
-    return is_refusal(error) or code(error) in {LOCK_WAIT_TIMEOUT, _LOCKED_NOWAIT}
+    return is_refusal(error) or code(error) in {LOCK_WAIT_TIMEOUT, LOCKED_NOWAIT}
 
 
 def is_retryable(error: Exception) -> bool:

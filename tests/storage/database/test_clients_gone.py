@@ -175,8 +175,7 @@ def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_al
         migrate(settings_of(private.environment()), report=lambda _: None)
         query("CREATE USER clients")
         query("GRANT ALL ON *.* TO clients")
-        process_file = "data/node1.pid" if galera.IS_SELECTED else "server.pid"
-        process_id = int((private.folder / process_file).read_text(encoding="ascii"))
+        process_id = galera.process_id_of(private, 1) if galera.IS_SELECTED else private.process_id
         settings = settings_of(
             {
                 "MYSQL_HOST": "127.0.0.1",
