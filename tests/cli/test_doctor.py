@@ -348,7 +348,7 @@ def test_an_account_without_the_process_privilege_gets_a_note(
     assert "PROCESS" in result.text
 
 
-@except_on_tidb("its options are others")
+@except_on_tidb("it has no such option")
 def test_a_read_only_database_is_a_problem(settings: Settings, tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "read-only", options=("--read-only",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})

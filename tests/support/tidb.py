@@ -1,4 +1,4 @@
-"""Tests that TiDB cannot pass."""
+"""Whether the tests run on TiDB, and what they do differently there."""
 
 import pytest
 
