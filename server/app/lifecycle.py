@@ -70,8 +70,10 @@ async def run(application: Application, stop: asyncio.Event) -> None:
             tasks = [background.create_task(work) for work in _background_loops(application)]
             tune_garbage_collector()
             await stop.wait()
-            _log.info("draining", timeout_seconds=application.settings.drain_timeout_seconds)
+            # At once, not when the background loops have ended: no call is accepted once the log says "draining".
+            application.calls.reject_new()
             application.health.drain()
+            _log.info("draining", timeout_seconds=application.settings.drain_timeout_seconds)
             for task in tasks:
                 task.cancel()
         application.monitor.stop_serving()
@@ -155,12 +157,11 @@ def _background_loops(application: Application) -> Iterator[Coroutine[Any, Any, 
 
 
 async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
-    """Reject new calls, and let those in progress finish; the servers are stopped afterwards.
+    """Let the calls in progress finish while new ones are rejected; the servers are stopped afterwards.
 
     The order matters, because gRPC's own stop answers a call that arrives just then with CANCELLED, which clients do
     not retry.
     """
-    calls.reject_new()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
             await calls.wait_until_idle()
