@@ -1,7 +1,5 @@
 """The database of a running service stops, hangs, rejects its account, and recovers."""
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +21,7 @@ from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub
 from tests.support.drivers.requests import charge, new_order_id, new_request_id
 from tests.support.keys import bearer, key_maker
 from tests.support.running_service import RunningService
+from tests.support.suspension import suspended
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import SERVICE
 from tools.dev.devdb import PrivateDatabase
@@ -120,17 +119,13 @@ def test_a_hanging_database_makes_calls_unavailable_within_a_time_limit(
     own_database: PrivateDatabase, calls: GrpcDriver
 ) -> None:
     calls.charge(charge())
-    process_id = own_database.process_id
-    os.kill(process_id, signal.SIGSTOP)
-    try:
+    with suspended(own_database.process_id):
         started = time.monotonic()
         with ThreadPoolExecutor(30) as threads:
             for call in [threads.submit(calls.charge, charge()) for _ in range(30)]:
                 assert_unavailable(call.result)
         assert time.monotonic() - started < 25
         wait_until_health_is(calls, NOT_SERVING)
-    finally:
-        os.kill(process_id, signal.SIGCONT)
     wait_until_health_is(calls, SERVING)
     calls.charge(charge())
 

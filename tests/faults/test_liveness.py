@@ -3,8 +3,6 @@
 Readiness depends on the database, so that a replica that loses its database soon reports that it cannot serve.
 """
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +23,7 @@ from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub
 from tests.support.drivers.requests import charge
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
+from tests.support.suspension import suspended
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 
@@ -69,12 +68,8 @@ def killed(database: PrivateDatabase) -> Iterator[None]:
 
 @contextmanager
 def hanging(database: PrivateDatabase) -> Iterator[None]:
-    process_id = database.process_id
-    os.kill(process_id, signal.SIGSTOP)
-    try:
+    with suspended(database.process_id):
         yield
-    finally:
-        os.kill(process_id, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("broken", [killed, hanging])

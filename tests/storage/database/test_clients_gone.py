@@ -6,8 +6,6 @@ send them results, and then the row count of a statement is unknown (-1).
 
 import asyncio
 import json
-import os
-import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -37,6 +35,7 @@ from tests.storage.payments.new_payments import NOW, new_payment, new_refund
 from tests.support import galera, tidb
 from tests.support.databases import DatabaseServer, open_database, settings_of
 from tests.support.ports import free_port
+from tests.support.suspension import suspended
 from tests.support.waiting import wait_until
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
@@ -90,14 +89,6 @@ async def store_two(database: Database, refunds: Sequence[RefundToStore]) -> lis
     return await database.run(partial(store_refunds, refunds=refunds), Deadline())
 
 
-def all_threads_are_stopped(process_id: int) -> bool:
-    """Return whether SIGSTOP has stopped all threads of a process, which takes a moment on a busy machine."""
-    states = [
-        path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{process_id}/task").glob("*/stat")
-    ]
-    return set(states) == {"T"}
-
-
 def assert_complete(query: Callable[[str], list[Any]]) -> None:
     """Assert that each payment and refund has its events, its pending request, and its effect on the other tables."""
     changes = query("SELECT changes FROM payment_outbox")
@@ -143,9 +134,7 @@ async def send_all_scripts_to_a_suspended_database(settings: Settings, process_i
     ]
     # Opens and prepares all connections, so that only the scripts are sent afterwards.
     await asyncio.gather(*(settlements.processor_id(1) for _ in range(_CONNECTIONS)))
-    os.kill(process_id, signal.SIGSTOP)
-    wait_until(lambda: all_threads_are_stopped(process_id))
-    try:
+    with suspended(process_id):
         calls: list[Awaitable[object]] = [
             *(settlements.settle_charge(one, SUCCEEDED, NOW) for one in pending),
             *(store.insert_many([new_pending_payment()], Deadline()) for _ in range(_SCRIPTS)),
@@ -157,8 +146,6 @@ async def send_all_scripts_to_a_suspended_database(settings: Settings, process_i
         assert len(calls) == _CONNECTIONS
         for result in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(result, StoreUnavailable)
-    finally:
-        os.kill(process_id, signal.SIGCONT)
     await database.close(Deadline.after(10))
 
 
