@@ -92,6 +92,11 @@ _KINDS = {
 KINDS = frozenset({*_KINDS.values(), _TIMEOUT_KIND, _UNAVAILABLE_KIND, _REFUSED_KIND})
 
 
+def connection_lost() -> pymysql.err.OperationalError:
+    """Return the error for a connection that is closed, or that the database closed during a statement."""
+    return pymysql.err.OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server during query")
+
+
 def transaction_aborted() -> pymysql.err.OperationalError:
     """Return the error for a transaction that the database silently aborted between two statements."""
     return pymysql.err.OperationalError(_DEADLOCK, "the transaction was aborted before its commit")

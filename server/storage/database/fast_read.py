@@ -8,9 +8,11 @@ which the driver never requests.
 from typing import Any
 
 import aiomysql
-from pymysql.constants import COMMAND, CR
-from pymysql.err import InternalError, OperationalError
+from pymysql.constants import COMMAND
+from pymysql.err import InternalError
 from pymysql.protocol import MysqlPacket
+
+from server.storage.database.driver_errors import connection_lost
 
 _CHUNK_BYTES = 1 << 20
 _HEADER_BYTES = 4
@@ -45,7 +47,10 @@ async def read_rows(connection: aiomysql.Connection, query: str) -> list[RawRow]
 
 async def _read(connection: aiomysql.Connection, query: str, *, has_one_column: bool) -> list[bytes]:
     """Execute a query, and return the packets of its rows. A single column must not be NULL."""
-    await connection._execute_command(COMMAND.COM_QUERY, query)  # noqa: SLF001 - the first step of the driver's query()
+    try:
+        await connection._execute_command(COMMAND.COM_QUERY, query)  # noqa: SLF001 - the first step of the driver's query()
+    except RuntimeError as error:  # uvloop's error for a connection that was reset while it was idle
+        raise connection_lost() from error
     reply = _Reply(has_one_column=has_one_column)
     while not reply.is_complete:
         reply.feed(await _receive(connection))
@@ -121,11 +126,7 @@ async def _receive(connection: aiomysql.Connection) -> bytes:
     try:
         received: bytes = await connection._reader.read(_CHUNK_BYTES)  # noqa: SLF001
     except OSError as error:
-        raise _connection_lost() from error
+        raise connection_lost() from error
     if not received:
-        raise _connection_lost()
+        raise connection_lost()
     return received
-
-
-def _connection_lost() -> OperationalError:
-    return OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server during query")

@@ -64,6 +64,8 @@ class Session:
                 if error.args[0] == driver_errors.DUPLICATE_KEY:
                     raise DuplicateKey from error
                 raise
+            except RuntimeError as error:  # uvloop's error for a connection that was reset while it was idle
+                raise driver_errors.connection_lost() from error
 
     async def rows(self, text: str, values: Sequence[object]) -> Sequence[Row]:
         """Execute a query, and return all its rows."""

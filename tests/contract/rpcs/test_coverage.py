@@ -48,6 +48,6 @@ def measured_files(path: Path) -> set[str]:
     data = CoverageData(str(path))
     try:
         data.read()
+        return {Path(name).name for name in data.measured_files() if data.arcs(name)}
     except DataError:
         return set()
-    return {Path(name).name for name in data.measured_files() if data.arcs(name)}

@@ -1,11 +1,16 @@
 """The pool never gives a task the reply to another task's statement, whatever happens to the other task."""
 
 import asyncio
+import itertools
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Self
 
 import pytest
+import uvloop
 
 from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed, StoreUnavailable
@@ -155,3 +160,86 @@ async def test_a_ping_fails_if_the_database_answers_but_cannot_read_a_table(
             await database.ping()
         database_server.execute("RENAME TABLE unreadable TO payment_stream", database=migrated_database["MYSQL_DB"])
         await database.ping()
+
+
+def test_a_connection_that_was_reset_while_idle_makes_the_database_unavailable(
+    migrated_database: dict[str, str],
+) -> None:
+    """uvloop, unlike asyncio, raises RuntimeError for a write to such a connection."""
+
+    async def check() -> None:
+        async with Relay(migrated_database) as relay, open_database(relay.environment, connections=1) as database:
+            await database.ping()
+            relay.reset_connections()
+            await asyncio.sleep(0.1)  # the event loop notices
+            with pytest.raises(StoreUnavailable):
+                await database.ping()
+            await database.ping()
+            for method in (Session.rows, Session.values, Session.raw_rows):
+                await database.run(query_after_reset(relay, method), Deadline())
+
+    uvloop.run(check())
+
+
+def query_after_reset(
+    relay: "Relay", query: Callable[[Session, str, tuple[()]], Awaitable[object]]
+) -> Callable[[Session], Awaitable[None]]:
+    """Return work whose connection is reset before its query, but not when it is retried."""
+    attempts = itertools.count()
+
+    async def work(session: Session) -> None:
+        if next(attempts) == 0:
+            relay.reset_connections()
+            await asyncio.sleep(0.1)
+        await query(session, "SELECT 1", ())
+
+    return work
+
+
+class Relay:
+    """Relays TCP connections to the database."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        """Relay to the database of ``environment``; the attribute ``environment`` is for the relay itself."""
+        self._settings = settings_of(environment)
+        self._others = {name: value for name, value in environment.items() if name != "MYSQL_SOCKET"}
+        self._clients: list[asyncio.StreamWriter] = []
+        self.environment: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.environment = {**self._others, "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(port)}
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close everything."""
+        self._server.close()
+        self.reset_connections()
+
+    def reset_connections(self) -> None:
+        """Reset (RST) all connections."""
+        for client in self._clients:
+            connection: socket.socket = client.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.transport.abort()
+        self._clients.clear()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.append(writer)
+        if self._settings.mysql_socket is not None:
+            database_reader, database_writer = await asyncio.open_unix_connection(self._settings.mysql_socket)
+        else:
+            address = self._settings.mysql_host, self._settings.mysql_port
+            database_reader, database_writer = await asyncio.open_connection(*address)
+        with suppress(OSError):
+            await asyncio.gather(copy(reader, database_writer), copy(database_reader, writer))
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy everything from ``reader`` to ``writer``, then close it."""
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
