@@ -15,8 +15,8 @@ GENERATORS := $(GO_GENERATORS) .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODU
 PROTOC := com.google.protobuf:protoc:4.35.1
 PROTOC_GEN_GRPC_JAVA := io.grpc:protoc-gen-grpc-java:1.81.0
 PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst arm64,aarch_64,$(subst aarch64,aarch_64,$(shell uname -m)))
-# Contract and fault tests that both gRPC engines must pass; the run of all tests covers the default engine. The tests of
-# overload and abuse are not listed here, because they start both engines themselves.
+# Contract and fault tests that all gRPC engines must pass; the run of all tests covers the default engine. The tests of
+# overload and abuse are not listed here, because they start all engines themselves.
 ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments batch_charge charge concurrency get_payment limits list_payments refund) \
 	tests/contract/security/test_authentication.py tests/contract/running/test_metrics.py tests/contract/running/test_server.py \
@@ -177,7 +177,7 @@ test-quick: $(READY) ## run the unit tests and the main contract tests, in under
 test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests, on a private MariaDB (DATABASE=mysql or mariadb11, or the server at TEST_MYSQL_URL); COVERAGE=1 measures the coverage of server/
 	$(PYTEST) $(MEASURED_TESTS) $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0,$(OTHER_TESTS))
 	$(if $(COVERAGE),$(PYTEST) $(OTHER_TESTS))
-	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
+	for engine in native envoy; do TEST_GRPC_ENGINE=$$engine PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS) || exit 1; done
 	$(if $(COVERAGE),$(BIN)/coverage report)
 
 test-database: $(READY) ## run only the tests that depend on the database (DATABASE=mysql, mariadb11, galera or tidb, or the server at TEST_MYSQL_URL)
@@ -191,7 +191,7 @@ test-databases: $(READY) ## run test-database on MySQL, MariaDB 11.8, Galera and
 test-cluster: $(READY) .bin/toxiproxy ## run the tests of a Galera cluster that loses nodes, with a fault run of SECONDS=25
 	DATABASE=galera PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),25) $(PYTEST) $(CLUSTER_TESTS)
 
-faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full", DATABASE=galera: replicas on two nodes; or tidb)
+faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=envoy, FAULTS="deadlocks,disk full", DATABASE=galera: replicas on two nodes; or tidb)
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py
 
 fuzz: $(READY) ## send random input to the service, different each time, for SECONDS=600

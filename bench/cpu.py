@@ -31,7 +31,7 @@ class Result:
 def main() -> None:
     """Measure every RPC, save the results, and print them as a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m bench.cpu", description=__doc__)
-    parser.add_argument("--engine", default="native", choices=["native", "grpcio"])
+    parser.add_argument("--engine", default="native", choices=["native", "grpcio", "envoy"])
     parser.add_argument("--seconds", type=float, default=10, help="duration of the measurement of an RPC")
     parser.add_argument("--rows", type=int, default=300_000, help="payments in the table")
     parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")

@@ -7,9 +7,11 @@ import structlog
 import uvloop
 
 from server.app.build import Application, build
+from server.app.envoy import become_envoy
 from server.app.errors import StartupError
 from server.app.lifecycle import serve
 from server.config.exposure import check_exposure
+from server.config.grpc import Engine
 from server.config.settings import Settings, SettingsError, load_settings, misspelled_variables
 from server.observability.logs import configure_logs
 
@@ -33,6 +35,8 @@ def run(build_application: Callable[[Settings], Application]) -> None:
     for name, setting in misspelled_variables():
         _log.warning("setting_misspelt", variable=name, setting=setting)
     try:
+        if settings.grpc_engine is Engine.ENVOY:
+            become_envoy(settings)
         uvloop.run(serve(settings, build_application))
     except StartupError as error:
         print(error, file=sys.stderr)

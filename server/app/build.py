@@ -4,6 +4,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -38,10 +39,12 @@ from server.storage.payments.store import MysqlPaymentStore
 from server.storage.readiness import wait_for_database
 from server.storage.settlement.store import MysqlSettlementStore
 from server.storage.tracing import TracedBatcher, TracedSession
+from server.transport.envoy.servers import Envoy
 from server.transport.grpc.engines import new_server
 from server.transport.grpc.handlers import RpcHandlers, untraced
 from server.transport.grpc.health import HealthService
 from server.transport.grpc.reflection import add_reflection
+from server.transport.grpc.server import GrpcServer
 from server.transport.grpc.service_streams import ServiceStreams
 from server.transport.grpc.stream_writer import StreamWriter
 from server.transport.pipeline.auth import ROLES, Authorizer
@@ -84,25 +87,30 @@ class Application:
     worker_thread: WorkerThread
     health: HealthService
     monitor: HealthMonitor
-    grpc: grpc.aio.Server
+    grpc: GrpcServer
     rest: HttpServer
     monitoring: HttpServer
 
 
-def build(
+def build(  # noqa: PLR0913 - each is a separate part
     settings: Settings,
     *,
     database: Database | None = None,
     store: PaymentStore | None = None,
     processor: InstantProcessor | None = None,
     now: Callable[[], datetime] | None = None,
+    envoy: Envoy | None = None,
 ) -> Application:
     """Wire the service in the running event loop. A part passed as an argument replaces the one from the settings.
+
+    ``envoy`` is the Envoy that runs this process, if one does.
 
     Raises:
         StartupError: the TLS files cannot be used, or the processor does not support a configured currency.
     """
-    tls = _tls(settings)
+    tls = load_tls(settings)
+    if tls is not None:
+        tls.log_loaded()
     tracing = _tracing(settings)
     is_traced = tracing is not None
     now = now or _utc_now
@@ -131,7 +139,8 @@ def build(
     currencies = Currencies(settings.default_currency, settings.currencies)
     worker_thread = WorkerThread()
     servicer = PaymentServicer(payments, history, event_feed, currencies, worker_thread)
-    server, health_service = _grpc(settings, servicer, calls, worker_thread)
+    server = _grpc_server(settings, tls, envoy)
+    health_service = _add_services(server, settings, servicer, calls, worker_thread)
     monitor = HealthMonitor(database.ping, health_service)
     trace = traced_endpoint if is_traced else untraced_endpoint
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread, trace=trace)
@@ -161,7 +170,12 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _tls(settings: Settings) -> Tls | None:
+def load_tls(settings: Settings) -> Tls | None:
+    """Return the TLS configuration, or None if the service has no TLS.
+
+    Raises:
+        StartupError: the TLS files cannot be used.
+    """
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         return None
     try:
@@ -261,28 +275,36 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
     )
 
 
-def _grpc(
-    settings: Settings, servicer: PaymentServicer, calls: Calls, worker_thread: WorkerThread
-) -> tuple[grpc.aio.Server, HealthService]:
-    """Return the gRPC server with all its services, and the health service."""
-    engine = new_server(settings, settings.drain_timeout_seconds)
+def _grpc_server(settings: Settings, tls: Tls | None, envoy: Envoy | None) -> GrpcServer:
+    if envoy is None:
+        return new_server(settings, tls, settings.drain_timeout_seconds)
+    if tls is not None:
+        envoy.follow(tls)
+    return envoy.grpc_server(settings)
+
+
+def _add_services(
+    server: GrpcServer, settings: Settings, servicer: PaymentServicer, calls: Calls, worker_thread: WorkerThread
+) -> HealthService:
+    """Add all services to the gRPC server, and return the health service."""
     writer = StreamWriter(settings.grpc_write_timeout_seconds)
     handlers = RpcHandlers(
         calls,
         writer,
         worker_thread,
-        has_pushback=engine.has_pushback,
+        has_pushback=server.has_pushback,
         has_client_certificates=settings.tls_client_ca_file is not None,
         cross_site=CrossSiteRule(settings.cors_allowed_origins),
         decorate=untraced if settings.tracing_endpoint is None else traced_handler,
     )
-    engine.server.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
-    engine.reject_early(SERVICE.full_name, handlers.rejection)
+    server.handlers.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
+    server.reject_early(SERVICE.full_name, handlers.rejection)
     health_service = HealthService(
         ServiceStreams("health", settings.grpc_max_health_watches, writer), (SERVICE.full_name,)
     )
-    health_pb2_grpc.add_HealthServicer_to_server(health_service, engine.server)
+    # The generated function declares grpcio's server, and calls only the methods of ``Handlers``.
+    health_pb2_grpc.add_HealthServicer_to_server(health_service, cast("grpc.aio.Server", server.handlers))
     if settings.grpc_reflection:
         streams = ServiceStreams("reflection", settings.grpc_max_reflection_streams, writer)
-        add_reflection((SERVICE.full_name, health.SERVICE_NAME), engine.server, streams)
-    return engine.server, health_service
+        add_reflection((SERVICE.full_name, health.SERVICE_NAME), server.handlers, streams)
+    return health_service

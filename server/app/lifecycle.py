@@ -12,14 +12,12 @@ from server.app.background import every, run_forever
 from server.app.build import Application
 from server.app.errors import StartupError
 from server.app.process import raise_open_file_limit, tune_garbage_collector
-from server.config.network_addresses import host_and_port
 from server.config.settings import Settings
 from server.domain.deadline import Deadline
 from server.observability.loop_delay import measure_loop_delay
 from server.storage.readiness import DatabaseUnusable
-from server.transport import listening
+from server.transport.listening import Server, listen_error
 from server.transport.pipeline.calls import Calls
-from server.transport.rest.server import HttpServer
 
 _REJECTION_SECONDS = 0.3
 """How long new calls still get UNAVAILABLE at shutdown, so that clients retry them on another replica."""
@@ -105,23 +103,22 @@ async def _start_servers(
 ) -> None:
     """Listen on every address, then serve; monitoring comes last, so that a replica that reports ready takes calls."""
     settings = application.settings
-    grpc_port = _listen_grpc(application)
-    rest_port = _listen_http(application.rest, "REST", settings.rest_host, settings.rest_port)
-    monitoring_port = settings.monitoring_port
-    if monitoring_port is not None:
-        monitoring_port = _listen_http(application.monitoring, "MONITORING", settings.monitoring_host, monitoring_port)
+    _listen(application.grpc, "GRPC", settings.grpc_host, settings.grpc_port)
+    _listen(application.rest, "REST", settings.rest_host, settings.rest_port)
+    if settings.monitoring_port is not None:
+        _listen(application.monitoring, "MONITORING", settings.monitoring_host, settings.monitoring_port)
     await application.monitor.check()
     application.health.report_alive()
     await application.grpc.start()
     opened.push_async_callback(application.grpc.stop, _FLUSH_SECONDS)
     await application.rest.start()
     opened.push_async_callback(application.rest.stop, _FLUSH_SECONDS)
-    if monitoring_port is not None:
+    if settings.monitoring_port is not None:
         await application.monitoring.start()
         monitoring.push_async_callback(application.monitoring.stop, _FLUSH_SECONDS)
-        _log.info("listening", transport="monitoring", host=settings.monitoring_host, port=monitoring_port)
-    _log.info("listening", transport="grpc", host=settings.grpc_host, port=grpc_port)
-    _log.info("listening", transport="rest", host=settings.rest_host, port=rest_port)
+        _log.info("listening", transport="monitoring", host=settings.monitoring_host, port=application.monitoring.port)
+    _log.info("listening", transport="grpc", host=settings.grpc_host, port=application.grpc.port)
+    _log.info("listening", transport="rest", host=settings.rest_host, port=application.rest.port)
 
 
 def _background_loops(application: Application) -> Iterator[Coroutine[Any, Any, None]]:
@@ -171,32 +168,11 @@ async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
     calls.cancel_all()
 
 
-def _listen_grpc(application: Application) -> int:
-    settings, tls = application.settings, application.tls
-    port = settings.grpc_port
+def _listen(server: Server, transport: str, host: str, port: int) -> None:
     try:
-        for host in listening.bindable_addresses(settings.grpc_host, port):
-            address = host_and_port(host, port)
-            # For port 0, the engine chooses a port, which the other addresses then use too.
-            if tls is not None:
-                port = application.grpc.add_secure_port(address, tls.grpc_credentials())
-            else:
-                port = application.grpc.add_insecure_port(address)
-    except (OSError, RuntimeError) as error:
-        raise _listen_error("GRPC", settings.grpc_host, settings.grpc_port, error) from error
-    return port
-
-
-def _listen_http(server: HttpServer, transport: str, host: str, port: int) -> int:
-    try:
-        return server.listen(host, port)
+        server.listen(host, port)
     except OSError as error:
-        raise _listen_error(transport, host, port, error) from error
-
-
-def _listen_error(transport: str, host: str, port: int, error: Exception) -> StartupError:
-    address = f"{transport}_HOST={host}, {transport}_PORT={port}"
-    return StartupError(f"cannot listen on {address}: {listening.failure_reason(error)}")
+        raise StartupError(listen_error(transport, host, port, error)) from error
 
 
 async def _wait_for_database(application: Application) -> None:

@@ -1,6 +1,7 @@
 """Settings of the gRPC server."""
 
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +13,7 @@ class Engine(StrEnum):
 
     NATIVE = "native"
     GRPCIO = "grpcio"
+    ENVOY = "envoy"
 
 
 class GrpcSettings(BaseModel):
@@ -19,7 +21,10 @@ class GrpcSettings(BaseModel):
 
     grpc_host: Host = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 picks a free one")
-    grpc_engine: Engine = Field(Engine.GRPCIO, description="gRPC server: grpcio, or native (on loopback only)")
+    grpc_engine: Engine = Field(Engine.GRPCIO, description="gRPC server: grpcio, envoy, or native (on loopback only)")
+    envoy_path: Path | None = Field(
+        None, description="Envoy to run with GRPC_ENGINE=envoy; unset: the one that is installed with the service"
+    )
     grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="maximum size of a request")
     grpc_max_metadata_bytes: int = Field(
         1 << 14, ge=1 << 12, le=1 << 20, description="maximum size of a call's metadata"
@@ -31,13 +36,13 @@ class GrpcSettings(BaseModel):
         description="maximum number of concurrent calls on one gRPC connection; further calls wait",
     )
     grpc_max_connections: int = Field(
-        20_000, ge=1, le=1_000_000, description="maximum number of gRPC connections (GRPC_ENGINE=grpcio only)"
+        20_000, ge=1, le=1_000_000, description="maximum number of gRPC connections (not GRPC_ENGINE=native)"
     )
     grpc_max_connection_idle_seconds: Seconds = Field(
-        1800, description="how long a gRPC connection may be idle before it is closed (GRPC_ENGINE=grpcio only)"
+        1800, description="how long a gRPC connection may be idle before it is closed (not GRPC_ENGINE=native)"
     )
     grpc_handshake_timeout_seconds: Seconds = Field(
-        20, description="timeout for a new gRPC connection to start HTTP/2 (GRPC_ENGINE=grpcio only)"
+        20, description="timeout for a new gRPC connection to start HTTP/2 (not GRPC_ENGINE=native)"
     )
     grpc_keepalive_seconds: Seconds = Field(
         60, description="how long a gRPC connection may be silent before the service sends a keepalive ping"
@@ -54,6 +59,9 @@ class GrpcSettings(BaseModel):
         le=1000,
         description="how many pings that come too soon are tolerated before the connection is closed; 0: no limit "
         "(GRPC_ENGINE=grpcio only)",
+    )
+    grpc_read_timeout_seconds: Seconds = Field(
+        30, description="how long a request may take to arrive (GRPC_ENGINE=envoy only)"
     )
     grpc_write_timeout_seconds: Seconds = Field(
         60, description="how long a client may go without reading from a gRPC stream before the service ends it"

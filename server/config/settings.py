@@ -31,7 +31,7 @@ _CREDENTIALS = re.compile(r"(?<=//)[^/\s]*(?=@)")
 
 _BOUND_WORDS = {"gt": "more than", "ge": "at least", "le": "at most"}
 
-_GRPCIO_ONLY = {
+_NATIVE_LACKS = {
     "grpc_max_connections": "does not limit connections",
     "grpc_max_connection_idle_seconds": "does not close idle connections",
     "grpc_max_connection_age_seconds": "does not close old connections",
@@ -40,7 +40,16 @@ _GRPCIO_ONLY = {
     "grpc_max_ping_strikes": "does not limit pings",
     "tls_cert_file": "has no TLS",
 }
-"""The settings that the native engine does not support, and what it does instead."""
+_ENVOY_LACKS = {
+    "grpc_min_ping_interval_seconds": "limits pings by the frames that it has to send",
+    "grpc_max_ping_strikes": "limits pings by the frames that it has to send",
+}
+_UNSUPPORTED: Mapping[Engine, Mapping[str, str]] = {
+    Engine.GRPCIO: {},
+    Engine.NATIVE: _NATIVE_LACKS,
+    Engine.ENVOY: _ENVOY_LACKS,
+}
+"""The settings that each engine does not support, and what it does instead."""
 
 
 class SettingsError(Exception):
@@ -79,16 +88,13 @@ class Settings(  # pydantic lists the fields of the last base first
 
     @model_validator(mode="after")
     def _check_engine(self) -> Self:
-        if self.grpc_engine is Engine.NATIVE:
-            unsupported = [
-                name for name in _GRPCIO_ONLY if name in self.model_fields_set and getattr(self, name) is not None
-            ]
-            if unsupported:
-                msg = "; ".join(
-                    f"{name.upper()} requires GRPC_ENGINE=grpcio: the native engine {_GRPCIO_ONLY[name]}"
-                    for name in unsupported
-                )
-                raise ValueError(msg)
+        problems = [
+            f"{name.upper()} cannot be set with GRPC_ENGINE={self.grpc_engine}, which {instead}"
+            for name, instead in _UNSUPPORTED[self.grpc_engine].items()
+            if name in self.model_fields_set and getattr(self, name) is not None
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 

@@ -3,7 +3,29 @@
 import errno
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
+
+
+class Server(Protocol):
+    """A server that listens on one port. ``port`` is that port, once the server has started."""
+
+    @property
+    def port(self) -> int:
+        """The port."""
+
+    def listen(self, host: str, port: int) -> None:
+        """Bind one port of every address of ``host``; port 0 means any free port.
+
+        Raises:
+            OSError: an address cannot be bound.
+        """
+
+    async def start(self) -> None:
+        """Serve from now on."""
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Stop serving. Requests in flight have ``timeout_seconds`` to finish."""
+
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 """An address family, and an address in the form that the socket module uses for it."""
@@ -60,13 +82,15 @@ def bindable_addresses(host: str, port: int) -> list[str]:
     return addresses
 
 
-def failure_reason(error: Exception) -> str:
-    """Return why listening on an address failed, as a message for an operator."""
+def listen_error(transport: str, host: str, port: int, error: OSError) -> str:
+    """Return a message for an operator: why a transport (``GRPC``) cannot listen on the address in its settings."""
+    return f"cannot listen on {transport}_HOST={host}, {transport}_PORT={port}: {_reason(error)}"
+
+
+def _reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"the host name does not resolve ({error.strerror})"
-    if isinstance(error, OSError):
-        return _REASONS.get(error.errno, error.strerror or str(error))
-    return str(error)
+    return _REASONS.get(error.errno, error.strerror or str(error))
 
 
 def _addresses(host: str, port: int) -> list[Address]:

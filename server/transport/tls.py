@@ -5,6 +5,7 @@ logged, and the last valid ones stay in use.
 """
 
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +53,7 @@ class _LoadedFiles:
 
 
 class Tls:
-    """The TLS configuration of the servers."""
+    """The TLS configuration of the servers. ``use_changed`` passes changed files to a server that reads them itself."""
 
     def __init__(self, files: TlsFiles) -> None:
         """Load the files.
@@ -60,23 +61,28 @@ class Tls:
         Raises:
             InvalidTlsFiles: the files are invalid.
         """
-        self._files = files
+        self.files = files
+        self.use_changed: Callable[[], Awaitable[None]] | None = None
         self._file_states = _file_states(files)
         self._loaded = _load(files)
         self._loaded_in_grpc = self._loaded
-        self._log_loaded()
+
+    @property
+    def client_authorities(self) -> bytes | None:
+        """The valid certificates of the authorities that verify clients, in PEM; None if clients are not verified."""
+        return self._loaded.client_authorities
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Return the credentials of a gRPC server, which requires client certificates if it has CAs to verify them."""
         return grpc.dynamic_ssl_server_credentials(
             self._loaded.grpc_configuration(),
             self._new_grpc_configuration,  # type: ignore[arg-type] # may return None, which grpc's type omits
-            require_client_authentication=self._files.client_authorities is not None,
+            require_client_authentication=self.files.client_authorities is not None,
         )
 
     def http_context(self) -> ssl.SSLContext:
         """Return the context of an HTTP server. It does not require client certificates; ``auth.Authorizer`` does."""
-        context = _context(self._files.client_authorities is not None)
+        context = _context(self.files.client_authorities is not None)
 
         def use_latest(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = self._loaded.context
@@ -87,17 +93,19 @@ class Tls:
 
     async def reload(self) -> None:
         """Load the files if they have changed since the last check, and log an error if they are invalid."""
-        states = _file_states(self._files)
+        states = _file_states(self.files)
         if states == self._file_states:
             return
         # Set this even if the files are invalid, so that the error is logged once, and the next change is loaded.
         self._file_states = states
         try:
-            self._loaded = _load(self._files)
+            self._loaded = _load(self.files)
         except InvalidTlsFiles as error:
             _log.error("tls_files_wrong", detail=str(error))
         else:
-            self._log_loaded()
+            if self.use_changed is not None:
+                await self.use_changed()
+            self.log_loaded()
 
     def _new_grpc_configuration(self) -> grpc.ServerCertificateConfiguration | None:
         """Return the configuration to use from now on, or None if it is unchanged.
@@ -114,7 +122,8 @@ class Tls:
         self._loaded_in_grpc = loaded
         return configuration
 
-    def _log_loaded(self) -> None:
+    def log_loaded(self) -> None:
+        """Log that the files are in use, and when the service's certificate expires."""
         _log.info("tls_files_loaded", expires=self._loaded.expire_time.isoformat())
 
 

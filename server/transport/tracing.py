@@ -3,13 +3,13 @@
 from collections import defaultdict
 from dataclasses import replace
 
-import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.observability import tracing
 from server.observability.logs import log_context
+from server.transport.grpc.call_context import CallContext
 from server.transport.grpc.handlers import Serve
 from server.transport.pipeline.calls import Call
 from server.transport.rest.router import Endpoint
@@ -46,7 +46,7 @@ def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:
     name = f"{method.containing_service.full_name}/{method.name}"
     attributes = {"rpc.system.name": "grpc", "rpc.method": name}
 
-    async def traced(payload: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+    async def traced(payload: bytes, context: CallContext) -> bytes:
         headers: defaultdict[str, list[str]] = defaultdict(list)
         for key, value in context.invocation_metadata() or ():
             if key in {tracing.PARENT_KEY, tracing.STATE_KEY} and isinstance(value, str):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from server.config.grpc import Engine
 from tests.support.certificates import Authority
 from tests.support.drivers.tls_service import RELOAD, Files, TlsService
 from tests.support.running_service import RunningService
@@ -19,7 +18,7 @@ def tls_files(tmp_path: Path) -> Files:
 @pytest.fixture
 def start_tls_service(tls_files: Files, start_service: Callable[..., RunningService]) -> Callable[..., TlsService]:
     def start(**settings: str) -> TlsService:
-        return TlsService(start_service(**{"GRPC_ENGINE": Engine.GRPCIO, **tls_files.write(), **settings}), tls_files)
+        return TlsService(start_service(**{**tls_files.write(), **settings}), tls_files)
 
     return start
 

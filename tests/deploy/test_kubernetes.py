@@ -13,7 +13,6 @@ import yaml
 from typer.main import get_command
 
 from server.config.exposure import check_exposure
-from server.config.grpc import Engine
 from server.config.settings import Settings, SettingsError
 from tests.support.certificates import Authority
 from tests.support.programs import ROOT
@@ -300,7 +299,7 @@ def tls_of(workload: Object, folder: Path) -> dict[str, str]:
     clients = folder / "clients.pem"
     clients.write_bytes(Authority().certificate)
     files = {"TLS_CERT_FILE": certificate, "TLS_KEY_FILE": key, "TLS_CLIENT_CA_FILE": clients}
-    return {"GRPC_ENGINE": Engine.GRPCIO, **{name: str(files[name]) for name in names}}
+    return {**{name: str(files[name]) for name in names}}
 
 
 def test_only_readiness_depends_on_the_database(deployment: Object) -> None:

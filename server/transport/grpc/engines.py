@@ -1,11 +1,10 @@
-"""The engines that can serve gRPC, grpcio and pygrpc-native; a setting selects one.
+"""The engines with the interface of ``grpc.aio``: grpcio and pygrpc-native.
 
 No other module imports pygrpc-native.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -13,6 +12,10 @@ import pygrpc_native.aio
 from pygrpc_native._native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL
 
 from server.config.grpc import Engine, GrpcSettings
+from server.config.network_addresses import host_and_port
+from server.transport.grpc.server import Rejection
+from server.transport.listening import bindable_addresses
+from server.transport.tls import Tls
 
 _MIN_BACKOFF_SECONDS = 0.0005
 _MAX_BACKOFF_SECONDS = 0.05
@@ -23,32 +26,46 @@ not read, the backoff keeps the cost of polling next to nothing.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """The status of a call that is rejected before any work is done for it."""
+class AioServer:
+    """A server with the interface of ``grpc.aio``, which both engines have."""
 
-    code: grpc.StatusCode
-    message: str
-    trailers: tuple[tuple[str, str | bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EngineServer:
-    """A gRPC server that has no services or addresses yet, and the features that depend on its engine.
-
-    ``has_pushback`` says whether the engine can send the trailer ``grpc-retry-pushback-ms`` (gRFC A6).
-    """
-
-    server: grpc.aio.Server
-    has_pushback: bool
+    def __init__(self, server: grpc.aio.Server, tls: Tls | None, *, has_pushback: bool) -> None:
+        """Serve over TLS if there is a configuration for it."""
+        self.handlers: grpc.aio.Server = server
+        self.has_pushback = has_pushback
+        self.port = 0
+        self._tls = tls
 
     def reject_early(self, service: str, rejection: Callable[[], Rejection | None]) -> None:
-        """Reject a call of ``service`` before the engine starts a task for it, if ``rejection`` returns a status.
+        """Reject a call of ``service`` before the engine starts a task for it. Only the native engine can."""
+        if isinstance(self.handlers, _NativeServer):
+            self.handlers.reject_early(f"/{service}/", rejection)
 
-        Only the native engine can do this, so the handlers must call ``rejection`` too.
+    def listen(self, host: str, port: int) -> None:
+        """Bind one port of every address of ``host``; port 0 means any free port.
+
+        Raises:
+            OSError: an address cannot be bound.
         """
-        if isinstance(self.server, _NativeServer):
-            self.server.reject_early(f"/{service}/", rejection)
+        for bindable in bindable_addresses(host, port):
+            address = host_and_port(bindable, port)
+            # For port 0, the engine chooses a port, which the other addresses then use too.
+            try:
+                if self._tls is not None:
+                    port = self.handlers.add_secure_port(address, self._tls.grpc_credentials())
+                else:
+                    port = self.handlers.add_insecure_port(address)
+            except RuntimeError as error:
+                raise OSError(str(error)) from error
+        self.port = port
+
+    async def start(self) -> None:
+        """Serve calls from now on."""
+        await self.handlers.start()
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Stop serving. Calls in flight have ``timeout_seconds`` to finish."""
+        await self.handlers.stop(timeout_seconds)
 
 
 class _NativeServer(pygrpc_native.aio.Server):
@@ -100,17 +117,17 @@ class _NativeServer(pygrpc_native.aio.Server):
         return True
 
 
-def new_server(settings: GrpcSettings, drain_timeout_seconds: float) -> EngineServer:
+def new_server(settings: GrpcSettings, tls: Tls | None, drain_timeout_seconds: float) -> AioServer:
     """Return a server of the engine that the settings select.
 
-    All engines have the same interface and serve the same handlers. ``NATIVE`` implements HTTP/2 and gRPC in Rust,
+    Both have the same interface and serve the same handlers. ``NATIVE`` implements HTTP/2 and gRPC in Rust,
     outside the GIL, except for reflection, which it forwards to a grpcio server. When grpcio closes an old connection,
     its calls have ``drain_timeout_seconds`` to finish.
     """
     if settings.grpc_engine is Engine.NATIVE:
-        return EngineServer(_NativeServer(options=_options(settings)), has_pushback=False)
+        return AioServer(_NativeServer(options=_options(settings)), tls, has_pushback=False)
     options = (*_options(settings), *_connection_limits(settings), *_connection_age(settings, drain_timeout_seconds))
-    return EngineServer(grpc.aio.server(options=options), has_pushback=True)
+    return AioServer(grpc.aio.server(options=options), tls, has_pushback=True)
 
 
 def _options(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import grpc
 import structlog
@@ -13,7 +13,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.transport.grpc.engines import Rejection
+from server.transport.grpc.call_context import CallContext
+from server.transport.grpc.server import Rejection
 from server.transport.grpc.stream_writer import StreamWriter
 from server.transport.grpc.wire_fields import has_more_fields_than
 from server.transport.pipeline.auth import API_KEY, AUTHORIZATION, credentials_of
@@ -26,9 +27,7 @@ from server.transport.pipeline.worker_thread import MAX_INLINE_BYTES, WorkerThre
 _MAX_FIELDS = 10_000
 """More fields than any valid request has."""
 
-_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-
-Serve = Callable[[bytes, _Context], Awaitable[bytes]]
+Serve = Callable[[bytes, CallContext], Awaitable[bytes]]
 """Serves a unary call: takes the serialized request, and returns the serialized response."""
 
 _log = structlog.get_logger(__name__)
@@ -93,7 +92,7 @@ class RpcHandlers:
     def _unary(self, method: MethodDescriptor, serve: Callable[[Message, Call], Awaitable[Message]]) -> Serve:
         request_type = GetMessageClass(method.input_type)
 
-        async def answer(payload: bytes, context: _Context) -> bytes:
+        async def answer(payload: bytes, context: CallContext) -> bytes:
             if rejection := self.rejection():
                 # Check this first, so that rejecting a call costs next to nothing.
                 await context.abort(rejection.code, rejection.message, rejection.trailers)
@@ -115,10 +114,10 @@ class RpcHandlers:
 
     def _stream(
         self, method: MethodDescriptor, serve: Callable[[Message, Call], AsyncGenerator[Message, None]]
-    ) -> Callable[[bytes, _Context], Awaitable[None]]:
+    ) -> Callable[[bytes, CallContext], Awaitable[None]]:
         request_type = GetMessageClass(method.input_type)
 
-        async def answer(payload: bytes, context: _Context) -> None:
+        async def answer(payload: bytes, context: CallContext) -> None:
             if rejection := self.rejection():
                 await context.abort(rejection.code, rejection.message, rejection.trailers)
             metadata, repeated_key = _metadata_of(context)
@@ -136,7 +135,7 @@ class RpcHandlers:
 
         return answer
 
-    def _check_cross_site(self, context: _Context, metadata: Mapping[str, Any]) -> None:
+    def _check_cross_site(self, context: CallContext, metadata: Mapping[str, Any]) -> None:
         """Reject and log a call that comes from a web page whose origin is not allowed.
 
         Raises:
@@ -148,12 +147,12 @@ class RpcHandlers:
             _log.warning("cross_site_refused", peer=context.peer(), origin=error.origin, sec_fetch_site=error.site)
             raise
 
-    def _call(self, context: _Context, metadata: Mapping[str, Any], repeated_key: str | None) -> Call:
+    def _call(self, context: CallContext, metadata: Mapping[str, Any], repeated_key: str | None) -> Call:
         certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_client_certificates else None
         credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated_key)
         return Call(call_id_for(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
-    async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
+    async def _abort(self, context: CallContext, call: Call, failure: Failure) -> NoReturn:
         await context.abort(failure.code, failure.message, self._failure_trailers(call, failure))
         raise AssertionError("unreachable: abort raises")
 
@@ -173,7 +172,7 @@ def _parse(request_type: type[Message], payload: bytes) -> Message:
         raise InvalidRequest((FieldViolation("", f"the request must be a serialized {name}"),)) from error
 
 
-def _metadata_of(context: _Context) -> tuple[dict[str, Any], str | None]:
+def _metadata_of(context: CallContext) -> tuple[dict[str, Any], str | None]:
     """Return the metadata of a call as a dictionary, and the name of a credentials entry that is repeated, or None."""
     entries = context.invocation_metadata() or ()
     metadata: dict[str, Any] = dict(entries)

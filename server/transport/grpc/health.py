@@ -5,15 +5,13 @@ The service name ``liveness`` is the exception: its status is that of the proces
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import TypeAlias
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
+from server.transport.grpc.call_context import CallContext
 from server.transport.grpc.service_streams import ServiceStreams
-
-_Context: TypeAlias = "grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]"
 
 OVERALL = ""
 """The service name that means the server as a whole."""
@@ -43,14 +41,14 @@ class HealthService(HealthServicer):
         self._is_draining = False
         self._watches_have_ended = False
 
-    async def Check(self, request: HealthCheckRequest, context: _Context) -> HealthCheckResponse:
+    async def Check(self, request: HealthCheckRequest, context: CallContext) -> HealthCheckResponse:
         """Return the status of a service."""
         status = self._statuses.get(request.service)
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no service has this name")
         return HealthCheckResponse(status=status)
 
-    async def Watch(self, request: HealthCheckRequest, context: _Context) -> None:
+    async def Watch(self, request: HealthCheckRequest, context: CallContext) -> None:
         """Send the status of a service, and send it again whenever it changes, until ``end_watches`` is called."""
         if len(request.service) > _MAX_NAME_LENGTH:
             # Clients may watch unknown names too, and each watch holds its name in memory.

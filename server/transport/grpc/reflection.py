@@ -12,6 +12,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from google.protobuf.descriptor import FileDescriptor
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from server.transport.grpc.call_context import CallContext
+from server.transport.grpc.server import Handlers
 from server.transport.grpc.service_streams import ServiceStreams
 
 _V1_SERVICE = "grpc.reflection.v1.ServerReflection"
@@ -33,7 +35,7 @@ class _Pool:
             return self._pool.FindMethodByName(symbol).containing_service.file
 
 
-def add_reflection(services: Sequence[str], server: grpc.aio.Server, streams: ServiceStreams) -> None:
+def add_reflection(services: Sequence[str], server: Handlers, streams: ServiceStreams) -> None:
     """Let tools such as grpcurl list and describe ``services`` and reflection itself, over ``streams``."""
     _add_v1_descriptors()
     names = (*services, reflection.SERVICE_NAME, _V1_SERVICE)
@@ -42,7 +44,7 @@ def add_reflection(services: Sequence[str], server: grpc.aio.Server, streams: Se
 
     async def answer(
         requests: AsyncIterator[reflection_pb2.ServerReflectionRequest],
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        context: CallContext,
     ) -> None:
         await streams.serve(
             context, cast("AsyncGenerator[Any, None]", servicer.ServerReflectionInfo(requests, context))
@@ -54,8 +56,7 @@ def add_reflection(services: Sequence[str], server: grpc.aio.Server, streams: Se
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     for name in (reflection.SERVICE_NAME, _V1_SERVICE):
-        handlers = grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler})
-        server.add_generic_rpc_handlers((handlers,))
+        server.add_registered_method_handlers(name, {"ServerReflectionInfo": handler})
 
 
 def _add_v1_descriptors() -> None:

@@ -2,19 +2,16 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, TypeAlias
-
-import grpc
+from typing import Any
 
 from server.application.stream_limit import StreamLimit
 from server.domain.errors import TooManyWatches
 from server.observability import metrics
 from server.observability.logs import RepeatedWarning
+from server.transport.grpc.call_context import CallContext
 from server.transport.grpc.stream_writer import StreamWriter
 from server.transport.pipeline.errors import ReaderTooSlow, failure_of
 from server.transport.pipeline.rate_limit import address_of
-
-_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class ServiceStreams:
@@ -32,7 +29,7 @@ class ServiceStreams:
         self._rejected = RepeatedWarning("grpc_streams_refused")
         metrics.track_grpc_streams(kind, lambda: self._limit.open_streams)
 
-    async def serve(self, context: _Context, responses: AsyncGenerator[Any, None]) -> None:
+    async def serve(self, context: CallContext, responses: AsyncGenerator[Any, None]) -> None:
         """Write ``responses`` until they end. If a limit is exceeded, end the stream immediately with an error."""
         address = address_of(context.peer())
         try:
@@ -47,7 +44,7 @@ class ServiceStreams:
         except ReaderTooSlow as error:
             await self._abort(context, error)
 
-    async def _abort(self, context: _Context, error: Exception) -> None:
+    async def _abort(self, context: CallContext, error: Exception) -> None:
         failure = failure_of(error, call_id="")
         trailers = (("grpc-status-details-bin", failure.status.SerializeToString()),)
         await self._writer.abort(context, failure.code, failure.message, trailers)

@@ -5,14 +5,13 @@ toward the limit of streams forever, even after its API key has expired.
 """
 
 import asyncio
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn
 
 import grpc
 
+from server.transport.grpc.call_context import CallContext
 from server.transport.pipeline.errors import ReaderTooSlow
 from server.transport.pipeline.time_limit import TimeLimit
-
-_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class StreamWriter:
@@ -22,7 +21,7 @@ class StreamWriter:
         """Wait at most ``timeout_seconds`` for a client to read."""
         self._time_limit = TimeLimit(timeout_seconds)
 
-    async def write(self, context: _Context, response: object) -> None:
+    async def write(self, context: CallContext, response: object) -> None:
         """Write one response.
 
         Raises:
@@ -41,7 +40,7 @@ class StreamWriter:
 
     async def abort(
         self,
-        context: _Context,
+        context: CallContext,
         code: grpc.StatusCode,
         message: str,
         trailers: tuple[tuple[str, str | bytes], ...],

@@ -49,17 +49,17 @@ class HttpServer:
             )
         )
         self._sockets: list[socket.socket] = []
+        self.port = 0
         self._serving: asyncio.Task[None] | None = None
 
-    def listen(self, host: str, port: int) -> int:
-        """Listen on one port of every address of ``host``, and return the port. Port 0 means any free port.
+    def listen(self, host: str, port: int) -> None:
+        """Listen on one port of every address of ``host``; port 0 means any free port.
 
         Raises:
             OSError: an address cannot be bound.
         """
         self._sockets = bind(host, port)
-        listening_port: int = self._sockets[0].getsockname()[1]
-        return listening_port
+        self.port = self._sockets[0].getsockname()[1]
 
     async def start(self) -> None:
         """Accept connections from now on."""

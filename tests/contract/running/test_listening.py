@@ -90,7 +90,9 @@ def test_it_reports_in_one_line_why_it_cannot_listen(
 
 
 def test_a_privileged_port_is_reported() -> None:
-    assert "port of 1024 or above" in listening.failure_reason(PermissionError(errno.EACCES, "Permission denied"))
+    assert "port of 1024 or above" in listening.listen_error(
+        "REST", "127.0.0.1", 80, PermissionError(errno.EACCES, "Permission denied")
+    )
 
 
 def free_port() -> int:

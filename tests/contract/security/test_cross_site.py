@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from server.config.grpc import Engine
 from tests.support.certificates import Authority
 from tests.support.drivers.requests import new_order_id, new_request_id
 from tests.support.running_service import RunningService
@@ -183,7 +182,7 @@ def test_pages_of_other_origins_cannot_use_the_browsers_certificate(
     trusted = tmp_path / "clients.pem"
     trusted.write_bytes(clients.certificate)
     files = {"TLS_CERT_FILE": certificate, "TLS_KEY_FILE": key, "TLS_CLIENT_CA_FILE": trusted}
-    running = start_service(GRPC_ENGINE=Engine.GRPCIO, **{name: str(path) for name, path in files.items()})
+    running = start_service(**{name: str(path) for name, path in files.items()})
     context = ssl.create_default_context(cadata=services.certificate.decode())
     context.load_cert_chain(*clients.issue(dns=["desk.example.com"]).write(tmp_path, "client"))
     own = f"localhost:{running.rest_port}"

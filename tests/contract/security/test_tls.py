@@ -19,7 +19,6 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from payments_client import PaymentsClient, PaymentsError
 from payments_client.v1 import payments_pb2 as pb
 
-from server.config.grpc import Engine
 from server.domain.callers import Role
 from tests.support.certificates import Authority, Issued
 from tests.support.databases import DatabaseServer
@@ -291,7 +290,6 @@ def test_a_replaced_symbolic_link_is_followed_as_in_kubernetes(
     link = tls_files.folder / "now"
     link.symlink_to("1")
     service = start_service(
-        GRPC_ENGINE=Engine.GRPCIO,
         TLS_CERT_FILE=str(link / "tls.pem"),
         TLS_KEY_FILE=str(link / "tls.key.pem"),
         **RELOAD,
@@ -358,7 +356,7 @@ def test_the_service_refuses_to_start_with_invalid_files_and_names_the_setting(
         key=repr(settings["TLS_KEY_FILE"]),
         clients=repr(settings["TLS_CLIENT_CA_FILE"]),
     )
-    service = RunningService({**migrated_database, "GRPC_ENGINE": Engine.GRPCIO, **settings})
+    service = RunningService({**migrated_database, **settings})
     service.spawn()
     assert service.wait() == 1
     output = "".join(service.output)

@@ -61,7 +61,7 @@ class Parts:
         """Return an application made of the fakes."""
         parts = {
             "settings": SETTINGS,
-            "tls": SimpleNamespace(grpc_credentials=lambda: None, reload=self.background),
+            "tls": SimpleNamespace(reload=self.background),
             "tracing": SimpleNamespace(close=self.async_recorder("tracing.close")),
             "database": SimpleNamespace(close=self.deadline_recorder("database.close")),
             "wait_for_database": self.async_recorder("wait_for_database"),
@@ -90,7 +90,8 @@ class Parts:
                 check=self.async_recorder("monitor.check"), stop_serving=self.recorder("monitor.stop_serving")
             ),
             "grpc": SimpleNamespace(
-                add_secure_port=self.recorder("grpc.listen", 1),
+                listen=self.recorder("grpc.listen"),
+                port=1,
                 start=self.async_recorder("grpc.start"),
                 stop=self.async_recorder("grpc.stop"),
             ),
@@ -130,7 +131,8 @@ class Parts:
     def server(self, name: str) -> SimpleNamespace:
         """Return a fake HTTP server."""
         return SimpleNamespace(
-            listen=self.recorder(f"{name}.listen", 1),
+            listen=self.recorder(f"{name}.listen"),
+            port=1,
             start=self.async_recorder(f"{name}.start"),
             stop=self.async_recorder(f"{name}.stop"),
         )

@@ -146,7 +146,8 @@ async def serve(
         cross_site=CrossSiteRule(frozenset()),
     )
     server.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
-    rest_port, grpc_port = rest.listen("127.0.0.1", 0), server.add_insecure_port("127.0.0.1:0")
+    rest.listen("127.0.0.1", 0)
+    rest_port, grpc_port = rest.port, server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await rest.start()
     report_ports(rest_port, grpc_port)

@@ -1,0 +1,52 @@
+"""Start the service inside Envoy, in place of this process."""
+
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+from server.app.build import load_tls
+from server.app.errors import StartupError
+from server.app.process import raise_open_file_limit
+from server.config.settings import Settings
+from server.transport.envoy.configuration import GRPC_LISTENER, bootstrap
+from server.transport.envoy.process import EnvoyUnusable, replace_process
+from server.transport.envoy.tls import PublishedTls
+from server.transport.listening import bindable_addresses, listen_error
+
+_APPLICATIONS = {GRPC_LISTENER: "server.app.inside_envoy:grpc"}
+"""The ASGI application of each listener."""
+
+_LOG_LEVEL = "warning"
+
+_DRAIN_MARGIN_SECONDS = 60
+"""How much longer Envoy's drain may take than the service's, which ends Envoy."""
+
+
+def become_envoy(settings: Settings) -> NoReturn:
+    """Replace this process with Envoy, which runs the service.
+
+    Raises:
+        StartupError: the service cannot listen on an address, the TLS files are invalid, or Envoy cannot run here.
+    """
+    tls = load_tls(settings)
+    # Envoy would end with a trace of its own internals.
+    try:
+        bindable_addresses(settings.grpc_host, settings.grpc_port)
+    except OSError as error:
+        raise StartupError(listen_error("GRPC", settings.grpc_host, settings.grpc_port, error)) from error
+    raise_open_file_limit()
+
+    def configure(folder: Path) -> dict[str, Any]:
+        if tls is not None:
+            PublishedTls(folder).publish(tls)
+        return bootstrap(settings, folder, _APPLICATIONS)
+
+    try:
+        replace_process(
+            settings.envoy_path,
+            configure,
+            _LOG_LEVEL,
+            math.ceil(settings.drain_timeout_seconds) + _DRAIN_MARGIN_SECONDS,
+        )
+    except EnvoyUnusable as error:
+        raise StartupError(str(error)) from None

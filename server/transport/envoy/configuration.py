@@ -1,0 +1,212 @@
+"""The configuration of Envoy for the settings of the service (Envoy's API v3).
+
+Every limit of the open network is here: connections, streams, the sizes of heads and windows, and timeouts.
+"""
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from server.config.settings import Settings
+from server.transport.envoy.tls import transport_socket
+
+GRPC_LISTENER = "grpc"
+
+_TYPES = "type.googleapis.com/envoy"
+
+_MONITORS = f"{_TYPES}.extensions.resource_monitors"
+
+_STREAM_WINDOW_BYTES = 1 << 16
+_CONNECTION_WINDOW_BYTES = 1 << 20
+"""How much one stream and one connection may send before the service reads it. HTTP/2 allows no smaller default."""
+
+_MAX_HEADERS_KIB = 8192
+"""The highest limit that Envoy accepts."""
+
+_LOG_FORMAT = {
+    "event": "envoy",
+    "level": "%l",
+    "timestamp": "%Y-%m-%dT%T.%fZ",
+    "logger": "%n",
+    "detail": "%j",
+}
+"""The service's own log has the same fields."""
+
+
+def bootstrap(settings: Settings, folder: Path, applications: dict[str, str]) -> dict[str, Any]:
+    """Return the bootstrap configuration.
+
+    ``folder`` is private to this Envoy, and has its administration socket and the descriptions of the TLS files.
+    ``applications`` has the ASGI application of each listener, as ``module:attribute``.
+    """
+    return {
+        "node": {"id": "payments", "cluster": "payments"},
+        "admin": {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}},
+        "application_log_config": {"log_format": {"json_format": _LOG_FORMAT}},
+        "overload_manager": _overload_manager(settings),
+        "static_resources": {"listeners": [_grpc_listener(settings, folder, applications[GRPC_LISTENER])]},
+    }
+
+
+def admin_socket(folder: Path) -> Path:
+    """Return the administration socket in an Envoy's folder."""
+    return folder / "admin.sock"
+
+
+def _overload_manager(settings: Settings) -> dict[str, Any]:
+    limit = settings.grpc_max_connections + settings.rest_max_connections
+    return {
+        "resource_monitors": [
+            {
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": f"{_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
+                    "max_active_downstream_connections": limit,
+                },
+            }
+        ]
+    }
+
+
+def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[str, Any]:
+    keepalive = {
+        "interval": _duration(settings.grpc_keepalive_seconds),
+        "timeout": _duration(settings.grpc_keepalive_timeout_seconds),
+    }
+    connection = {
+        "idle_timeout": _duration(settings.grpc_max_connection_idle_seconds),
+        "max_headers_count": 1000,
+    }
+    if settings.grpc_max_connection_age_seconds is not None:
+        connection["max_connection_duration"] = _duration(settings.grpc_max_connection_age_seconds)
+    manager = {
+        "codec_type": "HTTP2",
+        "stat_prefix": GRPC_LISTENER,
+        "common_http_protocol_options": connection,
+        "http2_protocol_options": {
+            "max_concurrent_streams": settings.grpc_max_concurrent_streams,
+            "initial_stream_window_size": _STREAM_WINDOW_BYTES,
+            "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
+            "connection_keepalive": keepalive,
+        },
+        # Envoy resets a stream above this. Up to it, the service responds with a status.
+        "max_request_headers_kb": min(4 * math.ceil(settings.grpc_max_metadata_bytes / 1024), _MAX_HEADERS_KIB),
+        "request_headers_timeout": _duration(settings.grpc_handshake_timeout_seconds),
+        # Watches may be silent for as long as they like; the service limits the time of everything else.
+        "stream_idle_timeout": "0s",
+        "drain_timeout": _duration(settings.drain_timeout_seconds),
+        "http_filters": [_te_trailers(), _python(application)],
+        **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
+    }
+    filter_chain: dict[str, Any] = {
+        "filters": _filters(GRPC_LISTENER, settings.grpc_max_connections, manager),
+        "transport_socket_connect_timeout": _duration(settings.grpc_handshake_timeout_seconds),
+    }
+    if settings.tls_cert_file is not None:
+        verifies_clients = settings.tls_client_ca_file is not None
+        filter_chain["transport_socket"] = transport_socket(
+            folder, verifies_clients=verifies_clients, requires_certificate=verifies_clients, protocol="h2"
+        )
+    return _listener(GRPC_LISTENER, settings.grpc_host, settings.grpc_port, filter_chain)
+
+
+def _filters(name: str, max_connections: int, manager: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the filters of a listener's connections: the limit of their number, and the HTTP connection manager."""
+    return [
+        {
+            "name": "envoy.filters.network.connection_limit",
+            "typed_config": {
+                "@type": f"{_TYPES}.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+                "stat_prefix": name,
+                "max_connections": max_connections,
+            },
+        },
+        {
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": {
+                "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                **manager,
+            },
+        },
+    ]
+
+
+def _listener(name: str, host: str, port: int, filter_chain: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "address": {"socket_address": {"address": host, "port_value": port}},
+        # Make a second service on the same port fail to start. Otherwise, each would get some of the calls.
+        "enable_reuse_port": False,
+        "per_connection_buffer_limit_bytes": _STREAM_WINDOW_BYTES,
+        "filter_chains": [filter_chain],
+    }
+
+
+def _plain_proxy(*, verifies_clients: bool) -> dict[str, Any]:
+    """Return the options that make Envoy pass on requests and responses as they are, with the client's certificate."""
+    certificate: dict[str, Any] = {"forward_client_cert_details": "SANITIZE"}
+    if verifies_clients:
+        certificate = {
+            "forward_client_cert_details": "SANITIZE_SET",
+            "set_current_client_cert_details": {"cert": True},
+        }
+    return {
+        **certificate,
+        "route_config": {"virtual_hosts": [{"name": "service", "domains": ["*"]}]},
+        "generate_request_id": False,
+        "preserve_external_request_id": True,
+        # The client is who is connected, whatever X-Forwarded-For says.
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "server_header_transformation": "PASS_THROUGH",
+    }
+
+
+def _te_trailers() -> dict[str, Any]:
+    """Return the filter that lets every client get trailers: pyvoy drops them unless the request has this header."""
+    return {
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {
+            "@type": f"{_TYPES}.extensions.filters.http.header_mutation.v3.HeaderMutation",
+            "mutations": {
+                "request_mutations": [
+                    {
+                        "append": {
+                            "header": {"key": "te", "value": "trailers"},
+                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                        }
+                    }
+                ]
+            },
+        },
+    }
+
+
+def _python(application: str) -> dict[str, Any]:
+    """Return the filter that passes requests to an ASGI application. The service is its lifespan."""
+    return {
+        "name": "pyvoy",
+        "typed_config": {
+            "@type": f"{_TYPES}.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+            "dynamic_module_config": {"module": {"local": {"filename": _pyvoy_path()}}},
+            "filter_name": "pyvoy",
+            "terminal_filter": True,
+            "filter_config": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": json.dumps({"app": application, "interface": "asgi", "lifespan": True}),
+            },
+        },
+    }
+
+
+def _pyvoy_path() -> str:
+    spec = importlib.util.find_spec("pyvoy._pyvoy")
+    assert spec is not None, "pyvoy is a dependency"
+    assert spec.origin is not None
+    return spec.origin
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:f}s"

