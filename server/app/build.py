@@ -8,6 +8,7 @@ from typing import cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
+from starlette.types import ASGIApp
 
 from server.app.errors import StartupError
 from server.application.event_feed import EventFeed
@@ -47,6 +48,7 @@ from server.transport.grpc.reflection import add_reflection
 from server.transport.grpc.server import GrpcServer
 from server.transport.grpc.service_streams import ServiceStreams
 from server.transport.grpc.stream_writer import StreamWriter
+from server.transport.listening import Server
 from server.transport.pipeline.auth import ROLES, Authorizer
 from server.transport.pipeline.calls import NO_OBSERVER, Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
@@ -88,8 +90,8 @@ class Application:
     health: HealthService
     monitor: HealthMonitor
     grpc: GrpcServer
-    rest: HttpServer
-    monitoring: HttpServer
+    rest: Server
+    monitoring: Server
 
 
 def build(  # noqa: PLR0913 - each is a separate part
@@ -161,7 +163,7 @@ def build(  # noqa: PLR0913 - each is a separate part
         health=health_service,
         monitor=monitor,
         grpc=server,
-        rest=HttpServer(app, settings, None if tls is None else tls.http_context()),
+        rest=_rest_server(settings, app, tls, envoy),
         monitoring=HttpServer(monitoring_app(monitor), settings, transport="monitoring"),
     )
 
@@ -281,6 +283,12 @@ def _grpc_server(settings: Settings, tls: Tls | None, envoy: Envoy | None) -> Gr
     if tls is not None:
         envoy.follow(tls)
     return envoy.grpc_server(settings)
+
+
+def _rest_server(settings: Settings, app: ASGIApp, tls: Tls | None, envoy: Envoy | None) -> Server:
+    if envoy is None:
+        return HttpServer(app, settings, None if tls is None else tls.http_context())
+    return envoy.rest_server(app, settings)
 
 
 def _add_services(

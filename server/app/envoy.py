@@ -8,12 +8,12 @@ from server.app.build import load_tls
 from server.app.errors import StartupError
 from server.app.process import raise_open_file_limit
 from server.config.settings import Settings
-from server.transport.envoy.configuration import GRPC_LISTENER, bootstrap
+from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, bootstrap
 from server.transport.envoy.process import EnvoyUnusable, replace_process
 from server.transport.envoy.tls import PublishedTls
 from server.transport.listening import bindable_addresses, listen_error
 
-_APPLICATIONS = {GRPC_LISTENER: "server.app.inside_envoy:grpc"}
+_APPLICATIONS = {GRPC_LISTENER: "server.app.inside_envoy:grpc", REST_LISTENER: "server.app.inside_envoy:rest"}
 """The ASGI application of each listener."""
 
 _LOG_LEVEL = "warning"
@@ -29,11 +29,8 @@ def become_envoy(settings: Settings) -> NoReturn:
         StartupError: the service cannot listen on an address, the TLS files are invalid, or Envoy cannot run here.
     """
     tls = load_tls(settings)
-    # Envoy would end with a trace of its own internals.
-    try:
-        bindable_addresses(settings.grpc_host, settings.grpc_port)
-    except OSError as error:
-        raise StartupError(listen_error("GRPC", settings.grpc_host, settings.grpc_port, error)) from error
+    _check_address("GRPC", settings.grpc_host, settings.grpc_port)
+    _check_address("REST", settings.rest_host, settings.rest_port)
     raise_open_file_limit()
 
     def configure(folder: Path) -> dict[str, Any]:
@@ -50,3 +47,11 @@ def become_envoy(settings: Settings) -> NoReturn:
         )
     except EnvoyUnusable as error:
         raise StartupError(str(error)) from None
+
+
+def _check_address(transport: str, host: str, port: int) -> None:
+    """Check that an address can be bound, because Envoy's own message would not name the setting."""
+    try:
+        bindable_addresses(host, port)
+    except OSError as error:
+        raise StartupError(listen_error(transport, host, port, error)) from error

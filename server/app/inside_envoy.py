@@ -19,7 +19,7 @@ from server.app.lifecycle import run
 from server.config.settings import load_settings
 from server.observability.logs import configure_logs
 from server.transport.envoy.admin import Admin
-from server.transport.envoy.configuration import admin_socket
+from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, admin_socket
 from server.transport.envoy.process import FOLDER_VARIABLE, STOP_SIGNALS
 from server.transport.envoy.servers import Envoy
 from server.transport.envoy.tls import PublishedTls
@@ -60,9 +60,9 @@ class _Service:
         if self._envoy.may_listen.is_set():
             await self._envoy.admin.begin_drain()
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one call."""
-        await self._envoy.grpc_app(scope, receive, send)
+    async def serve(self, listener: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request to a listener."""
+        await self._envoy.applications[listener](scope, receive, send)
 
     async def _serve(self) -> int:
         """Run the service, and return the exit code of the process."""
@@ -104,4 +104,10 @@ async def grpc(scope: Scope, receive: Receive, send: Send) -> None:
         _service = _Service(Path(os.environ[FOLDER_VARIABLE]))
         await _service.live(receive, send)
     else:
-        await _service.serve(scope, receive, send)
+        await _service.serve(GRPC_LISTENER, scope, receive, send)
+
+
+async def rest(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one REST request."""
+    assert _service is not None, "Envoy loads the application of gRPC first"
+    await _service.serve(REST_LISTENER, scope, receive, send)

@@ -71,10 +71,10 @@ async def run(application: Application, stop: asyncio.Event) -> None:
             # At once, not when the background loops have ended: no call is accepted once the log says "draining".
             application.calls.reject_new()
             application.health.drain()
+            application.monitor.stop_serving()
             _log.info("draining", timeout_seconds=application.settings.drain_timeout_seconds)
             for task in tasks:
                 task.cancel()
-        application.monitor.stop_serving()
         drain_deadline.begin()
         application.event_feed.close()
         async with asyncio.TaskGroup() as ending:

@@ -25,15 +25,16 @@ class HealthMonitor:
         self._ping = ping
         self._listener = listener
         self._serving: bool | None = None
+        self._is_stopping = False
 
     @property
     def is_serving(self) -> bool:
         """Whether this replica can serve: the database answered the last ping, and ``stop_serving`` was not called."""
-        return bool(self._serving)
+        return bool(self._serving) and not self._is_stopping
 
     def stop_serving(self) -> None:
-        """Report that this replica no longer serves, even though the database answers."""
-        self._serving = False
+        """Report from now on that this replica does not serve, even though the database answers."""
+        self._is_stopping = True
 
     async def check(self) -> None:
         """Ping once, and report a change."""

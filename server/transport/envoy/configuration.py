@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from server.config.settings import Settings
+from server.transport.envoy.rest import FORWARDED_SCHEME
 from server.transport.envoy.tls import transport_socket
 
-GRPC_LISTENER = "grpc"
+GRPC_LISTENER, REST_LISTENER = "grpc", "rest"
 
 _TYPES = "type.googleapis.com/envoy"
 
@@ -22,8 +23,41 @@ _STREAM_WINDOW_BYTES = 1 << 16
 _CONNECTION_WINDOW_BYTES = 1 << 20
 """How much one stream and one connection may send before the service reads it. HTTP/2 allows no smaller default."""
 
+_NEXT = "%[89AB][0-9A-F]"
+_DECODABLE_PATH = (
+    "(?i)(?:[^%?]|%[0-7][0-9A-F]"
+    f"|%(?:C[2-9A-F]|D[0-9A-F]){_NEXT}"
+    f"|%E0%[AB][0-9A-F]{_NEXT}|%E[1-9A-CEF]{_NEXT}{_NEXT}|%ED%[89][0-9A-F]{_NEXT}"
+    f"|%F0%[9AB][0-9A-F]{_NEXT}{_NEXT}|%F[1-3]{_NEXT}{_NEXT}{_NEXT}|%F4%8[0-9A-F]{_NEXT}{_NEXT}"
+    r")*(?:\?.*)?"
+)
+"""A path whose percent-encoding is that of UTF-8 (RFC 3629, section 4). The query may be anything."""
+
 _MAX_HEADERS_KIB = 8192
 """The highest limit that Envoy accepts."""
+
+_RUNTIME = {
+    # A path with a fragment is served without it, as without Envoy.
+    "envoy.reloadable_features.http_reject_path_with_fragment": False,
+    # The pattern of a decodable path is longer than Envoy allows at first.
+    "re2.max_program_size.error_level": 1000,
+}
+
+_LOCAL_REPLIES = {
+    "mappers": [
+        {
+            "filter": {
+                "status_code_filter": {
+                    "comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "unused"}}
+                }
+            },
+            "status_code": 400,
+            "body": {"inline_string": "the path must be UTF-8, percent-encoded"},
+        }
+    ],
+    "body_format": {"json_format": {"detail": "%LOCAL_REPLY_BODY%"}},
+}
+"""Responses of Envoy itself have the form of REST's. Its only 403 is that of ``_decodable_path``."""
 
 _LOG_FORMAT = {
     "event": "envoy",
@@ -46,7 +80,14 @@ def bootstrap(settings: Settings, folder: Path, applications: dict[str, str]) ->
         "admin": {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}},
         "application_log_config": {"log_format": {"json_format": _LOG_FORMAT}},
         "overload_manager": _overload_manager(settings),
-        "static_resources": {"listeners": [_grpc_listener(settings, folder, applications[GRPC_LISTENER])]},
+        "layered_runtime": {"layers": [{"name": "service", "static_layer": _RUNTIME}]},
+        "static_resources": {
+            # The service starts when Envoy loads the first one.
+            "listeners": [
+                _grpc_listener(settings, folder, applications[GRPC_LISTENER]),
+                _rest_listener(settings, folder, applications[REST_LISTENER]),
+            ]
+        },
     }
 
 
@@ -97,7 +138,7 @@ def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[s
         # Watches may be silent for as long as they like; the service limits the time of everything else.
         "stream_idle_timeout": "0s",
         "drain_timeout": _duration(settings.drain_timeout_seconds),
-        "http_filters": [_te_trailers(), _python(application)],
+        "http_filters": [_decodable_path(), _te_trailers(), _python(application, is_service=True)],
         **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
     }
     filter_chain: dict[str, Any] = {
@@ -107,9 +148,62 @@ def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[s
     if settings.tls_cert_file is not None:
         verifies_clients = settings.tls_client_ca_file is not None
         filter_chain["transport_socket"] = transport_socket(
-            folder, verifies_clients=verifies_clients, requires_certificate=verifies_clients, protocol="h2"
+            folder, verifies_clients=verifies_clients, requires_certificate=verifies_clients, protocols=["h2"]
         )
     return _listener(GRPC_LISTENER, settings.grpc_host, settings.grpc_port, filter_chain)
+
+
+def _rest_listener(settings: Settings, folder: Path, application: str) -> dict[str, Any]:
+    manager = {
+        "codec_type": "AUTO",
+        "stat_prefix": REST_LISTENER,
+        "common_http_protocol_options": {
+            "idle_timeout": _duration(settings.rest_keepalive_seconds),
+            "max_headers_count": settings.rest_max_headers,
+        },
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": _STREAM_WINDOW_BYTES,
+            "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
+        },
+        "max_request_headers_kb": math.ceil(settings.rest_max_header_bytes / 1024),
+        "request_headers_timeout": _duration(settings.rest_header_timeout_seconds),
+        "stream_idle_timeout": "0s",
+        "stream_flush_timeout": _duration(settings.rest_body_timeout_seconds),
+        "early_header_mutation_extensions": [_kept_scheme()],
+        "http_filters": [_decodable_path(), _python(application, is_service=False)],
+        **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
+    }
+    filter_chain: dict[str, Any] = {
+        "filters": _filters(REST_LISTENER, settings.rest_max_connections, manager),
+        "transport_socket_connect_timeout": _duration(settings.rest_header_timeout_seconds),
+    }
+    if settings.tls_cert_file is not None:
+        # Health needs no certificate; ``auth.Authorizer`` requires it for calls.
+        filter_chain["transport_socket"] = transport_socket(
+            folder,
+            verifies_clients=settings.tls_client_ca_file is not None,
+            requires_certificate=False,
+            protocols=["h2", "http/1.1"],
+        )
+    return _listener(REST_LISTENER, settings.rest_host, settings.rest_port, filter_chain)
+
+
+def _kept_scheme() -> dict[str, Any]:
+    """Return the rule that keeps X-Forwarded-Proto under another name, because Envoy replaces it."""
+    name = FORWARDED_SCHEME.decode()
+    mutations = [
+        {"remove": name},
+        {"append": {"header": {"key": name, "value": "%REQ(X-FORWARDED-PROTO)%"}, "keep_empty_value": False}},
+    ]
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": f"{_TYPES}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": mutations,
+        },
+    }
 
 
 def _filters(name: str, max_connections: int, manager: dict[str, Any]) -> list[dict[str, Any]]:
@@ -161,6 +255,20 @@ def _plain_proxy(*, verifies_clients: bool) -> dict[str, Any]:
         "use_remote_address": True,
         "skip_xff_append": True,
         "server_header_transformation": "PASS_THROUGH",
+        "local_reply_config": _LOCAL_REPLIES,
+    }
+
+
+def _decodable_path() -> dict[str, Any]:
+    """Return the filter that rejects a path that is not UTF-8. pyvoy cannot decode it, and would never respond."""
+    is_decodable = {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": _DECODABLE_PATH}}}}
+    policy = {"permissions": [{"not_rule": is_decodable}], "principals": [{"any": True}]}
+    return {
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": f"{_TYPES}.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {"action": "DENY", "policies": {"undecodable path": policy}},
+        },
     }
 
 
@@ -184,8 +292,8 @@ def _te_trailers() -> dict[str, Any]:
     }
 
 
-def _python(application: str) -> dict[str, Any]:
-    """Return the filter that passes requests to an ASGI application. The service is its lifespan."""
+def _python(application: str, *, is_service: bool) -> dict[str, Any]:
+    """Return the filter that passes requests to an ASGI application, whose lifespan may be the service."""
     return {
         "name": "pyvoy",
         "typed_config": {
@@ -195,7 +303,7 @@ def _python(application: str) -> dict[str, Any]:
             "terminal_filter": True,
             "filter_config": {
                 "@type": "type.googleapis.com/google.protobuf.StringValue",
-                "value": json.dumps({"app": application, "interface": "asgi", "lifespan": True}),
+                "value": json.dumps({"app": application, "interface": "asgi", "lifespan": is_service}),
             },
         },
     }

@@ -47,11 +47,11 @@ class PublishedTls:
 
 
 def transport_socket(
-    folder: Path, *, verifies_clients: bool, requires_certificate: bool, protocol: str
+    folder: Path, *, verifies_clients: bool, requires_certificate: bool, protocols: list[str]
 ) -> dict[str, Any]:
     """Return the configuration of a listener's TLS, with the files that ``PublishedTls`` describes in ``folder``."""
     common: dict[str, Any] = {
-        "alpn_protocols": [protocol],
+        "alpn_protocols": protocols,
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         "tls_certificate_sds_secret_configs": [_secret(folder, _CERTIFICATE)],
     }

@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -14,6 +15,9 @@ from server.domain.value import value
 
 _CACHED_CERTIFICATES = 512
 """The number of certificates whose names are cached. Parsing one takes 30 us, and gRPC needs the name in every call."""
+
+FORWARDED_CERTIFICATE = "x-forwarded-client-cert"
+"""The header in which Envoy passes a client's verified certificate. It removes what a client sends under this name."""
 
 _MALFORMED = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 """The errors that ``cryptography`` raises for a malformed certificate."""
@@ -48,6 +52,13 @@ def certificate_of_http_peer(transport: asyncio.BaseTransport) -> ClientCertific
     if connection is None or der is None:
         return None
     return ClientCertificate(ssl.DER_cert_to_PEM_cert(der).encode(), bool(connection.session_reused))
+
+
+def certificates_of_envoy(forwarded: str) -> Iterator[bytes]:
+    """Yield the certificate, in PEM, in a ``FORWARDED_CERTIFICATE`` header that Envoy wrote, if it has one."""
+    for part in forwarded.split(";"):
+        if part.startswith("Cert="):
+            yield unquote_to_bytes(part.removeprefix("Cert=").strip('"'))
 
 
 def check_not_expired(certificate: ClientCertificate) -> None:

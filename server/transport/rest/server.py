@@ -42,7 +42,7 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=_with_mapped_ipv4(settings.trusted_proxies),
+                forwarded_allow_ips=with_mapped_ipv4(settings.trusted_proxies),
                 ssl_context_factory=None if tls is None else lambda _config, _default: tls,
                 callback_notify=self._abort_late_connections,
                 timeout_notify=0,  # as often as uvicorn can, once a second
@@ -102,7 +102,7 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _with_mapped_ipv4(networks: Iterable[str]) -> list[str]:
+def with_mapped_ipv4(networks: Iterable[str]) -> list[str]:
     """Return the networks, and the IPv4 ones also as the IPv4-mapped IPv6 networks that a dual-stack socket reports."""
     parsed = [ipaddress.ip_network(network) for network in networks]
     mapped = [

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from bench.peers.legacy.table import TABLE
+from server.config.grpc import Engine
 from tests.support import tidb
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.drivers.legacy_service import running_legacy_service
@@ -320,8 +322,13 @@ def test_methods_are_compared_exactly_except_for_letter_case(ports: tuple[int, i
 
 @pytest.mark.parametrize("request_", UNUSUAL_REQUESTS, ids=str)
 def test_both_services_return_equal_responses_to_rare_forms(ports: tuple[int, int], request_: Request) -> None:
+    is_envoy = os.environ.get("TEST_GRPC_ENGINE") == Engine.ENVOY
     ours, legacy = (without_random_values(send(port, request_)) for port in ports)
-    if legacy.status == 500:
+    if is_envoy and request_.verb == "X":
+        assert ours.status == legacy.status == 400  # Envoy's response has another body
+    elif is_envoy and "%FF/" in request_.target:
+        assert ours.status == 400  # Envoy rejects a path that is not UTF-8
+    elif legacy.status == 500:
         # Requests that crashed the legacy service are rejected here.
         assert ours.status == 422
     else:

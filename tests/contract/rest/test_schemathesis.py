@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from server.config.grpc import Engine
 from tests.contract.rest.accepted_forms import with_accepted_forms
 from tests.support.running_service import RunningService
 
@@ -27,8 +28,11 @@ def test_every_response_conforms_to_the_openapi_document(
     accepted = tmp_path / "openapi.json"
     accepted.write_text(json.dumps(with_accepted_forms(document, "INR")), "utf-8")
 
+    # Envoy rejects a method that it does not know, such as QUERY, as a malformed request.
+    excluded = ["--exclude-checks", "unsupported_method"] if running.engine is Engine.ENVOY else []
+
     run = subprocess.run(
-        [PROGRAM, "--no-color", "--config-file", CONFIGURATION, "run", accepted, "--url", running.rest_url],
+        [PROGRAM, "--no-color", "--config-file", CONFIGURATION, "run", accepted, "--url", running.rest_url, *excluded],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -83,13 +83,14 @@ def test_a_session_ends_when_the_authority_of_its_client_is_removed(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_rest_accepts_client_certificates_only_over_tls_1_3_and_resumes_no_session(
+def test_rest_resumes_no_session_of_a_client_with_a_certificate(
     mutual_tls_service: TlsService, version: ssl.TLSVersion
 ) -> None:
+    """Without Envoy, REST rejects TLS 1.2, because Python cannot turn off its resumption by session ID."""
     for issued in (mutual_tls_service.files.clients.issue(common_name="shop"), None):
         client = Client(mutual_tls_service, "rest", version, issued)
         first = client.connect()
-        if version is ssl.TLSVersion.TLSv1_2:
+        if version is ssl.TLSVersion.TLSv1_2 and mutual_tls_service.service.engine is not Engine.ENVOY:
             assert first is None
             continue
         assert first is not None

@@ -25,9 +25,8 @@ LISTEN_CALLS = [
     "health.report_alive",
 ]
 START_CALLS = [*LISTEN_CALLS, "grpc.start", "rest.start", "monitoring.start"]
-STOP_CALLS = ["calls.reject_new", "health.drain", *["background ended"] * 5]
+STOP_CALLS = ["calls.reject_new", "health.drain", "monitor.stop_serving", *["background ended"] * 5]
 DRAIN_CALLS = [
-    "monitor.stop_serving",
     "event_feed.close",
     "calls.wait_until_idle",
     "relay.release",

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
-from urllib.parse import unquote_to_bytes
 
 import grpc
 from starlette.types import Scope, Send
@@ -14,13 +13,9 @@ from server.transport.grpc.asgi.messages import framed
 from server.transport.grpc.asgi.request import RequestHead
 from server.transport.grpc.asgi.running import RunningCall
 from server.transport.grpc.asgi.status import CallEnded, Metadata, metadata_headers, status_headers
+from server.transport.pipeline.certificates import FORWARDED_CERTIFICATE, certificates_of_envoy
 
 _HEADERS = [(b"content-type", b"application/grpc")]
-
-_CERTIFICATE_HEADER = "x-forwarded-client-cert"
-"""The header in which Envoy passes a client's verified certificate. It removes what a client sends under this name."""
-
-_CERTIFICATE_PREFIX = "Cert="
 
 
 class AsgiContext:
@@ -75,8 +70,8 @@ class AsgiContext:
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         """Return the client's certificate, if it has one."""
         for key, value in self._head.metadata:
-            if key == _CERTIFICATE_HEADER and isinstance(value, str):
-                return {"x509_pem_cert": tuple(_certificates(value))}
+            if key == FORWARDED_CERTIFICATE and isinstance(value, str):
+                return {"x509_pem_cert": tuple(certificates_of_envoy(value))}
         return {}
 
     def time_remaining(self) -> float | None:
@@ -146,10 +141,3 @@ async def send_status(send: Send, headers: list[tuple[bytes, bytes]]) -> None:
     """Send a response that has only a status (Trailers-Only in the protocol)."""
     await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *headers]})
     await send({"type": "http.response.body", "body": b""})
-
-
-def _certificates(forwarded: str) -> Iterable[bytes]:
-    """Yield the PEM of each certificate in an ``x-forwarded-client-cert`` header that Envoy wrote."""
-    for part in forwarded.split(";"):
-        if part.startswith(_CERTIFICATE_PREFIX):
-            yield unquote_to_bytes(part.removeprefix(_CERTIFICATE_PREFIX).strip('"'))
