@@ -145,7 +145,18 @@ def build(  # noqa: PLR0913 - each is a separate part
     health_service = _add_services(server, settings, servicer, calls, worker_thread)
     monitor = HealthMonitor(database.ping, health_service)
     trace = traced_endpoint if is_traced else untraced_endpoint
-    app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread, trace=trace)
+    read_envoy_metrics = None if envoy is None else envoy.admin.metrics
+    app = http_app(
+        settings,
+        [(SERVICE, servicer)],
+        payments,
+        currencies,
+        calls,
+        monitor,
+        worker_thread,
+        trace=trace,
+        read_envoy_metrics=read_envoy_metrics,
+    )
     metrics.track_health(lambda: monitor.is_serving)
     metrics.initialize_call_errors([method.name for method in SERVICE.methods], REASONS)
     return Application(
@@ -164,7 +175,7 @@ def build(  # noqa: PLR0913 - each is a separate part
         monitor=monitor,
         grpc=server,
         rest=_rest_server(settings, app, tls, envoy),
-        monitoring=HttpServer(monitoring_app(monitor), settings, transport="monitoring"),
+        monitoring=HttpServer(monitoring_app(monitor, read_envoy_metrics), settings, transport="monitoring"),
     )
 
 

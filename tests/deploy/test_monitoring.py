@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from payments_client.v1 import payments_pb2 as pb
 from prometheus_client.parser import text_string_to_metric_families
 from promql_parser import AggregateExpr, BinaryExpr, Expr, Matcher, MatchOp, VectorSelector
 
+from server.config.grpc import Engine
 from server.observability.metrics import REGISTRY
 from server.transport.pipeline.errors import REASONS
 from tests.support.drivers.calls import GrpcDriver
@@ -56,7 +57,7 @@ class Metrics:
 
 
 @pytest.fixture(scope="module")
-def metrics(service: RunningService) -> Metrics:
+def metrics(service: RunningService, envoy_metrics: str) -> Metrics:
     """The exports of a running service after some calls; for metrics without series, the labels come from the code."""
     with grpc.insecure_channel(service.target) as channel:
         calls = GrpcDriver(channel)
@@ -83,7 +84,24 @@ def metrics(service: RunningService) -> Metrics:
             labels[sample.name] |= set(sample.labels)
             for label, value in sample.labels.items():
                 values[sample.name, label].add(value)
+    for family in text_string_to_metric_families(envoy_metrics):
+        for sample in family.samples:
+            # The parser adds this suffix to counters, which have no suffix in Envoy.
+            name = sample.name if f"{sample.name}{{" in envoy_metrics else sample.name.removesuffix("_total")
+            labels[name] |= set(sample.labels)
+            for label, value in sample.labels.items():
+                values[name, label].add(value)
     return Metrics(labels, values)
+
+
+@pytest.fixture(scope="module")
+def envoy_metrics(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[str]:
+    """Envoy's own metrics, from a service that runs inside it."""
+    service = RunningService({**make_migrated_database(), "GRPC_ENGINE": Engine.ENVOY, "MONITORING_PORT": "0"}).start()
+    with grpc.insecure_channel(service.target) as channel:
+        GrpcDriver(channel).charge(charge())
+    yield httpx.get(f"{service.monitoring_url}/metrics/envoy").raise_for_status().text
+    assert service.stop() == 0
 
 
 @cache

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import httpx
 
+from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER
+
 _POLL_SECONDS = 0.01
+
+_METRICS = rf"^(connection_limit|http2|server)\.|^(http|listener)\.({GRPC_LISTENER}|{REST_LISTENER})\."
+"""The metrics that concern clients and the process, by Envoy's own names."""
+
 _TLS_TIMEOUT_SECONDS = 10
 
 
@@ -37,6 +43,12 @@ class Admin:
         address = next(status["local_address"] for status in statuses if status["name"] == listener)
         port: int = address["socket_address"]["port_value"]
         return port
+
+    async def metrics(self) -> str:
+        """Return Envoy's metrics of what the service uses, in Prometheus' text format."""
+        async with self._client() as client:
+            response = await client.get("/stats/prometheus", params={"filter": _METRICS})
+        return response.raise_for_status().text
 
     async def tls_updates(self) -> int:
         """Return how often listeners have received TLS files."""

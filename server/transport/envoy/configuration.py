@@ -230,6 +230,7 @@ def _filters(name: str, max_connections: int, manager: dict[str, Any]) -> list[d
 def _listener(name: str, host: str, port: int, filter_chain: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
+        "stat_prefix": name,
         "address": {"socket_address": {"address": host, "port_value": port}},
         # Make a second service on the same port fail to start. Otherwise, each would get some of the calls.
         "enable_reuse_port": False,

@@ -24,7 +24,7 @@ from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import peer_of
 from server.transport.rest.docs.pages import COMPRESSED_TYPES, docs_endpoints
 from server.transport.rest.gateway.endpoints import HttpGateway
-from server.transport.rest.monitoring import health_endpoints, metrics_endpoint
+from server.transport.rest.monitoring import ReadMetrics, health_endpoints, metrics_endpoints
 from server.transport.rest.router import Endpoint, HttpRouter
 from server.transport.rest.streams import LINES
 from server.transport.rest.v1.endpoints import LegacyRest
@@ -56,6 +56,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a separate part
     worker_thread: WorkerThread,
     *,
     trace: Callable[[Endpoint], Endpoint] = untraced_endpoint,
+    read_envoy_metrics: ReadMetrics | None = None,
 ) -> ASGIApp:
     """Return the application: the RPCs of ``services``, ``/v1``, health, metrics and documents.
 
@@ -70,7 +71,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a separate part
     if settings.rest_docs:
         endpoints += docs_endpoints()
     if settings.serves_rest_metrics:
-        endpoints.append(metrics_endpoint())
+        endpoints += metrics_endpoints(read_envoy_metrics)
     return HttpApp(HttpRouter(endpoints), limits, sorted(settings.cors_allowed_origins))
 
 

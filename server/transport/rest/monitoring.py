@@ -4,7 +4,9 @@ The monitoring port (``MONITORING_PORT``) needs neither TLS nor credentials, bec
 cannot reach an RPC or see a payment through it.
 """
 
-from prometheus_client.exposition import choose_encoder
+from collections.abc import Awaitable, Callable
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -15,6 +17,9 @@ from server.transport.rest.responses import json_response
 from server.transport.rest.router import Endpoint, HttpRouter
 
 METRICS_PATH = "/metrics"
+
+ReadMetrics = Callable[[], Awaitable[str]]
+"""Returns metrics in Prometheus' text format."""
 
 
 def health_endpoints(monitor: HealthMonitor) -> list[Endpoint]:
@@ -31,16 +36,31 @@ def health_endpoints(monitor: HealthMonitor) -> list[Endpoint]:
     return [Endpoint("GET", "/healthz", healthz), Endpoint("GET", "/readyz", readyz)]
 
 
-def metrics_endpoint() -> Endpoint:
-    """Return ``/metrics``, in the OpenMetrics format if the client accepts it, otherwise in Prometheus' text format."""
+def metrics_endpoints(read_envoy_metrics: ReadMetrics | None = None) -> list[Endpoint]:
+    """Return ``/metrics``, in the OpenMetrics format if the client accepts it, otherwise in Prometheus' text format.
+
+    ``read_envoy_metrics`` returns Envoy's own metrics in the text format, for ``/metrics/envoy``.
+    """
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(REGISTRY), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
-    return Endpoint("GET", METRICS_PATH, metrics)
+    endpoints = [Endpoint("GET", METRICS_PATH, metrics)]
+    if read_envoy_metrics is not None:
+        endpoints.append(_envoy_endpoint(read_envoy_metrics))
+    return endpoints
 
 
-def monitoring_app(monitor: HealthMonitor) -> ASGIApp:
-    """Return the application of the monitoring port, which serves only ``/healthz``, ``/readyz`` and ``/metrics``."""
-    return HttpRouter([*health_endpoints(monitor), metrics_endpoint()], redirects_slashes=False)
+def _envoy_endpoint(read_metrics: ReadMetrics) -> Endpoint:
+    async def metrics(_request: Request) -> Response:
+        return Response(
+            await read_metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
+        )
+
+    return Endpoint("GET", f"{METRICS_PATH}/envoy", metrics)
+
+
+def monitoring_app(monitor: HealthMonitor, read_envoy_metrics: ReadMetrics | None = None) -> ASGIApp:
+    """Return the application of the monitoring port, which serves only ``/healthz``, ``/readyz`` and the metrics."""
+    return HttpRouter([*health_endpoints(monitor), *metrics_endpoints(read_envoy_metrics)], redirects_slashes=False)
