@@ -293,7 +293,7 @@ def _grpc_server(settings: Settings, tls: Tls | None, envoy: Envoy | None) -> Gr
         return new_server(settings, tls, settings.drain_timeout_seconds)
     if tls is not None:
         envoy.follow(tls)
-    return envoy.grpc_server(settings)
+    return envoy.grpc_server(settings, CrossSiteRule(settings.cors_allowed_origins))
 
 
 def _rest_server(settings: Settings, app: ASGIApp, tls: Tls | None, envoy: Envoy | None) -> Server:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from server.config.settings import Settings
+from server.transport.envoy.browsers import browser_filters, virtual_host
 from server.transport.envoy.rest import FORWARDED_SCHEME
 from server.transport.envoy.tls import transport_socket
 
@@ -123,7 +124,8 @@ def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[s
     if settings.grpc_max_connection_age_seconds is not None:
         connection["max_connection_duration"] = _duration(settings.grpc_max_connection_age_seconds)
     manager = {
-        "codec_type": "HTTP2",
+        # gRPC itself needs HTTP/2. Browsers send gRPC-Web over HTTP/1.1 unless there is TLS.
+        "codec_type": "AUTO",
         "stat_prefix": GRPC_LISTENER,
         "common_http_protocol_options": connection,
         "http2_protocol_options": {
@@ -138,7 +140,13 @@ def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[s
         # Watches may be silent for as long as they like; the service limits the time of everything else.
         "stream_idle_timeout": "0s",
         "drain_timeout": _duration(settings.drain_timeout_seconds),
-        "http_filters": [_decodable_path(), _te_trailers(), _python(application, is_service=True)],
+        "http_filters": [
+            _decodable_path(),
+            _request_headers(),
+            *browser_filters(settings.cors_allowed_origins),
+            _python(application, is_service=True),
+        ],
+        "route_config": {"virtual_hosts": [virtual_host(settings.cors_allowed_origins)]},
         **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
     }
     filter_chain: dict[str, Any] = {
@@ -148,7 +156,10 @@ def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[s
     if settings.tls_cert_file is not None:
         verifies_clients = settings.tls_client_ca_file is not None
         filter_chain["transport_socket"] = transport_socket(
-            folder, verifies_clients=verifies_clients, requires_certificate=verifies_clients, protocols=["h2"]
+            folder,
+            verifies_clients=verifies_clients,
+            requires_certificate=verifies_clients,
+            protocols=["h2", "http/1.1"],
         )
     return _listener(GRPC_LISTENER, settings.grpc_host, settings.grpc_port, filter_chain)
 
@@ -173,6 +184,8 @@ def _rest_listener(settings: Settings, folder: Path, application: str) -> dict[s
         "stream_flush_timeout": _duration(settings.rest_body_timeout_seconds),
         "early_header_mutation_extensions": [_kept_scheme()],
         "http_filters": [_decodable_path(), _python(application, is_service=False)],
+        # The application has its own CORS.
+        "route_config": {"virtual_hosts": [virtual_host(())]},
         **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
     }
     filter_chain: dict[str, Any] = {
@@ -249,7 +262,6 @@ def _plain_proxy(*, verifies_clients: bool) -> dict[str, Any]:
         }
     return {
         **certificate,
-        "route_config": {"virtual_hosts": [{"name": "service", "domains": ["*"]}]},
         "generate_request_id": False,
         "preserve_external_request_id": True,
         # The client is who is connected, whatever X-Forwarded-For says.
@@ -273,22 +285,19 @@ def _decodable_path() -> dict[str, Any]:
     }
 
 
-def _te_trailers() -> dict[str, Any]:
-    """Return the filter that lets every client get trailers: pyvoy drops them unless the request has this header."""
+def _request_headers() -> dict[str, Any]:
+    """Return the filter that changes two headers of each request.
+
+    pyvoy drops the trailers of a response unless the request has ``te``. ``grpc-accept-encoding`` is removed because
+    Envoy's filter adds it to a request that was gRPC-Web, and the application knows such a request by it. Nothing else
+    reads it: responses are compressed like requests.
+    """
+    te = {"header": {"key": "te", "value": "trailers"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     return {
         "name": "envoy.filters.http.header_mutation",
         "typed_config": {
             "@type": f"{_TYPES}.extensions.filters.http.header_mutation.v3.HeaderMutation",
-            "mutations": {
-                "request_mutations": [
-                    {
-                        "append": {
-                            "header": {"key": "te", "value": "trailers"},
-                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-                        }
-                    }
-                ]
-            },
+            "mutations": {"request_mutations": [{"append": te}, {"remove": "grpc-accept-encoding"}]},
         },
     }
 

@@ -13,6 +13,7 @@ from server.transport.envoy.rest import behind_envoy
 from server.transport.envoy.tls import PublishedTls
 from server.transport.grpc.asgi.app import GrpcApp
 from server.transport.grpc.server import Rejection
+from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.tls import Tls
 
 
@@ -30,10 +31,16 @@ class Envoy:
         self._published_tls = published_tls
         self._is_closed = False
 
-    def grpc_server(self, settings: Settings) -> "EnvoyGrpcServer":
-        """Return the server of the gRPC listener, which has no services yet."""
+    def grpc_server(self, settings: Settings, cross_site: CrossSiteRule) -> "EnvoyGrpcServer":
+        """Return the server of the gRPC listener, which has no services yet.
+
+        ``cross_site`` is the rule for web pages.
+        """
         app = GrpcApp(
-            settings.grpc_max_message_bytes, settings.grpc_max_metadata_bytes, settings.grpc_read_timeout_seconds
+            settings.grpc_max_message_bytes,
+            settings.grpc_max_metadata_bytes,
+            settings.grpc_read_timeout_seconds,
+            cross_site,
         )
         self.applications[GRPC_LISTENER] = app
         return EnvoyGrpcServer(self, app)

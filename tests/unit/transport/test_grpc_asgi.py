@@ -14,8 +14,11 @@ import pytest
 from server.transport.grpc.asgi.app import GrpcApp
 from server.transport.grpc.call_context import CallContext
 from server.transport.grpc.server import Rejection
+from server.transport.pipeline.cross_site import CrossSiteRule
 
 _MAX_MESSAGE_BYTES, _MAX_METADATA_BYTES = 1000, 2000
+
+SHOP = "https://shop.example.com"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -28,6 +31,7 @@ class Exchange:
     headers: Headers = field(default_factory=list)
     path: str = "/test.Service/Echo"
     method: str = "POST"
+    http_version: str = "2"
     content_type: bytes | None = b"application/grpc"
     ends: bool = True
     leaves_after_seconds: float | None = None
@@ -42,6 +46,8 @@ class Exchange:
         return {
             "type": "http",
             "method": self.method,
+            "http_version": self.http_version,
+            "scheme": "http",
             "path": self.path,
             "raw_path": self.path.encode(),
             "headers": [(b"host", b"payments"), (b"te", b"trailers"), *types, *self.headers],
@@ -104,7 +110,7 @@ async def echo(payload: bytes, context: CallContext) -> bytes:
 
 
 def app_of(handler: Any, name: str = "Echo", read_timeout_seconds: float = 60) -> GrpcApp:
-    app = GrpcApp(_MAX_MESSAGE_BYTES, _MAX_METADATA_BYTES, read_timeout_seconds)
+    app = GrpcApp(_MAX_MESSAGE_BYTES, _MAX_METADATA_BYTES, read_timeout_seconds, CrossSiteRule([SHOP]))
     app.add_registered_method_handlers("test.Service", {name: handler})
     return app
 
@@ -247,12 +253,30 @@ def test_every_media_type_of_grpc_is_accepted(content_type: bytes) -> None:
 )
 def test_another_media_type_gets_an_http_status(content_type: bytes | None) -> None:
     done = exchange(Exchange([framed(b"")], content_type=content_type))
-    assert done.events[0] == {"type": "http.response.start", "status": 415, "headers": []}
+    assert (done.events[0]["status"], done.start) == (415, {b"content-type": b"text/plain; charset=utf-8"})
+    assert b"must be application/grpc" in done.body
 
 
 def test_another_method_gets_an_http_status() -> None:
     done = exchange(Exchange([b""], method="GET"))
-    assert done.events[0] == {"type": "http.response.start", "status": 405, "headers": [(b"allow", b"POST")]}
+    assert (done.events[0]["status"], done.start[b"allow"]) == (405, b"POST")
+
+
+def test_grpc_over_http_1_gets_an_http_status_unless_envoy_translated_it_from_grpc_web() -> None:
+    done = exchange(Exchange([framed(b"")], http_version="1.1"))
+    assert done.events[0]["status"] == 505
+    assert b"gRPC-Web" in done.body
+    translated = [(b"grpc-accept-encoding", b"identity,deflate,gzip")]
+    assert exchange(Exchange([framed(b"")], translated, http_version="1.1")).code == 0
+
+
+@pytest.mark.parametrize(("origin", "status"), [(SHOP, 405), ("https://evil.example", 403), ("null", 403)])
+def test_the_preflight_of_a_page_of_another_origin_is_rejected_and_logged(
+    origin: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [(b"origin", origin.encode()), (b"access-control-request-method", b"POST")]
+    assert exchange(Exchange([b""], asked, method="OPTIONS")).events[0]["status"] == status
+    assert ("cross_site_refused" in capsys.readouterr().out) is (status == 403)
 
 
 @pytest.mark.parametrize("path", ["/test.Service/Other", "/other.Service/Echo", "/", "/test.Service/echo"])

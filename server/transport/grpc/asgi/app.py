@@ -5,7 +5,6 @@ import contextlib
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import grpc
@@ -15,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 from server.transport.grpc.asgi.compression import inflate_for
 from server.transport.grpc.asgi.context import AsgiContext, send_status
 from server.transport.grpc.asgi.messages import ClientGone, RequestMessages
+from server.transport.grpc.asgi.other_requests import reject, rejection_of
 from server.transport.grpc.asgi.request import RequestHead, head_of
 from server.transport.grpc.asgi.running import RunningCall, RunningCalls
 from server.transport.grpc.asgi.status import CallEnded, status_headers
 from server.transport.grpc.call_context import CallContext
 from server.transport.grpc.server import Rejection
+from server.transport.pipeline.cross_site import CrossSiteRule
 
 _INTERNAL_ERROR = CallEnded(grpc.StatusCode.INTERNAL, "internal error")
 
@@ -41,8 +42,14 @@ class _Method:
 class GrpcApp:
     """Serves the handlers of gRPC services, as ``grpc.aio.server`` does. Handlers of streams must be coroutines."""
 
-    def __init__(self, max_message_bytes: int, max_metadata_bytes: int, read_timeout_seconds: float) -> None:
-        """Accept requests of at most these sizes that arrive within ``read_timeout_seconds``."""
+    def __init__(
+        self, max_message_bytes: int, max_metadata_bytes: int, read_timeout_seconds: float, cross_site: CrossSiteRule
+    ) -> None:
+        """Accept requests of at most these sizes that arrive within ``read_timeout_seconds``.
+
+        ``cross_site`` is the rule for preflights of web pages. The handlers check the calls.
+        """
+        self._cross_site = cross_site
         self._max_metadata_bytes = max_metadata_bytes
         self._max_message_bytes = max_message_bytes
         self._read_timeout_seconds = read_timeout_seconds
@@ -78,8 +85,9 @@ class GrpcApp:
         with contextlib.suppress(OSError, ClientGone):
             try:
                 head = head_of(scope, self._max_metadata_bytes)
-                if scope["method"] != "POST" or not head.is_grpc:
-                    await _reject_http(send, is_post=scope["method"] == "POST")
+                status = rejection_of(scope, head, self._cross_site)
+                if status is not None:
+                    await reject(send, status)
                     return
                 await self._serve(self._method(scope), head, scope, receive, send)
             except CallEnded as ended:
@@ -149,11 +157,3 @@ async def _deserialized(
 ) -> AsyncGenerator[Any, None]:
     async for message in messages:
         yield message if deserialize is None else deserialize(message)
-
-
-async def _reject_http(send: Send, *, is_post: bool) -> None:
-    """Reject a request that is not gRPC, with an HTTP status as the protocol demands."""
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE if is_post else HTTPStatus.METHOD_NOT_ALLOWED
-    headers = [] if is_post else [(b"allow", b"POST")]
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})

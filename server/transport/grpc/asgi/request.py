@@ -17,6 +17,9 @@ _UNIT_SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"
 _OVERHEAD_BYTES = 32
 """What HTTP/2 counts for each header besides its name and value (RFC 9113, section 10.5.1)."""
 
+_ADDED_TO_GRPC_WEB = b"grpc-accept-encoding"
+"""A header that Envoy removes from each request, and then adds to those that it translates from gRPC-Web."""
+
 _RESERVED, _BINARY_SUFFIX = b"grpc-", b"-bin"
 
 _NOT_METADATA = frozenset({b"host", b"te", b"content-length"})
@@ -29,13 +32,15 @@ _JOINED = b"authorization"
 class RequestHead:
     """The head of a request: its metadata, its timeout in seconds, and the encoding of compressed messages.
 
-    ``is_grpc`` says whether the media type is that of gRPC.
+    ``is_grpc`` says whether the media type is that of gRPC, and ``was_grpc_web`` whether Envoy translated the request
+    from gRPC-Web.
     """
 
     metadata: list[tuple[str, str | bytes]]
     timeout_seconds: float | None = None
     encoding: bytes | None = None
     is_grpc: bool = False
+    was_grpc_web: bool = False
 
 
 def head_of(scope: Scope, max_metadata_bytes: int) -> RequestHead:
@@ -72,6 +77,8 @@ def _read_reserved(head: RequestHead, name: bytes, value: bytes) -> None:
         head.timeout_seconds = _timeout_seconds(value)
     elif name == b"grpc-encoding":
         head.encoding = value
+    elif name == _ADDED_TO_GRPC_WEB:
+        head.was_grpc_web = True
 
 
 def _timeout_seconds(value: bytes) -> float:
