@@ -1,37 +1,25 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
-import type {
-  CallOptions as GrpcCallOptions,
-  ClientReadableStream,
-  ClientUnaryCall,
-  Metadata,
-  ServiceError,
-} from "@grpc/grpc-js";
-
 import { errorFromRpc } from "./error_details.js";
 import { PaymentsError } from "./errors.js";
 import type { CallOptions, WatchOptions } from "./params.js";
 import { Attempts, Resumptions } from "./retries.js";
+import { sleep } from "./sleep.js";
 import { resumingResponses } from "./streams.js";
-
-/** An RPC of the generated stub. */
-type Rpc<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: Partial<GrpcCallOptions>,
-  callback: (error: ServiceError | null, response: Response) => void,
-) => ClientUnaryCall;
+import type { ResponseStream, Rpc } from "./stub.js";
 
 /** Makes the calls of one client, and retries each until its deadline. Closing the client cancels them. */
-export class Calls {
-  readonly #metadata: Metadata;
+export class Calls<Metadata> {
+  readonly #newMetadata: () => Metadata;
   readonly #timeoutSeconds: number;
   readonly #inFlight = new Set<AbortController>();
   #isClosed = false;
 
-  /** @throws RangeError if `timeoutSeconds` is not a finite number. */
-  constructor(metadata: Metadata, timeoutSeconds: number) {
-    this.#metadata = metadata;
+  /**
+   * Makes calls with the metadata that `newMetadata` returns, which is another object for each call.
+   *
+   * @throws RangeError if `timeoutSeconds` is not a finite number.
+   */
+  constructor(newMetadata: () => Metadata, timeoutSeconds: number) {
+    this.#newMetadata = newMetadata;
     this.#timeoutSeconds = requireFinite(timeoutSeconds);
   }
 
@@ -43,7 +31,7 @@ export class Calls {
    * @throws the reason of `options.signal`, if the signal was aborted.
    */
   async make<Request, Response>(
-    rpc: Rpc<Request, Response>,
+    rpc: Rpc<Request, Response, Metadata>,
     request: Request,
     options: CallOptions,
     requestId?: string,
@@ -71,7 +59,7 @@ export class Calls {
    * @throws RangeError if `options.timeoutSeconds` is not a finite number.
    */
   stream<Response, Result>(
-    open: (metadata: Metadata) => ClientReadableStream<Response>,
+    open: (metadata: Metadata) => ResponseStream<Response>,
     read: (response: Response) => Result,
     options: WatchOptions,
   ): AsyncGenerator<Result, void, undefined> {
@@ -96,7 +84,7 @@ export class Calls {
   }
 
   async *#stream<Response, Result>(
-    open: (metadata: Metadata) => ClientReadableStream<Response>,
+    open: (metadata: Metadata) => ResponseStream<Response>,
     read: (response: Response) => Result,
     resumptions: Resumptions,
     signal: AbortSignal | undefined,
@@ -104,7 +92,7 @@ export class Calls {
   ): AsyncGenerator<Result, void, undefined> {
     const stop = this.#begin(signal, returnSignal);
     try {
-      for await (const response of resumingResponses(() => open(this.#metadata.clone()), resumptions, stop.signal)) {
+      for await (const response of resumingResponses(() => open(this.#newMetadata()), resumptions, stop.signal)) {
         yield read(response);
       }
     } catch (error) {
@@ -143,7 +131,7 @@ export class Calls {
 
   async #attemptUntilDeadline<Request, Response>(
     attempts: Attempts,
-    rpc: Rpc<Request, Response>,
+    rpc: Rpc<Request, Response, Metadata>,
     request: Request,
     stop: AbortSignal,
     requestId: string | undefined,
@@ -156,7 +144,7 @@ export class Calls {
           throw error;
         }
         // The sleep rejects immediately if the call was canceled.
-        await sleep(attempts.delaySeconds(error) * 1_000, undefined, { signal: stop }).catch(() => {
+        await sleep(attempts.delaySeconds(error) * 1_000, stop).catch(() => {
           throw error;
         });
       }
@@ -164,7 +152,7 @@ export class Calls {
   }
 
   #attemptOnce<Request, Response>(
-    rpc: Rpc<Request, Response>,
+    rpc: Rpc<Request, Response, Metadata>,
     request: Request,
     timeoutSeconds: number,
     stop: AbortSignal,
@@ -172,8 +160,7 @@ export class Calls {
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       const deadline = Date.now() + timeoutSeconds * 1_000;
-      // A copy, because interceptors add their own metadata to it.
-      const call = rpc(request, this.#metadata.clone(), { deadline }, (rpcError, response) => {
+      const call = rpc(request, this.#newMetadata(), { deadline }, (rpcError, response) => {
         stop.removeEventListener("abort", onAbort);
         if (rpcError === null) {
           resolve(response);

@@ -8,7 +8,6 @@ import serviceConfig from "./generated/service_config.js";
 import { VERSION } from "./version.js";
 
 export const DEFAULT_TARGET = "127.0.0.1:50051";
-export const DEFAULT_TIMEOUT_SECONDS = 10;
 
 const DEFAULT_OPTIONS: ChannelOptions = {
   "grpc.service_config": JSON.stringify(serviceConfig),

@@ -1,6 +1,5 @@
 /** Converts gRPC errors, with their `google.rpc` details, to the client's errors. */
-import { type ServiceError, status } from "@grpc/grpc-js";
-
+import { codeOf, status } from "./codes.js";
 import {
   DeadlineExceeded,
   InternalError,
@@ -24,6 +23,7 @@ import type { Any } from "./generated/google/protobuf/any.js";
 import type { Duration } from "./generated/google/protobuf/duration.js";
 import { BadRequest, ErrorInfo, RetryInfo } from "./generated/google/rpc/error_details.js";
 import { Status } from "./generated/google/rpc/status.js";
+import type { RpcError } from "./stub.js";
 
 /** The service's ErrorInfo domain. Reasons of other domains, such as a proxy's, are ignored. */
 const DOMAIN = "payments";
@@ -66,20 +66,13 @@ const BY_CODE: ReadonlyMap<status, typeof PaymentsError> = new Map([
   [status.UNKNOWN, OutcomeUnknown],
 ]);
 
-/** The status codes by number. */
-const CODES: ReadonlyMap<number, status> = new Map(
-  Object.values(status)
-    .filter((code) => typeof code === "number")
-    .map((code) => [code, code]),
-);
-
 /**
  * Returns the error for a failed RPC, with `rpcError` as its cause.
  *
  * The reason in the error's `google.rpc.ErrorInfo` (AIP-193) determines its class. Without a known reason, the status
  * code does.
  */
-export function errorFromRpc(rpcError: ServiceError, requestId: string | undefined): PaymentsError {
+export function errorFromRpc(rpcError: RpcError, requestId: string | undefined): PaymentsError {
   const { code, metadata } = rpcError;
   const callId = metadata.get("x-request-id")[0];
   return errorOf(code, rpcError.details, detailsOf(trailerDetails(metadata.get("grpc-status-details-bin")[0])), {
@@ -93,7 +86,7 @@ export function errorFromRpc(rpcError: ServiceError, requestId: string | undefin
 export function errorFromStatus(error: Status, requestId: string | undefined): PaymentsError {
   const details = detailsOf(error.details);
   const callId = details.errorInfo?.metadata["call_id"];
-  return errorOf(CODES.get(error.code) ?? status.UNKNOWN, error.message, details, { requestId, callId });
+  return errorOf(codeOf(error.code), error.message, details, { requestId, callId });
 }
 
 function errorOf(
@@ -135,8 +128,8 @@ function detailsOf(all: readonly Any[]): Details {
  *
  * A malformed trailer, for example one that a proxy truncated, must not hide the error itself.
  */
-function trailerDetails(trailer: string | Buffer | undefined): readonly Any[] {
-  return Buffer.isBuffer(trailer) ? (decodeOrUndefined(Status, trailer)?.details ?? []) : [];
+function trailerDetails(trailer: string | Uint8Array | undefined): readonly Any[] {
+  return typeof trailer === "object" ? (decodeOrUndefined(Status, trailer)?.details ?? []) : [];
 }
 
 interface Decoder<Message> {

@@ -1,5 +1,5 @@
 /** PaymentsError and its subclasses, with which a call rejects if the service returns an error or does not respond. */
-import { status } from "@grpc/grpc-js";
+import { status } from "./codes.js";
 
 /** The details of an error. All are optional, so that a test can create one. */
 export interface PaymentsErrorDetails {
@@ -31,8 +31,14 @@ export interface PaymentsErrorJson {
   violations?: readonly FieldViolation[];
 }
 
-/** A call failed. The message is human-readable. */
+/**
+ * A call failed. The message is human-readable.
+ *
+ * This class and its subclasses state their names, because the bundlers of web pages shorten the names of classes.
+ */
 export class PaymentsError extends Error {
+  static override readonly name: string = "PaymentsError";
+
   /** The gRPC status code, such as `grpc.status.NOT_FOUND`. */
   readonly code: status;
   /** The stable identifier from the contract (`PAYMENT_NOT_FOUND`). Empty if the service sent none. */
@@ -63,6 +69,8 @@ export class PaymentsError extends Error {
 
 /** The request is invalid. */
 export class InvalidRequest extends PaymentsError {
+  static override readonly name: string = "InvalidRequest";
+
   /** Its invalid fields, at most 20. */
   readonly violations: readonly FieldViolation[];
 
@@ -77,35 +85,53 @@ export class InvalidRequest extends PaymentsError {
 }
 
 /** The payment does not exist. */
-export class PaymentNotFound extends PaymentsError {}
+export class PaymentNotFound extends PaymentsError {
+  static override readonly name: string = "PaymentNotFound";
+}
 
 /** The payment cannot be refunded because its charge failed: nothing was charged. */
-export class PaymentFailed extends PaymentsError {}
+export class PaymentFailed extends PaymentsError {
+  static override readonly name: string = "PaymentFailed";
+}
 
 /** The payment cannot be refunded yet, because the outcome of its charge is not known. */
-export class PaymentPending extends PaymentsError {}
+export class PaymentPending extends PaymentsError {
+  static override readonly name: string = "PaymentPending";
+}
 
 /** The payment is archived. An operator must unarchive it before it can be refunded. */
-export class PaymentArchived extends PaymentsError {}
+export class PaymentArchived extends PaymentsError {
+  static override readonly name: string = "PaymentArchived";
+}
 
 /** The amount exceeds the amount not yet refunded, or nothing is left to refund. */
-export class RefundExceedsPayment extends PaymentsError {}
+export class RefundExceedsPayment extends PaymentsError {
+  static override readonly name: string = "RefundExceedsPayment";
+}
 
 /** An earlier call used the same request_id with different parameters. */
-export class RequestIdReused extends PaymentsError {}
+export class RequestIdReused extends PaymentsError {
+  static override readonly name: string = "RequestIdReused";
+}
 
 /**
  * Events after the resume token have been archived, or the database was restored to a time before it.
  *
  * Start without a token, and list the payments to find the missed changes.
  */
-export class ResumeTokenExpired extends PaymentsError {}
+export class ResumeTokenExpired extends PaymentsError {
+  static override readonly name: string = "ResumeTokenExpired";
+}
 
 /** The credentials are missing or invalid, for example an unknown, revoked or expired API key. */
-export class Unauthenticated extends PaymentsError {}
+export class Unauthenticated extends PaymentsError {
+  static override readonly name: string = "Unauthenticated";
+}
 
 /** The caller lacks the role that the message names. */
-export class PermissionDenied extends PaymentsError {}
+export class PermissionDenied extends PaymentsError {
+  static override readonly name: string = "PermissionDenied";
+}
 
 /**
  * The call failed without a response that says whether it took effect.
@@ -113,16 +139,26 @@ export class PermissionDenied extends PaymentsError {}
  * A charge or refund may have been made, by any of the attempts. Retry the call with the same `requestId` to get the
  * outcome; the charge or refund is made only once.
  */
-export class OutcomeUnknown extends PaymentsError {}
+export class OutcomeUnknown extends PaymentsError {
+  static override readonly name: string = "OutcomeUnknown";
+}
 
 /** The service, its database or its payment processor could not be reached before the call's deadline. */
-export class Unavailable extends OutcomeUnknown {}
+export class Unavailable extends OutcomeUnknown {
+  static override readonly name: string = "Unavailable";
+}
 
 /** The service was overloaded, or the caller exceeded its limits, until the call's deadline. */
-export class Overloaded extends OutcomeUnknown {}
+export class Overloaded extends OutcomeUnknown {
+  static override readonly name: string = "Overloaded";
+}
 
 /** The call's deadline passed before the response arrived. */
-export class DeadlineExceeded extends OutcomeUnknown {}
+export class DeadlineExceeded extends OutcomeUnknown {
+  static override readonly name: string = "DeadlineExceeded";
+}
 
 /** The service had an internal error. Its log has the cause under `callId`. */
-export class InternalError extends OutcomeUnknown {}
+export class InternalError extends OutcomeUnknown {
+  static override readonly name: string = "InternalError";
+}

@@ -1,6 +1,4 @@
 /** Converts arguments to the contract's messages, and rejects arguments that the contract cannot express. */
-import { randomUUID } from "node:crypto";
-
 import { paymentMethods, paymentStatuses, refundStates } from "./enums.js";
 import {
   type BatchChargeRequest,
@@ -39,7 +37,7 @@ export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
     orderId: exactId("orderId", params.orderId),
     amount: moneyOf("amount", params.amount, optional(text, "currency", params.currency)),
     method: params.method === undefined ? PaymentMethod.UNSPECIFIED : paymentMethods.value("method", params.method),
-    requestId: optional(text, "requestId", params.requestId) ?? randomUUID(),
+    requestId: optional(text, "requestId", params.requestId) ?? crypto.randomUUID(),
   };
 }
 
@@ -58,7 +56,7 @@ export function refundRequest(params: RefundParams): Identified<RefundRequest> {
     paymentId: exactId("paymentId", params.paymentId),
     amount: amount === undefined ? undefined : moneyOf("amount", amount, optional(text, "currency", currency)),
     reason: optional(text, "reason", params.reason) ?? "",
-    requestId: optional(text, "requestId", params.requestId) ?? randomUUID(),
+    requestId: optional(text, "requestId", params.requestId) ?? crypto.randomUUID(),
   };
 }
 

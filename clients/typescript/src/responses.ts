@@ -1,6 +1,5 @@
 /** Converts the contract's messages to the client's results. */
-import { status } from "@grpc/grpc-js";
-
+import { status } from "./codes.js";
 import { errorFromStatus } from "./error_details.js";
 import { InternalError, type PaymentsError } from "./errors.js";
 import { paymentEventTypes, paymentMethods, paymentStatuses, refundStates, refundStatuses } from "./enums.js";

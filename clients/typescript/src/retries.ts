@@ -4,8 +4,7 @@
  * The service config makes gRPC retry a call at most four times, which takes a second or two. A restart of the service
  * may take longer, so this module retries until the call's deadline.
  */
-import { status } from "@grpc/grpc-js";
-
+import { status } from "./codes.js";
 import { Overloaded, type PaymentsError, Unavailable } from "./errors.js";
 
 /** A server that is shutting down may return CANCELLED. A call that the client itself canceled is not retried. */

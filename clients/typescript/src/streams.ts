@@ -1,13 +1,12 @@
 /** Streams responses, and resumes when the connection is lost. */
-import { setTimeout as sleep } from "node:timers/promises";
-
-import { type ClientReadableStream, type ServiceError, status } from "@grpc/grpc-js";
-
+import { status } from "./codes.js";
 import { errorFromRpc } from "./error_details.js";
 import { DeadlineExceeded, OutcomeUnknown, PaymentsError } from "./errors.js";
 import type { Resumptions } from "./retries.js";
+import { sleep } from "./sleep.js";
+import type { ResponseStream, RpcError } from "./stub.js";
 
-/** The longest delay of a Node.js timer. */
+/** The longest delay of a timer. */
 const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1;
 
 /**
@@ -17,7 +16,7 @@ const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1;
  * @throws OutcomeUnknown if `stop` is aborted.
  */
 export async function* resumingResponses<Response>(
-  open: () => ClientReadableStream<Response>,
+  open: () => ResponseStream<Response>,
   resumptions: Resumptions,
   stop: AbortSignal,
 ): AsyncGenerator<Response, never, undefined> {
@@ -32,7 +31,7 @@ export async function* resumingResponses<Response>(
       failure = error;
     }
     // The sleep rejects immediately if `stop` was aborted.
-    await sleep(resumptions.delaySeconds(failure) * 1_000, undefined, { signal: stop }).catch(() => {
+    await sleep(resumptions.delaySeconds(failure) * 1_000, stop).catch(() => {
       throw failure ?? clientClosed();
     });
   }
@@ -40,7 +39,7 @@ export async function* resumingResponses<Response>(
 
 /** @throws PaymentsError if the stream failed or was stopped, or its first response did not arrive in time. */
 async function* responsesOf<Response>(
-  stream: ClientReadableStream<Response>,
+  stream: ResponseStream<Response>,
   resumptions: Resumptions,
   stop: AbortSignal,
 ): AsyncGenerator<Response, void, undefined> {
@@ -68,10 +67,10 @@ async function* responsesOf<Response>(
     for await (const response of stream) {
       clearTimeout(timer);
       resumptions.recordResponse();
-      yield response as Response;
+      yield response;
     }
   } catch (error) {
-    throw endedBy ?? (isServiceError(error) ? errorFromRpc(error, undefined) : error);
+    throw endedBy ?? (isRpcError(error) ? errorFromRpc(error, undefined) : error);
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", onStop);
@@ -83,6 +82,6 @@ function clientClosed(): OutcomeUnknown {
   return new OutcomeUnknown("the client was closed", { code: status.CANCELLED });
 }
 
-function isServiceError(error: unknown): error is ServiceError {
+function isRpcError(error: unknown): error is RpcError {
   return error instanceof Error && "code" in error && "metadata" in error;
 }

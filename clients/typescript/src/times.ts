@@ -1,5 +1,3 @@
-import { types } from "node:util";
-
 import { PreciseDate } from "@google-cloud/precise-date";
 
 import type { Timestamp } from "./generated/google/protobuf/timestamp.js";
@@ -13,7 +11,7 @@ const MILLISECONDS = 1_000;
  * @throws RangeError if the time is an Invalid Date.
  */
 export function timestampOf(name: string, time: unknown): Timestamp {
-  if (!types.isDate(time)) {
+  if (!isDate(time)) {
     throw new TypeError(`${name} must be a Date, not ${time === null ? "null" : typeof time}`);
   }
   const milliseconds = time.getTime();
@@ -29,6 +27,11 @@ export function timestampOf(name: string, time: unknown): Timestamp {
     seconds: BigInt(seconds),
     nanos: (milliseconds - seconds * MILLISECONDS) * 1_000_000 + microseconds * 1_000 + nanoseconds,
   };
+}
+
+/** Unlike `instanceof`, this also accepts the Date of another realm, such as a frame. */
+function isDate(time: unknown): time is Date {
+  return Object.prototype.toString.call(time) === "[object Date]";
 }
 
 /** Converts a timestamp exactly. */
