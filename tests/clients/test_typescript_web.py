@@ -17,7 +17,7 @@ from tests.support.certificates import Authority
 from tests.support.drivers.chromium import TIMEOUT_MILLISECONDS, chromium
 from tests.support.drivers.requests import new_order_id
 from tests.support.drivers.tls_service import Files
-from tests.support.installed_clients import CLIENTS, NPM_TARBALL, package, run
+from tests.support.installed_clients import CLIENTS, NPM_TARBALL, first_block, package, run
 from tests.support.running_service import RunningService
 
 # The first test may have to install the browser.
@@ -27,6 +27,8 @@ StartService = Callable[..., RunningService]
 
 LOCKED = json.loads((CLIENTS / "typescript" / "package-lock.json").read_text("utf-8"))["packages"]
 TOOLS = [f"{name}@{LOCKED[f'node_modules/{name}']['version']}" for name in ("esbuild", "nice-grpc-web", "typescript")]
+
+WEB = '"@payments/client/web"'
 
 PROGRAM = """\
 import { Decimal, InvalidRequest, PaymentsClient, PaymentsError, status } from "@payments/client/web";
@@ -91,12 +93,13 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a page and its bundled program, which is compiled with the default settings of TypeScript."""
+    """A folder with a page and its bundled program. TypeScript's default settings accept it, and the README's page."""
     project = tmp_path_factory.mktemp("project")
     run("npm", "init", "-y", folder=project)
     run("npm", "pkg", "set", "type=module", folder=project)
     run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", package(NPM_TARBALL), *TOOLS, folder=project)
     (project / "page.ts").write_text(PROGRAM, "utf-8")
+    (project / "readme.ts").write_text(first_block("typescript", "typescript", containing=WEB), "utf-8")
     run("npx", "tsc", "--init", folder=project)
     run("npx", "tsc", "--noEmit", folder=project)
     run("npx", "esbuild", "page.ts", "--bundle", "--minify", "--outfile=site/page.js", folder=project)

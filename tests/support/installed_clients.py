@@ -56,12 +56,11 @@ def package(pattern: str) -> Path:
     return file
 
 
-def first_block(language: str, kind: str) -> str:
-    """Return the first code block of this kind in the README of a client."""
+def first_block(language: str, kind: str, containing: str = "") -> str:
+    """Return the first code block of this kind in the README of a client, of those that contain a text."""
     readme = (CLIENTS / language / "README.md").read_text("utf-8")
-    block = re.search(rf"^```{kind}\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
-    assert block is not None
-    return block[1]
+    blocks: list[str] = re.findall(rf"^```{kind}\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    return next(block for block in blocks if containing in block)
 
 
 def run(*command: str | Path, folder: Path, environment: Mapping[str, str] | None = None) -> str:

@@ -1,6 +1,7 @@
 """gRPC-Web, which Envoy translates to gRPC: its two encodings, and CORS."""
 
 import base64
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -190,6 +191,14 @@ def test_a_call_has_the_deadline_that_it_asks_for(closed: WebCaller) -> None:
     assert closed.post("ListPayments", b"", headers={"grpc-timeout": "1n"}).code == 4
 
 
+@pytest.mark.parametrize("media_type", [BINARY, TEXT])
+def test_a_request_may_be_as_large_as_over_grpc(closed: WebCaller, media_type: str) -> None:
+    for size, code in (((1 << 20) - 64, 3), ((1 << 20) + 64, 8)):
+        request = pb.RefundRequest(payment_id=1, reason="x" * size).SerializeToString()
+        assert closed.post("Refund", request, media_type).code == code
+    assert closed.post("ListPayments", b"", media_type).code == 0
+
+
 def test_a_request_that_is_not_grpc_web_gets_an_http_status(closed: WebCaller) -> None:
     message = charge().SerializeToString()
     assert closed.client.get("Charge").status_code == 405
@@ -266,3 +275,10 @@ def test_grpc_web_over_tls(start_tls_service: Callable[..., TlsService]) -> None
         url = f"https://localhost:{service.service.port}/{SERVICE}/ListPayments"
         response = client.post(url, content=frame(b""), headers={"content-type": BINARY})
     assert (response.http_version, answer_of(response).code) == ("HTTP/1.1", 0)
+    for offered, chosen in ((["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "h2")):
+        context.set_alpn_protocols(offered)
+        with (
+            socket.create_connection(("127.0.0.1", service.service.port), timeout=30) as connection,
+            context.wrap_socket(connection, server_hostname="localhost") as tls,
+        ):
+            assert tls.selected_alpn_protocol() == chosen
