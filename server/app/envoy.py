@@ -9,11 +9,11 @@ from server.app.errors import StartupError
 from server.app.process import raise_open_file_limit
 from server.config.settings import Settings
 from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, bootstrap
-from server.transport.envoy.process import EnvoyUnusable, replace_process
+from server.transport.envoy.process import EnvoyUnusable, pyvoy_module, replace_process
 from server.transport.envoy.tls import PublishedTls
 from server.transport.listening import bindable_addresses, listen_error
 
-_APPLICATIONS = {GRPC_LISTENER: "server.app.inside_envoy:grpc", REST_LISTENER: "server.app.inside_envoy:rest"}
+APPLICATIONS = {GRPC_LISTENER: "server.app.inside_envoy:grpc", REST_LISTENER: "server.app.inside_envoy:rest"}
 """The ASGI application of each listener."""
 
 _LOG_LEVEL = "warning"
@@ -36,7 +36,7 @@ def become_envoy(settings: Settings) -> NoReturn:
     def configure(folder: Path) -> dict[str, Any]:
         if tls is not None:
             PublishedTls(folder).publish(tls)
-        return bootstrap(settings, folder, _APPLICATIONS)
+        return bootstrap(settings, folder, APPLICATIONS, pyvoy_module())
 
     try:
         replace_process(

@@ -3,7 +3,6 @@
 Every limit of the open network is here: connections, streams, the sizes of heads and windows, and timeouts.
 """
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -70,11 +69,12 @@ _LOG_FORMAT = {
 """The service's own log has the same fields."""
 
 
-def bootstrap(settings: Settings, folder: Path, applications: dict[str, str]) -> dict[str, Any]:
+def bootstrap(settings: Settings, folder: Path, applications: dict[str, str], pyvoy: Path) -> dict[str, Any]:
     """Return the bootstrap configuration.
 
     ``folder`` is private to this Envoy, and has its administration socket and the descriptions of the TLS files.
-    ``applications`` has the ASGI application of each listener, as ``module:attribute``.
+    ``applications`` has the ASGI application of each listener, as ``module:attribute``, which ``pyvoy``, a module of
+    Envoy, runs.
     """
     return {
         "node": {"id": "payments", "cluster": "payments"},
@@ -85,8 +85,8 @@ def bootstrap(settings: Settings, folder: Path, applications: dict[str, str]) ->
         "static_resources": {
             # The service starts when Envoy loads the first one.
             "listeners": [
-                _grpc_listener(settings, folder, applications[GRPC_LISTENER]),
-                _rest_listener(settings, folder, applications[REST_LISTENER]),
+                _grpc_listener(settings, folder, _python(applications[GRPC_LISTENER], pyvoy, is_service=True)),
+                _rest_listener(settings, folder, _python(applications[REST_LISTENER], pyvoy, is_service=False)),
             ]
         },
     }
@@ -112,7 +112,7 @@ def _overload_manager(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[str, Any]:
+def _grpc_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> dict[str, Any]:
     keepalive = {
         "interval": _duration(settings.grpc_keepalive_seconds),
         "timeout": _duration(settings.grpc_keepalive_timeout_seconds),
@@ -144,7 +144,7 @@ def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[s
             _decodable_path(),
             _request_headers(),
             *browser_filters(settings.cors_allowed_origins),
-            _python(application, is_service=True),
+            python,
         ],
         "route_config": {"virtual_hosts": [virtual_host(settings.cors_allowed_origins)]},
         **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
@@ -164,7 +164,7 @@ def _grpc_listener(settings: Settings, folder: Path, application: str) -> dict[s
     return _listener(GRPC_LISTENER, settings.grpc_host, settings.grpc_port, filter_chain)
 
 
-def _rest_listener(settings: Settings, folder: Path, application: str) -> dict[str, Any]:
+def _rest_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> dict[str, Any]:
     manager = {
         "codec_type": "AUTO",
         "stat_prefix": REST_LISTENER,
@@ -183,7 +183,7 @@ def _rest_listener(settings: Settings, folder: Path, application: str) -> dict[s
         "stream_idle_timeout": "0s",
         "stream_flush_timeout": _duration(settings.rest_body_timeout_seconds),
         "early_header_mutation_extensions": [_kept_scheme()],
-        "http_filters": [_decodable_path(), _python(application, is_service=False)],
+        "http_filters": [_decodable_path(), python],
         # The application has its own CORS.
         "route_config": {"virtual_hosts": [virtual_host(())]},
         **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
@@ -302,13 +302,13 @@ def _request_headers() -> dict[str, Any]:
     }
 
 
-def _python(application: str, *, is_service: bool) -> dict[str, Any]:
+def _python(application: str, pyvoy: Path, *, is_service: bool) -> dict[str, Any]:
     """Return the filter that passes requests to an ASGI application, whose lifespan may be the service."""
     return {
         "name": "pyvoy",
         "typed_config": {
             "@type": f"{_TYPES}.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
-            "dynamic_module_config": {"module": {"local": {"filename": _pyvoy_path()}}},
+            "dynamic_module_config": {"module": {"local": {"filename": str(pyvoy)}}},
             "filter_name": "pyvoy",
             "terminal_filter": True,
             "filter_config": {
@@ -317,13 +317,6 @@ def _python(application: str, *, is_service: bool) -> dict[str, Any]:
             },
         },
     }
-
-
-def _pyvoy_path() -> str:
-    spec = importlib.util.find_spec("pyvoy._pyvoy")
-    assert spec is not None, "pyvoy is a dependency"
-    assert spec.origin is not None
-    return spec.origin
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Start Envoy in place of this process, with this Python environment inside it."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -63,6 +64,14 @@ def replace_process(
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     os.execve(program, arguments, environment)  # noqa: S606 - without a shell
+
+
+def pyvoy_module() -> Path:
+    """Return the file of pyvoy, which Envoy loads."""
+    spec = importlib.util.find_spec("pyvoy._pyvoy")
+    assert spec is not None, "pyvoy is a dependency"
+    assert spec.origin is not None
+    return Path(spec.origin)
 
 
 def _python_library() -> Path:

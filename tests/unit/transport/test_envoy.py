@@ -222,7 +222,7 @@ def test_the_settings_are_in_the_configuration(tmp_path: Path) -> None:
         tls_key_file=tmp_path / "b",
         tls_client_ca_file=tmp_path / "c",
     )
-    grpc, rest = bootstrap(settings, tmp_path, applications)["static_resources"]["listeners"]
+    grpc, rest = bootstrap(settings, tmp_path, applications, tmp_path / "pyvoy.so")["static_resources"]["listeners"]
     for listener, port, connections, requires_certificate in ((grpc, 1, 3, True), (rest, 2, 4, False)):
         (chain,) = listener["filter_chains"]
         limit, manager = (network_filter["typed_config"] for network_filter in chain["filters"])
