@@ -493,8 +493,10 @@ def test_a_bidirectional_stream_answers_each_message_as_it_arrives() -> None:
     app = app_of(
         grpc.stream_stream_rpc_method_handler(handle, request_deserializer=bytes.decode, response_serializer=str.encode)
     )
-    done = exchange(Exchange([framed(b"a"), framed(b"b") + framed(b"c")]), app)
-    assert (done.body, done.code) == (b"".join(framed(part) for part in (b"A", b"B", b"C")), 0)
+    data = framed(b"a") + framed(b"bcd") + framed(b"e")
+    for size in range(1, len(data) + 1):
+        done = exchange(Exchange([data[start : start + size] for start in range(0, len(data), size)]), app)
+        assert (done.body, done.code) == (b"".join(framed(part) for part in (b"A", b"BCD", b"E")), 0)
 
 
 def test_many_calls_at_once_do_not_mix() -> None:

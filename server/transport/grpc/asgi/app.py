@@ -11,11 +11,12 @@ import grpc
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from server.transport.grpc.asgi.compression import inflate_for
+from server.transport.grpc.asgi.compression import inflater_for
 from server.transport.grpc.asgi.context import AsgiContext, send_status
 from server.transport.grpc.asgi.messages import ClientGone, RequestMessages
 from server.transport.grpc.asgi.other_requests import reject, rejection_of
 from server.transport.grpc.asgi.request import RequestHead, head_of
+from server.transport.grpc.asgi.request_memory import HeldMemory, RequestMemory
 from server.transport.grpc.asgi.running import RunningCall, RunningCalls
 from server.transport.grpc.asgi.status import CallEnded, status_headers
 from server.transport.grpc.call_context import CallContext
@@ -23,6 +24,9 @@ from server.transport.grpc.server import Rejection
 from server.transport.pipeline.cross_site import CrossSiteRule
 
 _INTERNAL_ERROR = CallEnded(grpc.StatusCode.INTERNAL, "internal error")
+
+_REQUEST_MEMORY_BYTES = 32 << 20
+"""The memory of all requests together; more if a single one may be large, so that a few of those fit."""
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +59,7 @@ class GrpcApp:
         self._read_timeout_seconds = read_timeout_seconds
         self._methods: dict[bytes, _Method] = {}
         self._running = RunningCalls()
+        self._memory = RequestMemory(max(_REQUEST_MEMORY_BYTES, 4 * max_message_bytes))
 
     def add_registered_method_handlers(
         self, service: str, method_handlers: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
@@ -113,8 +118,10 @@ class GrpcApp:
         Raises:
             CallEnded: the request names an unknown encoding.
         """
-        messages = RequestMessages(receive, self._max_message_bytes, inflate_for(head.encoding))
+        new_inflater = inflater_for(head.encoding)
         call = RunningCall.of_current_task(receive, self._read_timeout_seconds)
+        memory = HeldMemory(self._memory, call.end)
+        messages = RequestMessages(receive, self._max_message_bytes, new_inflater, memory)
         context = AsgiContext(scope, head, send, call, method.serialize)
         self._running.add(call)
         try:
@@ -133,6 +140,7 @@ class GrpcApp:
             await context.fail(_INTERNAL_ERROR)
         finally:
             self._running.remove(call)
+            memory.release()
 
     @staticmethod
     async def _run(method: _Method, messages: RequestMessages, context: AsgiContext, call: RunningCall) -> None:

@@ -58,9 +58,9 @@ class RunningCall:
         self.task.uncancel()
         return True
 
-    def end(self, code: grpc.StatusCode, message: str) -> None:
+    def end(self, ended: CallEnded) -> None:
         """Cancel the task, so that the call ends with this status."""
-        self.ended = CallEnded(code, message)
+        self.ended = ended
         self.read_deadline_seconds = self.deadline_seconds = self.look_seconds = math.inf
         self.task.cancel()
 
@@ -99,9 +99,9 @@ class RunningCalls:
         now = time.monotonic()
         for call in self._calls:
             if call.deadline_seconds <= now:
-                call.end(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call ended")
+                call.end(CallEnded(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call ended"))
             elif call.read_deadline_seconds <= now:
-                call.end(grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to arrive")
+                call.end(CallEnded(grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to arrive"))
             elif call.look_seconds <= now:
                 call.interval_seconds = min(2 * call.interval_seconds, _MAX_INTERVAL_SECONDS)
                 call.look_seconds = now + call.interval_seconds
