@@ -13,7 +13,8 @@ from pygrpc_native._native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL
 
 from server.config.grpc import Engine, GrpcSettings
 from server.config.network_addresses import host_and_port
-from server.transport.grpc.server import Rejection
+from server.transport.grpc.arriving_requests import ArrivingRequests
+from server.transport.grpc.server import Handlers, Rejection
 from server.transport.listening import bindable_addresses
 from server.transport.tls import Tls
 
@@ -31,15 +32,17 @@ class AioServer:
 
     def __init__(self, server: grpc.aio.Server, tls: Tls | None, *, has_pushback: bool) -> None:
         """Serve over TLS if there is a configuration for it."""
-        self.handlers: grpc.aio.Server = server
+        self._server = server
+        handlers: Any = server if isinstance(server, _NativeServer) else ArrivingRequests(server)
+        self.handlers: Handlers = handlers
         self.has_pushback = has_pushback
         self.port = 0
         self._tls = tls
 
     def reject_early(self, service: str, rejection: Callable[[], Rejection | None]) -> None:
         """Reject a call of ``service`` before the engine starts a task for it. Only the native engine can."""
-        if isinstance(self.handlers, _NativeServer):
-            self.handlers.reject_early(f"/{service}/", rejection)
+        if isinstance(self._server, _NativeServer):
+            self._server.reject_early(f"/{service}/", rejection)
 
     def listen(self, host: str, port: int) -> None:
         """Bind one port of every address of ``host``; port 0 means any free port.
@@ -52,20 +55,20 @@ class AioServer:
             # For port 0, the engine chooses a port, which the other addresses then use too.
             try:
                 if self._tls is not None:
-                    port = self.handlers.add_secure_port(address, self._tls.grpc_credentials())
+                    port = self._server.add_secure_port(address, self._tls.grpc_credentials())
                 else:
-                    port = self.handlers.add_insecure_port(address)
+                    port = self._server.add_insecure_port(address)
             except RuntimeError as error:
                 raise OSError(str(error)) from error
         self.port = port
 
     async def start(self) -> None:
         """Serve calls from now on."""
-        await self.handlers.start()
+        await self._server.start()
 
     async def stop(self, timeout_seconds: float) -> None:
         """Stop serving. Calls in flight have ``timeout_seconds`` to finish."""
-        await self.handlers.stop(timeout_seconds)
+        await self._server.stop(timeout_seconds)
 
 
 class _NativeServer(pygrpc_native.aio.Server):
