@@ -10,6 +10,7 @@ from typing import Any
 
 from server.config.settings import Settings
 from server.transport.envoy.browsers import browser_filters, virtual_host
+from server.transport.envoy.health_watches import health_watch_route, rate_limit_filter, too_many_watches_mapper
 from server.transport.envoy.rest import FORWARDED_SCHEME
 from server.transport.envoy.tls import transport_socket
 
@@ -20,7 +21,7 @@ _TYPES = "type.googleapis.com/envoy"
 _MONITORS = f"{_TYPES}.extensions.resource_monitors"
 
 _STREAM_WINDOW_BYTES = 1 << 16
-_CONNECTION_WINDOW_BYTES = 1 << 20
+_CONNECTION_WINDOW_BYTES = 1 << 18
 """How much one stream and one connection may send before the service reads it. HTTP/2 allows no smaller default."""
 
 _NEXT = "%[89AB][0-9A-F]"
@@ -53,7 +54,8 @@ _LOCAL_REPLIES = {
             },
             "status_code": 400,
             "body": {"inline_string": "the path must be UTF-8, percent-encoded"},
-        }
+        },
+        too_many_watches_mapper(),
     ],
     "body_format": {"json_format": {"detail": "%LOCAL_REPLY_BODY%"}},
 }
@@ -123,6 +125,8 @@ def _grpc_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> 
     }
     if settings.grpc_max_connection_age_seconds is not None:
         connection["max_connection_duration"] = _duration(settings.grpc_max_connection_age_seconds)
+    host = virtual_host(settings.cors_allowed_origins)
+    host["routes"] = [health_watch_route(settings.grpc_max_health_watches), *host.get("routes", ())]
     manager = {
         # gRPC itself needs HTTP/2. Browsers send gRPC-Web over HTTP/1.1 unless there is TLS.
         "codec_type": "AUTO",
@@ -144,9 +148,10 @@ def _grpc_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> 
             _decodable_path(),
             _request_headers(),
             *browser_filters(settings.cors_allowed_origins),
+            rate_limit_filter(),
             python,
         ],
-        "route_config": {"virtual_hosts": [virtual_host(settings.cors_allowed_origins)]},
+        "route_config": {"virtual_hosts": [host]},
         **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
     }
     filter_chain: dict[str, Any] = {
