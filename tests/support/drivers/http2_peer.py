@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -85,7 +85,7 @@ def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
-def request_headers(path: str) -> bytes:
+def request_headers(path: str, metadata: Mapping[str, str] | None = None) -> bytes:
     """Return the header block of a gRPC request."""
     headers = {
         ":method": "POST",
@@ -94,6 +94,7 @@ def request_headers(path: str) -> bytes:
         ":authority": "127.0.0.1",
         "content-type": "application/grpc",
         "te": "trailers",
+        **(metadata or {}),
     }
     return _literals(headers)
 
