@@ -14,11 +14,13 @@ import pytest
 from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
+from tests.contract.rpcs.test_service_streams import metric
 from tests.support.drivers import http2_peer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.http2_peer import Http2Peer
 from tests.support.drivers.requests import charge, new_order_id, refund
 from tests.support.running_service import RunningService
+from tests.support.waiting import wait_until
 
 StartService = Callable[..., RunningService]
 
@@ -96,7 +98,8 @@ def test_cancelled_calls_no_longer_count_as_in_flight(
             time.sleep(0.2)
             for future in futures:
                 future.cancel()
-            time.sleep(0.2)
+            # Not at once with Envoy, where the service has to look for clients that have left.
+            wait_until(lambda: metric(running, "payments_calls_in_progress") == 0)
     charge_many(calls, 16)
     assert [event for event in running.events if event.get("code") == "CANCELLED"]
     assert not [event for event in running.events if event.get("code") == "RESOURCE_EXHAUSTED"]

@@ -18,7 +18,8 @@ A call may end this much after its deadline. Its client has given up at the dead
 """
 
 _MAX_INTERVAL_SECONDS = 1.0
-"""The longest interval between looks for the client of one call; it grows with the age of the call."""
+_INTERVAL_BY_AGE = 0.2
+"""The longest interval between looks for the client of one call, and its share of the age of the call until then."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,8 +27,8 @@ class RunningCall:
     """The task of one call, and its deadlines, in seconds on the monotonic clock.
 
     ``ended`` is the status that ended it early, if the client can still receive it. ``is_client_gone`` says that the
-    client no longer waits. ``look_seconds`` is when to look for the client next: not before its request was read,
-    because the read itself notices that the client is gone.
+    client no longer waits. ``look_seconds`` is when to look for the client next: not before its request was read, at
+    ``read_seconds``, because the read itself notices that the client is gone.
     """
 
     task: "asyncio.Task[Any]"
@@ -35,7 +36,7 @@ class RunningCall:
     read_deadline_seconds: float
     deadline_seconds: float = math.inf
     look_seconds: float = math.inf
-    interval_seconds: float = _TICK_SECONDS
+    read_seconds: float = 0.0
     ended: CallEnded | None = None
     is_client_gone: bool = False
 
@@ -49,7 +50,8 @@ class RunningCall:
     def request_was_read(self) -> None:
         """Look for the client from now on."""
         self.read_deadline_seconds = math.inf
-        self.look_seconds = time.monotonic() + _TICK_SECONDS
+        self.read_seconds = time.monotonic()
+        self.look_seconds = self.read_seconds + _TICK_SECONDS
 
     def was_ended(self) -> bool:
         """Return whether the task was cancelled here, and not from outside. If so, undo that cancellation."""
@@ -103,8 +105,7 @@ class RunningCalls:
             elif call.read_deadline_seconds <= now:
                 call.end(CallEnded(grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to arrive"))
             elif call.look_seconds <= now:
-                call.interval_seconds = min(2 * call.interval_seconds, _MAX_INTERVAL_SECONDS)
-                call.look_seconds = now + call.interval_seconds
+                call.look_seconds = now + min(_INTERVAL_BY_AGE * (now - call.read_seconds), _MAX_INTERVAL_SECONDS)
                 look = asyncio.get_running_loop().create_task(call.look_for_client())
                 self._looks.add(look)
                 look.add_done_callback(self._looks.discard)
