@@ -29,14 +29,16 @@ def become_envoy(settings: Settings) -> NoReturn:
         StartupError: the service cannot listen on an address, the TLS files are invalid, or Envoy cannot run here.
     """
     tls = load_tls(settings)
-    _check_address("GRPC", settings.grpc_host, settings.grpc_port)
-    _check_address("REST", settings.rest_host, settings.rest_port)
+    addresses = {
+        GRPC_LISTENER: _addresses("GRPC", settings.grpc_host, settings.grpc_port),
+        REST_LISTENER: _addresses("REST", settings.rest_host, settings.rest_port),
+    }
     raise_open_file_limit()
 
     def configure(folder: Path) -> dict[str, Any]:
         if tls is not None:
             PublishedTls(folder).publish(tls)
-        return bootstrap(settings, folder, APPLICATIONS, pyvoy_module())
+        return bootstrap(settings, folder, APPLICATIONS, addresses, pyvoy_module())
 
     try:
         replace_process(
@@ -49,9 +51,13 @@ def become_envoy(settings: Settings) -> NoReturn:
         raise StartupError(str(error)) from None
 
 
-def _check_address(transport: str, host: str, port: int) -> None:
-    """Check that an address can be bound, because Envoy's own message would not name the setting."""
+def _addresses(transport: str, host: str, port: int) -> list[tuple[str, int]]:
+    """Return the addresses and ports that Envoy is to bind; a single one chooses a free port itself.
+
+    They are bound here first, because Envoy's own error would not name the setting.
+    """
     try:
-        bindable_addresses(host, port)
+        addresses = bindable_addresses(host, port)
     except OSError as error:
         raise StartupError(listen_error(transport, host, port, error)) from error
+    return addresses if len(addresses) > 1 else [(address, port) for address, _ in addresses]

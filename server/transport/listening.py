@@ -69,14 +69,14 @@ def bind(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def bindable_addresses(host: str, port: int) -> list[str]:
-    """Return the addresses of ``host`` that can be bound, for an engine that binds them itself.
+def bindable_addresses(host: str, port: int) -> list[tuple[str, int]]:
+    """Return the addresses of ``host`` that can be bound, for an engine that binds them itself, and their free port.
 
     Raises:
         OSError: as for ``bind``.
     """
     sockets = bind(host, port)
-    addresses = [listener.getsockname()[0] for listener in sockets]
+    addresses = [listener.getsockname()[:2] for listener in sockets]
     for listener in sockets:
         listener.close()
     return addresses

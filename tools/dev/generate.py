@@ -101,7 +101,9 @@ def generate(folder: Path) -> None:
 
 def _write_envoy_configuration(path: Path) -> None:
     settings = Settings.model_construct()
-    configuration = bootstrap(settings, Path("/tmp/payments-envoy"), APPLICATIONS, IMAGE_MODULE)  # noqa: S108 - an example
+    addresses = {"grpc": [(settings.grpc_host, settings.grpc_port)], "rest": [(settings.rest_host, settings.rest_port)]}
+    folder = Path("/tmp/payments-envoy")  # noqa: S108 - an example
+    configuration = bootstrap(settings, folder, APPLICATIONS, addresses, IMAGE_MODULE)
     path.parent.mkdir(parents=True)
     path.write_text(ENVOY_HEADING + yaml.safe_dump(configuration, sort_keys=False, width=124), "utf-8")
 

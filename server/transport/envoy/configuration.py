@@ -5,6 +5,7 @@ Every limit of the open network is here: connections, streams, the sizes of head
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,21 @@ _LOG_FORMAT = {
 """The service's own log has the same fields."""
 
 
-def bootstrap(settings: Settings, folder: Path, applications: dict[str, str], pyvoy: Path) -> dict[str, Any]:
+def bootstrap(
+    settings: Settings,
+    folder: Path,
+    applications: Mapping[str, str],
+    addresses: Mapping[str, Sequence[tuple[str, int]]],
+    pyvoy: Path,
+) -> dict[str, Any]:
     """Return the bootstrap configuration.
 
     ``folder`` is private to this Envoy, and has its administration socket and the descriptions of the TLS files.
     ``applications`` has the ASGI application of each listener, as ``module:attribute``, which ``pyvoy``, a module of
-    Envoy, runs.
+    Envoy, runs. ``addresses`` has the IP addresses of each, with their ports.
     """
+    grpc = _grpc_connections(settings, folder, _python(applications[GRPC_LISTENER], pyvoy, is_service=True))
+    rest = _rest_connections(settings, folder, _python(applications[REST_LISTENER], pyvoy, is_service=False))
     return {
         "node": {"id": "payments", "cluster": "payments"},
         "admin": {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}},
@@ -87,8 +96,8 @@ def bootstrap(settings: Settings, folder: Path, applications: dict[str, str], py
         "static_resources": {
             # The service starts when Envoy loads the first one.
             "listeners": [
-                _grpc_listener(settings, folder, _python(applications[GRPC_LISTENER], pyvoy, is_service=True)),
-                _rest_listener(settings, folder, _python(applications[REST_LISTENER], pyvoy, is_service=False)),
+                _listener(GRPC_LISTENER, addresses[GRPC_LISTENER], grpc),
+                _listener(REST_LISTENER, addresses[REST_LISTENER], rest),
             ]
         },
     }
@@ -114,7 +123,8 @@ def _overload_manager(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _grpc_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> dict[str, Any]:
+def _grpc_connections(settings: Settings, folder: Path, python: dict[str, Any]) -> dict[str, Any]:
+    """Return what happens to the connections of the gRPC listener (Envoy's filter chain)."""
     keepalive = {
         "interval": _duration(settings.grpc_keepalive_seconds),
         "timeout": _duration(settings.grpc_keepalive_timeout_seconds),
@@ -166,10 +176,11 @@ def _grpc_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> 
             requires_certificate=verifies_clients,
             protocols=["h2", "http/1.1"],
         )
-    return _listener(GRPC_LISTENER, settings.grpc_host, settings.grpc_port, filter_chain)
+    return filter_chain
 
 
-def _rest_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> dict[str, Any]:
+def _rest_connections(settings: Settings, folder: Path, python: dict[str, Any]) -> dict[str, Any]:
+    """Return what happens to the connections of the REST listener."""
     manager = {
         "codec_type": "AUTO",
         "stat_prefix": REST_LISTENER,
@@ -205,7 +216,7 @@ def _rest_listener(settings: Settings, folder: Path, python: dict[str, Any]) -> 
             requires_certificate=False,
             protocols=["h2", "http/1.1"],
         )
-    return _listener(REST_LISTENER, settings.rest_host, settings.rest_port, filter_chain)
+    return filter_chain
 
 
 def _kept_scheme() -> dict[str, Any]:
@@ -245,16 +256,23 @@ def _filters(name: str, max_connections: int, manager: dict[str, Any]) -> list[d
     ]
 
 
-def _listener(name: str, host: str, port: int, filter_chain: dict[str, Any]) -> dict[str, Any]:
+def _listener(name: str, addresses: Sequence[tuple[str, int]], filter_chain: dict[str, Any]) -> dict[str, Any]:
+    first, *others = (_address(host, port) for host, port in addresses)
     return {
         "name": name,
         "stat_prefix": name,
-        "address": {"socket_address": {"address": host, "port_value": port}},
+        "address": first,
+        "additional_addresses": [{"address": other} for other in others],
         # Make a second service on the same port fail to start. Otherwise, each would get some of the calls.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": _STREAM_WINDOW_BYTES,
         "filter_chains": [filter_chain],
     }
+
+
+def _address(host: str, port: int) -> dict[str, Any]:
+    # `::` means every address, IPv4 included, as it does in gRPC.
+    return {"socket_address": {"address": host, "port_value": port, "ipv4_compat": host == "::"}}
 
 
 def _plain_proxy(*, verifies_clients: bool) -> dict[str, Any]:

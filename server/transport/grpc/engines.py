@@ -50,7 +50,7 @@ class AioServer:
         Raises:
             OSError: an address cannot be bound.
         """
-        for bindable in bindable_addresses(host, port):
+        for bindable, _ in bindable_addresses(host, port):
             address = host_and_port(bindable, port)
             # For port 0, the engine chooses a port, which the other addresses then use too.
             try:

@@ -39,7 +39,7 @@ ALL_INTERFACES = [
 @pytest.mark.parametrize(
     ("engine", "host", "addresses"),
     [
-        *(("grpcio", *case) for case in LOOPBACK + ALL_INTERFACES),
+        *((engine, *case) for engine in ("grpcio", "envoy") for case in LOOPBACK + ALL_INTERFACES),
         *(("native", *case) for case in LOOPBACK),  # the only hosts that the native engine accepts
     ],
 )
@@ -65,7 +65,7 @@ def taken_port() -> Iterator[int]:
     ("engine", "transport", "host", "reason"),
     [
         (engine, transport, host, reason)
-        for engine in ("grpcio", "native")
+        for engine in ("grpcio", "envoy", "native")
         for transport in ("GRPC", "REST")
         for host, reason in (
             ("127.0.0.1", "another process is listening there"),

@@ -210,10 +210,9 @@ def test_each_version_of_the_tls_files_has_new_names(tmp_path: Path) -> None:
 
 def test_the_settings_are_in_the_configuration(tmp_path: Path) -> None:
     applications = {"grpc": "module:grpc", "rest": "module:rest"}
+    addresses = {"grpc": [("127.0.0.1", 1), ("::1", 1)], "rest": [("::", 2)]}
     settings = Settings(
         mysql_host="db",
-        grpc_port=1,
-        rest_port=2,
         grpc_max_connections=3,
         rest_max_connections=4,
         grpc_max_concurrent_streams=5,
@@ -222,11 +221,17 @@ def test_the_settings_are_in_the_configuration(tmp_path: Path) -> None:
         tls_key_file=tmp_path / "b",
         tls_client_ca_file=tmp_path / "c",
     )
-    grpc, rest = bootstrap(settings, tmp_path, applications, tmp_path / "pyvoy.so")["static_resources"]["listeners"]
-    for listener, port, connections, requires_certificate in ((grpc, 1, 3, True), (rest, 2, 4, False)):
+    grpc, rest = bootstrap(settings, tmp_path, applications, addresses, tmp_path / "pyvoy.so")["static_resources"][
+        "listeners"
+    ]
+    for listener, connections, requires_certificate in ((grpc, 3, True), (rest, 4, False)):
         (chain,) = listener["filter_chains"]
         limit, manager = (network_filter["typed_config"] for network_filter in chain["filters"])
-        assert listener["address"]["socket_address"]["port_value"] == port
+        bound = [listener["address"], *(more["address"] for more in listener["additional_addresses"])]
+        assert [
+            (each["socket_address"]["address"], each["socket_address"]["port_value"]) for each in bound
+        ] == addresses[listener["name"]]
+        assert {each["socket_address"]["ipv4_compat"] for each in bound} == {listener["name"] == "rest"}
         assert limit["max_connections"] == connections
         tls = chain["transport_socket"]["typed_config"]
         assert tls["require_client_certificate"] is requires_certificate
