@@ -124,6 +124,7 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL of each request
     global _log_call  # noqa: PLW0603 - logging is configured for the whole process
     if logging.getLevelNamesMapping()[level.upper()] > logging.INFO:
         _log_call = _do_not_log_call

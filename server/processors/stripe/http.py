@@ -5,7 +5,6 @@ Based on "Errors" (docs.stripe.com/api/errors), "Error codes" (docs.stripe.com/e
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,8 +108,6 @@ class StripeApi:
         self._writes = _client(url, headers, idle_connections=_IDLE_CONNECTIONS)
         # An empty list does not show which request it belongs to, so each connection is used for one read only.
         self._reads = _client(url, headers, idle_connections=0)
-        # Otherwise httpx would log the URL of each request.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
 
     async def send(self, request: Request) -> Reply:
         """Send a request. Retry it after a transient error, unless the timeout of one request has passed by then.

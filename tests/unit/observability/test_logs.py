@@ -100,3 +100,8 @@ def test_the_last_lines_are_written_when_the_program_ends() -> None:
     await asyncio.sleep(60)
     """
     assert len(log_lines(body.strip(), call=CALL)) == 1
+
+
+def test_the_requests_that_the_service_sends_are_not_logged() -> None:
+    body = "import logging; [logging.getLogger(name).info('sent') for name in ('httpx', 'other')]"
+    assert [json.loads(line)["event"] for line in log_lines(body)] == ["sent"]
