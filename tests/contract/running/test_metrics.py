@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from itertools import product
 
@@ -122,14 +122,22 @@ def test_payments_and_refunds_are_counted_once_each(running: RunningService, cal
 def test_batches_count_the_calls_that_share_a_statement(
     running: RunningService, calls: GrpcDriver, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    with ThreadPoolExecutor(40) as threads, lock_payments_table():
-        charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
-        wait_until(lambda: read(running).get("payments_group_waiting[charge]", 0) > 0)
-        assert read(running)["payments_calls_in_progress"] == 40
+    charges: list[Future[pb.ChargeResponse]] = []
+    with ThreadPoolExecutor(60) as threads, lock_payments_table():
+
+        def waits_after_another_charge() -> bool:
+            # One after the other, because charges that arrive together share a statement, and none waits for the next.
+            charges.append(threads.submit(calls.charge, charge()))
+            wait_until(lambda: read(running)["payments_calls_in_progress"] == len(charges))
+            return read(running).get("payments_group_waiting[charge]", 0) > 0
+
+        wait_until(waits_after_another_charge)
+        charges += [threads.submit(calls.charge, charge()) for _ in range(10)]
+        wait_until(lambda: read(running)["payments_calls_in_progress"] == len(charges))
     assert all(call.result().payment.payment_id for call in charges)
     found = read(running)
-    assert found["payments_group_items_sum[charge]"] == 40
-    assert found["payments_group_items_count[charge]"] < 40
+    assert found["payments_group_items_sum[charge]"] == len(charges)
+    assert found["payments_group_items_count[charge]"] < len(charges)
     assert found["payments_group_waiting[charge]"] == 0
 
 
