@@ -168,6 +168,10 @@ def test_a_connection_that_was_reset_while_idle_makes_the_database_unavailable(
     """uvloop, unlike asyncio, raises RuntimeError for a write to such a connection."""
 
     async def check() -> None:
+        # MySQL asks for the whole password in the first login, and how it is sent depends on the kind of socket, which
+        # the relay changes. Later logins send a hash.
+        async with open_database(migrated_database, connections=1) as database:
+            await database.ping()
         async with Relay(migrated_database) as relay, open_database(relay.environment, connections=1) as database:
             await database.ping()
             relay.reset_connections()
