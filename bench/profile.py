@@ -55,7 +55,7 @@ def main() -> None:
         default="charge",
         help="RPC to call, by the names of bench/loader: charge, batch_charge, list, list_random_page, get or refund",
     )
-    parser.add_argument("--engine", default="native", choices=["native", "grpcio", "envoy"])
+    parser.add_argument("--engine", default="native", choices=["native", "grpcio"])
     parser.add_argument("--seconds", type=int, default=10, help="duration of the profile")
     parser.add_argument("--parts", action="store_true", help="print the share of each part of the program")
     parser.add_argument("--output", type=Path, help="output file; the default is .data/profile-RPC-ENGINE.svg")

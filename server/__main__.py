@@ -24,7 +24,10 @@ def main() -> None:
 
 
 def run(build_application: Callable[[Settings], Application]) -> None:
-    """Run the application that ``build_application`` wires from the settings. The exit codes are those of ``main``."""
+    """Run the application that ``build_application`` wires from the settings. The exit codes are those of ``main``.
+
+    With ``GRPC_ENGINE=envoy``, this process becomes Envoy instead, which runs the application that ``build`` wires.
+    """
     try:
         settings = load_settings()
         check_exposure(settings)

@@ -35,7 +35,7 @@ class _Service:
         self._envoy = Envoy(Admin(admin_socket(folder)), PublishedTls(folder))
         self._stop = asyncio.Event()
 
-    async def live(self, receive: Receive, send: Send) -> None:
+    async def run_lifespan(self, receive: Receive, send: Send) -> None:
         """Run the service for as long as Envoy runs: a stop signal ends the service, and then Envoy."""
         await receive()
         _on_stop_signal(asyncio.get_running_loop(), self._stop)
@@ -48,7 +48,8 @@ class _Service:
         exit_code = await service
         drain.cancel()
         if exit_code or not may_listen.done():
-            self._exit(exit_code)  # Envoy cannot end while it reads its configuration, and would end with code 0
+            # Envoy ignores requests to end while it reads its configuration, and always exits with 0.
+            self._exit(exit_code)
         await self._envoy.admin.quit()
         await receive()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -102,7 +103,7 @@ async def grpc(scope: Scope, receive: Receive, send: Send) -> None:
     global _service  # noqa: PLW0603 - pyvoy calls a module's functions, so the state is the module's
     if _service is None:
         _service = _Service(Path(os.environ[FOLDER_VARIABLE]))
-        await _service.live(receive, send)
+        await _service.run_lifespan(receive, send)
     else:
         await _service.serve(GRPC_LISTENER, scope, receive, send)
 

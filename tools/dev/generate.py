@@ -105,7 +105,8 @@ def _write_envoy_configuration(path: Path) -> None:
     folder = Path("/tmp/payments-envoy")  # noqa: S108 - an example
     configuration = bootstrap(settings, folder, APPLICATIONS, addresses, IMAGE_MODULE)
     path.parent.mkdir(parents=True)
-    path.write_text(ENVOY_HEADING + yaml.safe_dump(configuration, sort_keys=False, width=124), "utf-8")
+    without_shared_parts = json.loads(json.dumps(configuration))  # PyYAML would write an alias for each
+    path.write_text(ENVOY_HEADING + yaml.safe_dump(without_shared_parts, sort_keys=False, width=124), "utf-8")
 
 
 def _move_python_stubs(source: Path) -> None:

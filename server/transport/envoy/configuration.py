@@ -11,7 +11,8 @@ from typing import Any
 
 from server.config.settings import Settings
 from server.transport.envoy.browsers import browser_filters, virtual_host
-from server.transport.envoy.health_watches import health_watch_route, rate_limit_filter, too_many_watches_mapper
+from server.transport.envoy.health_watches import health_watch_route, rate_limit_filter
+from server.transport.envoy.local_replies import local_replies
 from server.transport.envoy.rest import FORWARDED_SCHEME
 from server.transport.envoy.tls import transport_socket
 
@@ -22,7 +23,7 @@ _TYPES = "type.googleapis.com/envoy"
 _MONITORS = f"{_TYPES}.extensions.resource_monitors"
 
 _STREAM_WINDOW_BYTES = 1 << 16
-_CONNECTION_WINDOW_BYTES = 1 << 18
+_WINDOWS = {"initial_stream_window_size": _STREAM_WINDOW_BYTES, "initial_connection_window_size": 1 << 18}
 """How much one stream and one connection may send before the service reads it. HTTP/2 allows no smaller default."""
 
 _NEXT = "%[89AB][0-9A-F]"
@@ -41,26 +42,9 @@ _MAX_HEADERS_KIB = 8192
 _RUNTIME = {
     # A path with a fragment is served without it, as without Envoy.
     "envoy.reloadable_features.http_reject_path_with_fragment": False,
-    # The pattern of a decodable path is longer than Envoy allows at first.
+    # The pattern of a decodable path is longer than Envoy allows by default.
     "re2.max_program_size.error_level": 1000,
 }
-
-_LOCAL_REPLIES = {
-    "mappers": [
-        {
-            "filter": {
-                "status_code_filter": {
-                    "comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "unused"}}
-                }
-            },
-            "status_code": 400,
-            "body": {"inline_string": "the path must be UTF-8, percent-encoded"},
-        },
-        too_many_watches_mapper(),
-    ],
-    "body_format": {"json_format": {"detail": "%LOCAL_REPLY_BODY%"}},
-}
-"""Responses of Envoy itself have the form of REST's. Its only 403 is that of ``_decodable_path``."""
 
 _LOG_FORMAT = {
     "event": "envoy",
@@ -143,9 +127,8 @@ def _grpc_connections(settings: Settings, folder: Path, python: dict[str, Any]) 
         "stat_prefix": GRPC_LISTENER,
         "common_http_protocol_options": connection,
         "http2_protocol_options": {
+            **_WINDOWS,
             "max_concurrent_streams": settings.grpc_max_concurrent_streams,
-            "initial_stream_window_size": _STREAM_WINDOW_BYTES,
-            "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
             "connection_keepalive": keepalive,
         },
         # Envoy resets a stream above this. Up to it, the service responds with a status.
@@ -162,21 +145,15 @@ def _grpc_connections(settings: Settings, folder: Path, python: dict[str, Any]) 
             python,
         ],
         "route_config": {"virtual_hosts": [host]},
-        **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
     }
-    filter_chain: dict[str, Any] = {
-        "filters": _filters(GRPC_LISTENER, settings.grpc_max_connections, manager),
-        "transport_socket_connect_timeout": _duration(settings.grpc_handshake_timeout_seconds),
-    }
-    if settings.tls_cert_file is not None:
-        verifies_clients = settings.tls_client_ca_file is not None
-        filter_chain["transport_socket"] = transport_socket(
-            folder,
-            verifies_clients=verifies_clients,
-            requires_certificate=verifies_clients,
-            protocols=["h2", "http/1.1"],
-        )
-    return filter_chain
+    return _filter_chain(
+        settings,
+        folder,
+        manager,
+        max_connections=settings.grpc_max_connections,
+        handshake_timeout_seconds=settings.grpc_handshake_timeout_seconds,
+        requires_certificate=True,
+    )
 
 
 def _rest_connections(settings: Settings, folder: Path, python: dict[str, Any]) -> dict[str, Any]:
@@ -189,11 +166,7 @@ def _rest_connections(settings: Settings, folder: Path, python: dict[str, Any]) 
             "max_headers_count": settings.rest_max_headers,
         },
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
-        "http2_protocol_options": {
-            "max_concurrent_streams": 100,
-            "initial_stream_window_size": _STREAM_WINDOW_BYTES,
-            "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
-        },
+        "http2_protocol_options": {**_WINDOWS, "max_concurrent_streams": 100},
         "max_request_headers_kb": math.ceil(settings.rest_max_header_bytes / 1024),
         "request_headers_timeout": _duration(settings.rest_header_timeout_seconds),
         "stream_idle_timeout": "0s",
@@ -202,21 +175,40 @@ def _rest_connections(settings: Settings, folder: Path, python: dict[str, Any]) 
         "http_filters": [_decodable_path(), python],
         # The application has its own CORS.
         "route_config": {"virtual_hosts": [virtual_host(())]},
-        **_plain_proxy(verifies_clients=settings.tls_client_ca_file is not None),
     }
-    filter_chain: dict[str, Any] = {
-        "filters": _filters(REST_LISTENER, settings.rest_max_connections, manager),
-        "transport_socket_connect_timeout": _duration(settings.rest_header_timeout_seconds),
-    }
-    if settings.tls_cert_file is not None:
+    return _filter_chain(
+        settings,
+        folder,
+        manager,
+        max_connections=settings.rest_max_connections,
+        handshake_timeout_seconds=settings.rest_header_timeout_seconds,
         # Health needs no certificate; ``auth.Authorizer`` requires it for calls.
-        filter_chain["transport_socket"] = transport_socket(
-            folder,
-            verifies_clients=settings.tls_client_ca_file is not None,
-            requires_certificate=False,
-            protocols=["h2", "http/1.1"],
-        )
-    return filter_chain
+        requires_certificate=False,
+    )
+
+
+def _filter_chain(  # noqa: PLR0913 - what differs between the two listeners
+    settings: Settings,
+    folder: Path,
+    manager: Mapping[str, Any],
+    *,
+    max_connections: int,
+    handshake_timeout_seconds: float,
+    requires_certificate: bool,
+) -> dict[str, Any]:
+    """Return a filter chain: TLS, the limit of connections, and the HTTP connection manager ``manager``.
+
+    ``requires_certificate`` says whether clients need a certificate if the service verifies certificates.
+    """
+    verifies_clients = settings.tls_client_ca_file is not None
+    filters = _filters(max_connections, {**manager, **_plain_proxy(verifies_clients=verifies_clients)})
+    chain = {"filters": filters, "transport_socket_connect_timeout": _duration(handshake_timeout_seconds)}
+    if settings.tls_cert_file is None:
+        return chain
+    tls = transport_socket(
+        folder, verifies_clients=verifies_clients, requires_certificate=verifies_clients and requires_certificate
+    )
+    return {**chain, "transport_socket": tls}
 
 
 def _kept_scheme() -> dict[str, Any]:
@@ -235,14 +227,14 @@ def _kept_scheme() -> dict[str, Any]:
     }
 
 
-def _filters(name: str, max_connections: int, manager: dict[str, Any]) -> list[dict[str, Any]]:
+def _filters(max_connections: int, manager: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the filters of a listener's connections: the limit of their number, and the HTTP connection manager."""
     return [
         {
             "name": "envoy.filters.network.connection_limit",
             "typed_config": {
                 "@type": f"{_TYPES}.extensions.filters.network.connection_limit.v3.ConnectionLimit",
-                "stat_prefix": name,
+                "stat_prefix": manager["stat_prefix"],
                 "max_connections": max_connections,
             },
         },
@@ -291,7 +283,7 @@ def _plain_proxy(*, verifies_clients: bool) -> dict[str, Any]:
         "use_remote_address": True,
         "skip_xff_append": True,
         "server_header_transformation": "PASS_THROUGH",
-        "local_reply_config": _LOCAL_REPLIES,
+        "local_reply_config": local_replies(),
     }
 
 

@@ -8,10 +8,13 @@ import base64
 from typing import Any
 
 from server.domain.errors import TooManyWatches
-from server.transport.pipeline.errors import Failure, failure_of
+from server.transport.pipeline.errors import failure_of
 
 _FILTER = "envoy.filters.http.local_ratelimit"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+
+TOO_MANY_WATCHES = failure_of(TooManyWatches("too many health watches are being opened; try again later"), call_id="")
+"""The error of a watch that Envoy rejects."""
 
 _MIN_BURST = 1000
 """How many health watches may be opened at once, if not more of them may be open; a quarter from one address."""
@@ -28,7 +31,7 @@ def rate_limit_filter() -> dict[str, Any]:
 def health_watch_route(max_watches: int) -> dict[str, Any]:
     """Return the route of health watches, of which ``max_watches`` may be open. It limits how fast they are opened."""
     burst = max(_MIN_BURST, max_watches)
-    details = base64.b64encode(_too_many_watches().status.SerializeToString()).decode()
+    details = base64.b64encode(TOO_MANY_WATCHES.status.SerializeToString()).decode()
     always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     limit = {
         "@type": _TYPE,
@@ -47,22 +50,6 @@ def health_watch_route(max_watches: int) -> dict[str, Any]:
         "non_forwarding_action": {},
         "typed_per_filter_config": {_FILTER: limit},
     }
-
-
-def too_many_watches_mapper() -> dict[str, Any]:
-    """Return the mapper of Envoy's local replies that sets the message of a rejection. Nothing else has status 429."""
-    return {
-        "filter": {
-            "status_code_filter": {"comparison": {"op": "EQ", "value": {"default_value": 429, "runtime_key": "unused"}}}
-        },
-        "body": {"inline_string": _too_many_watches().message},
-        "body_format_override": {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}},
-    }
-
-
-def _too_many_watches() -> Failure:
-    error = TooManyWatches("too many health watches are being opened; try again later")
-    return failure_of(error, call_id="")
 
 
 def _token_bucket(burst: int) -> dict[str, Any]:

@@ -46,12 +46,10 @@ class PublishedTls:
         new.replace(_path(self._folder, name))
 
 
-def transport_socket(
-    folder: Path, *, verifies_clients: bool, requires_certificate: bool, protocols: list[str]
-) -> dict[str, Any]:
+def transport_socket(folder: Path, *, verifies_clients: bool, requires_certificate: bool) -> dict[str, Any]:
     """Return the configuration of a listener's TLS, with the files that ``PublishedTls`` describes in ``folder``."""
     common: dict[str, Any] = {
-        "alpn_protocols": protocols,
+        "alpn_protocols": ["h2", "http/1.1"],
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         "tls_certificate_sds_secret_configs": [_secret(folder, _CERTIFICATE)],
     }

@@ -1,6 +1,5 @@
 """The gRPC handlers: pass each call through the pipeline to its servicer, and send back its response or error."""
 
-import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, NoReturn
@@ -16,6 +15,7 @@ from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.grpc.call_context import CallContext
 from server.transport.grpc.server import Rejection
 from server.transport.grpc.stream_writer import StreamWriter
+from server.transport.grpc.trailers import error_trailers
 from server.transport.grpc.wire_fields import has_more_fields_than
 from server.transport.pipeline.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id_for
@@ -80,7 +80,7 @@ class RpcHandlers:
             return None
         # The failure stays the same object until it changes, so cache its encoding.
         if self._rejection is None or self._rejection[0] is not failure:
-            trailers = _error_trailers((), failure, has_pushback=self._has_pushback)
+            trailers = error_trailers(failure, has_pushback=self._has_pushback)
             self._rejection = failure, Rejection(failure.code, failure.message, trailers)
         return self._rejection[1]
 
@@ -157,7 +157,7 @@ class RpcHandlers:
         raise AssertionError("unreachable: abort raises")
 
     def _failure_trailers(self, call: Call, failure: Failure) -> tuple[tuple[str, str | bytes], ...]:
-        return _error_trailers(_trailers(call), failure, has_pushback=self._has_pushback)
+        return (*_trailers(call), *error_trailers(failure, has_pushback=self._has_pushback))
 
 
 def _parse(request_type: type[Message], payload: bytes) -> Message:
@@ -188,13 +188,3 @@ def _repeated_key(metadata: Iterable[tuple[str, object]]) -> str | None:
 def _trailers(call: Call) -> tuple[tuple[str, str | bytes], ...]:
     call_id_trailer = (CALL_ID_KEY, call.call_id)
     return (call_id_trailer, (REPLAYED_KEY, "true")) if call.replayed else (call_id_trailer,)
-
-
-def _error_trailers(
-    trailers: tuple[tuple[str, str | bytes], ...], failure: Failure, *, has_pushback: bool
-) -> tuple[tuple[str, str | bytes], ...]:
-    trailers = (*trailers, ("grpc-status-details-bin", failure.status.SerializeToString()))
-    if failure.retry_after_seconds is None or not has_pushback:
-        return trailers
-    # gRPC clients with a retry policy wait this long before their next attempt (gRFC A6).
-    return (*trailers, ("grpc-retry-pushback-ms", str(math.ceil(failure.retry_after_seconds * 1000))))

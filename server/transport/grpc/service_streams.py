@@ -10,6 +10,7 @@ from server.observability import metrics
 from server.observability.logs import RepeatedWarning
 from server.transport.grpc.call_context import CallContext
 from server.transport.grpc.stream_writer import StreamWriter
+from server.transport.grpc.trailers import error_trailers
 from server.transport.pipeline.errors import ReaderTooSlow, failure_of
 from server.transport.pipeline.rate_limit import address_of
 
@@ -46,5 +47,5 @@ class ServiceStreams:
 
     async def _abort(self, context: CallContext, error: Exception) -> None:
         failure = failure_of(error, call_id="")
-        trailers = (("grpc-status-details-bin", failure.status.SerializeToString()),)
+        trailers = error_trailers(failure, has_pushback=False)
         await self._writer.abort(context, failure.code, failure.message, trailers)

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
@@ -16,6 +15,7 @@ from server.config.grpc import Engine
 from tests.contract.rpcs.test_watch_payments import STEP_TIMEOUT_SECONDS, wait_until
 from tests.support.drivers.calls import CallFailed, call_failed, health_stub
 from tests.support.drivers.http2_peer import INITIAL_WINDOW_SIZE, Http2Peer
+from tests.support.metrics import metric
 from tests.support.running_service import RunningService
 
 StartService = Callable[..., RunningService]
@@ -56,11 +56,6 @@ def error_of(stream: Any) -> CallFailed:  # noqa: ANN401 - generic in its type s
     with pytest.raises(grpc.RpcError) as failed:
         next(stream)
     return call_failed(failed.value)  # type: ignore[arg-type]
-
-
-def metric(running: RunningService, name: str) -> float:
-    lines = httpx.get(f"{running.rest_url}/metrics").text.splitlines()
-    return float(next(line for line in lines if line.startswith(name)).rpartition(" ")[2])
 
 
 def test_health_watches_are_limited_in_total_and_for_each_address(start: StartService) -> None:

@@ -27,6 +27,7 @@ from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.http2_peer import INITIAL_WINDOW_SIZE, Http2Peer
 from tests.support.drivers.requests import charge, refund
 from tests.support.keys import bearer, key_maker
+from tests.support.metrics import metric
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
 from tools.dev.number_table import number_table
@@ -93,13 +94,6 @@ def kinds_and_ids(responses: list[pb.WatchPaymentsResponse]) -> list[tuple[str, 
         )
         for response in responses
     ]
-
-
-def metric(running: RunningService, name: str) -> float:
-    for line in httpx.get(f"{running.rest_url}/metrics").text.splitlines():
-        if line.split(" ")[0] == name:
-            return float(line.split(" ")[1])
-    raise AssertionError(f"there is no metric {name}")
 
 
 # Events

@@ -14,11 +14,11 @@ import pytest
 from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
-from tests.contract.rpcs.test_service_streams import metric
 from tests.support.drivers import http2_peer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.http2_peer import Http2Peer
 from tests.support.drivers.requests import charge, new_order_id, refund
+from tests.support.metrics import metric
 from tests.support.running_service import RunningService
 from tests.support.waiting import wait_until
 

@@ -17,9 +17,9 @@ _TICK_SECONDS = 0.1
 A call may end this much after its deadline. Its client has given up at the deadline itself.
 """
 
-_MAX_INTERVAL_SECONDS = 1.0
 _INTERVAL_BY_AGE = 0.2
-"""The longest interval between looks for the client of one call, and its share of the age of the call until then."""
+_MAX_INTERVAL_SECONDS = 1.0
+"""How long to wait before looking for the client of a call again: a fifth of the call's age, but at most a second."""
 
 
 @dataclass(slots=True, eq=False)
