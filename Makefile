@@ -19,7 +19,7 @@ PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst a
 # overload and abuse are not listed here, because they start all engines themselves.
 ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments batch_charge charge concurrency get_payment limits list_payments refund) \
-	tests/contract/security/test_authentication.py tests/contract/running/test_metrics.py tests/contract/running/test_server.py \
+	tests/contract/rest tests/contract/security/test_authentication.py tests/contract/running/test_metrics.py tests/contract/running/test_server.py \
 	$(patsubst %,tests/contract/callers/test_%.py,grpcurl grpc_tools python_client)
 QUICK_TESTS := tests/unit $(patsubst %,tests/contract/rpcs/test_%.py,batch_charge charge get_payment list_payments refund)
 # Coverage is measured in these tests only: the others would run slower, and cover almost nothing more.

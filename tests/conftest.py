@@ -225,14 +225,10 @@ def lock_payments_table(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each contract test over every transport; over ``/v1`` only if the test is marked ``legacy``.
-
-    With ``TEST_GRPC_ENGINE``, which selects a gRPC engine, run them over gRPC only.
-    """
+    """Run each contract test over every transport; over ``/v1`` only if the test is marked ``legacy``."""
     if "api" in metafunc.fixturenames:
         has_legacy = metafunc.definition.get_closest_marker("legacy") is not None
-        rest = [] if "TEST_GRPC_ENGINE" in os.environ else ["v2", *(["v1"] if has_legacy else [])]
-        metafunc.parametrize("api", ["grpc", *rest], indirect=True)
+        metafunc.parametrize("api", ["grpc", "v2", *(["v1"] if has_legacy else [])], indirect=True)
 
 
 @pytest.fixture

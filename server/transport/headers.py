@@ -1,4 +1,4 @@
-"""Read HTTP request headers: single values, lists, and the idempotency key.
+"""Read HTTP request headers: single values, lists, and the idempotency key; and reject too many of them.
 
 ``BoundedConnection`` has already removed the whitespace around each value (RFC 9110, section 5.5).
 """
@@ -47,6 +47,11 @@ def headers(scope: Scope, name: bytes) -> Iterator[str]:
     for key, value in scope["headers"]:
         if key == name:
             yield value.decode("latin-1")
+
+
+def too_large_head(max_bytes: int, max_headers: int) -> str:
+    """Return the text of the error (431) for a request whose head is larger than allowed."""
+    return f"the head must be at most {max_bytes} bytes and {max_headers} headers"
 
 
 def check_unique_headers(scope: Scope) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import http
 import http.client
+import re
 import secrets
 import socket
 import time
@@ -12,6 +13,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from server.config.grpc import Engine
 from tests.faults.test_http2_abuse import max_connections as max_connections  # noqa: PLC0414 - the same fixture
 from tests.faults.test_http2_abuse import no_lasting_harm
 from tests.support.running_service import RunningService
@@ -23,10 +25,20 @@ _HEAD = b"POST /v1/payments/charge HTTP/1.1\r\nHost: payments\r\nContent-Type: a
 _TIMEOUT_SECONDS = 30
 
 
+@pytest.fixture(params=[Engine.GRPCIO, Engine.ENVOY])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """With grpcio, uvicorn serves REST; otherwise Envoy does."""
+    engine: Engine = request.param
+    return engine
+
+
 @pytest.fixture
-def running(start_service: StartService) -> RunningService:
+def running(start_service: StartService, engine: Engine) -> RunningService:
     """A server with short timeouts, so that tests are fast."""
     return start_service(
+        GRPC_ENGINE=engine,
+        CALL_TIMEOUT_SECONDS="5",
+        EVENT_HEARTBEAT_INTERVAL_SECONDS="5",
         REST_HEADER_TIMEOUT_SECONDS="1",
         REST_BODY_TIMEOUT_SECONDS="1",
         REST_MAX_HEADER_BYTES="8192",
@@ -36,9 +48,9 @@ def running(start_service: StartService) -> RunningService:
 
 
 @pytest.fixture
-def running_with_long_timeouts(start_service: StartService) -> RunningService:
+def running_with_long_timeouts(start_service: StartService, engine: Engine) -> RunningService:
     """A server with long timeouts, so that only size limits end a connection."""
-    return start_service(REST_HEADER_TIMEOUT_SECONDS="300", REST_BODY_TIMEOUT_SECONDS="300")
+    return start_service(GRPC_ENGINE=engine, REST_HEADER_TIMEOUT_SECONDS="300", REST_BODY_TIMEOUT_SECONDS="300")
 
 
 @contextlib.contextmanager
@@ -86,7 +98,7 @@ def trickle(connection: socket.socket, data: bytes) -> bool:
     return False
 
 
-def test_a_slow_request_head_ends_its_connection_and_blocks_nobody(running: RunningService) -> None:
+def test_a_slow_request_head_ends_its_connection_and_blocks_nobody(running: RunningService, engine: Engine) -> None:
     with no_lasting_harm(running), ExitStack() as stack:
         others = [stack.enter_context(open_connection(running)) for _ in range(50)]
         for other in others:
@@ -95,7 +107,8 @@ def test_a_slow_request_head_ends_its_connection_and_blocks_nobody(running: Runn
             assert trickle(connection, _HEAD + b"X-Word: " + b"x" * 500)
         charge_over_rest(running)
         for other in others:
-            assert read_to_end(other) == b""
+            response = read_to_end(other)
+            assert response == b"" if engine is Engine.GRPCIO else response.startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_slow_request_body_ends_its_connection_and_blocks_nobody(running: RunningService) -> None:
@@ -193,18 +206,23 @@ def test_silent_connections_are_closed_and_block_nobody(running: RunningService,
         assert read_to_end(silent[-1]) == b""
 
 
-def test_connections_above_the_limit_get_503_with_a_retry_delay(start_service: StartService) -> None:
-    service = start_service(REST_MAX_CONNECTIONS="5")
+def test_connections_above_the_limit_are_rejected(start_service: StartService, engine: Engine) -> None:
+    service = start_service(GRPC_ENGINE=engine, REST_MAX_CONNECTIONS="5")
     with ExitStack() as stack:
         for _ in range(5):
             stack.enter_context(open_connection(service))
         with open_connection(service) as one_too_many:
             response = read_to_end(one_too_many)
-    assert response.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-    assert b"\r\nretry-after: 1\r\n" in response
     time.sleep(0.5)
     charge_over_rest(service)
-    assert service.wait_for("connections_refused")["count"] == 1
+    if engine is Engine.GRPCIO:
+        assert response.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nretry-after: 1\r\n" in response
+        assert service.wait_for("connections_refused")["count"] == 1
+    else:
+        assert response == b""
+        metrics = httpx.get(f"{service.rest_url}/metrics/envoy").text
+        assert re.search(r'^envoy_connection_limit_limited_connections\{.*"rest"\} 1$', metrics, re.MULTILINE)
 
 
 def test_random_bytes_do_no_harm(running: RunningService) -> None:

@@ -169,7 +169,12 @@ def _rest_connections(settings: Settings, folder: Path, python: dict[str, Any]) 
         "http2_protocol_options": {**_WINDOWS, "max_concurrent_streams": 100},
         "max_request_headers_kb": math.ceil(settings.rest_max_header_bytes / 1024),
         "request_headers_timeout": _duration(settings.rest_header_timeout_seconds),
-        "stream_idle_timeout": "0s",
+        # Ends the connection of a client that does not read its response. A stream is silent until the next heartbeat,
+        # and any other response for as long as its call takes.
+        "stream_idle_timeout": _duration(
+            max(settings.call_timeout_seconds, settings.event_heartbeat_interval_seconds)
+            + settings.rest_body_timeout_seconds
+        ),
         "stream_flush_timeout": _duration(settings.rest_body_timeout_seconds),
         "early_header_mutation_extensions": [_kept_scheme()],
         "http_filters": [_decodable_path(), python],
@@ -201,7 +206,10 @@ def _filter_chain(  # noqa: PLR0913 - what differs between the two listeners
     ``requires_certificate`` says whether clients need a certificate if the service verifies certificates.
     """
     verifies_clients = settings.tls_client_ca_file is not None
-    filters = _filters(max_connections, {**manager, **_plain_proxy(verifies_clients=verifies_clients)})
+    max_head_bytes = 1024 * manager["max_request_headers_kb"]
+    replies = local_replies(max_head_bytes, manager["common_http_protocol_options"]["max_headers_count"])
+    proxy = {**_plain_proxy(verifies_clients=verifies_clients), "local_reply_config": replies}
+    filters = _filters(max_connections, {**manager, **proxy})
     chain = {"filters": filters, "transport_socket_connect_timeout": _duration(handshake_timeout_seconds)}
     if settings.tls_cert_file is None:
         return chain
@@ -283,7 +291,6 @@ def _plain_proxy(*, verifies_clients: bool) -> dict[str, Any]:
         "use_remote_address": True,
         "skip_xff_append": True,
         "server_header_transformation": "PASS_THROUGH",
-        "local_reply_config": local_replies(),
     }
 
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 from server.transport.envoy.health_watches import TOO_MANY_WATCHES
+from server.transport.headers import too_large_head
 
 _TEXT = "%LOCAL_REPLY_BODY%"
 
 
-def local_replies() -> dict[str, Any]:
-    """Return the configuration of Envoy's own responses.
+def local_replies(max_head_bytes: int, max_headers: int) -> dict[str, Any]:
+    """Return the configuration of Envoy's own responses, if the head of a request is limited to these sizes.
 
     Its only 403 is that of a path that is not UTF-8, and its only 429 that of too many health watches.
     """
@@ -17,6 +18,7 @@ def local_replies() -> dict[str, Any]:
     return {
         "mappers": [
             {**undecodable_path, "status_code": 400},
+            _mapper(431, too_large_head(max_head_bytes, max_headers)),
             {**too_many_watches, "body_format_override": {"text_format_source": {"inline_string": _TEXT}}},
         ],
         "body_format": {"json_format": {"detail": _TEXT}},

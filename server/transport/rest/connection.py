@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.config.rest import RestSettings
+from server.transport.headers import too_large_head
 from server.transport.pipeline.certificates import certificate_of_http_peer
 from server.transport.rest.callers import CERTIFICATE
 
@@ -150,7 +151,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _reject_head(self) -> None:
         limits = self._limits
-        text = f"the head must be at most {limits.rest_max_header_bytes} bytes and {limits.rest_max_headers} headers"
+        text = too_large_head(limits.rest_max_header_bytes, limits.rest_max_headers)
         self._close("431 Request Header Fields Too Large", text)
 
     def _close(self, status: str, text: str, headers: str = "") -> None:

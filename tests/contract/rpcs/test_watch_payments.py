@@ -393,9 +393,9 @@ def test_a_client_that_stops_reading_for_too_long_loses_its_stream_and_can_resum
 
 
 def test_a_rest_client_that_never_reads_costs_little_memory_and_is_disconnected(
-    start_service: StartService, sql: Callable[..., list[Any]]
+    start: StartService, sql: Callable[..., list[Any]]
 ) -> None:
-    running = start_service(REST_BODY_TIMEOUT_SECONDS="3")
+    running = start(REST_BODY_TIMEOUT_SECONDS="3", CALL_TIMEOUT_SECONDS="3", EVENT_HEARTBEAT_INTERVAL_SECONDS="3")
     fill(sql, ROWS)
     token = tokens.encode_resume_token(0)
     with httpx.stream(
