@@ -26,7 +26,7 @@ LABEL org.opencontainers.image.title="payments" \
       org.opencontainers.image.description="Charge, refund, get and list payments over gRPC and REST" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/payments /opt/payments
-ENV PATH=/opt/payments/bin:$PATH GRPC_HOST=0.0.0.0 REST_HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
+ENV PATH=/opt/payments/bin:$PATH GRPC_ENGINE=envoy GRPC_HOST=0.0.0.0 REST_HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
 # The service must not be able to write to this folder: Python imports from it, and settings are read from its .env.
 WORKDIR /opt/payments
 USER 10001:10001
