@@ -223,8 +223,8 @@ bench-isolation: $(READY) .bin/loader ## measure how much the largest requests d
 bench-replicas: $(READY) .bin/loader ## measure one, two and four replicas on one database
 	$(BIN)/python -m bench.replicas
 
-profile: $(READY) .bin/loader ## record a flame graph of the server under load (RPC=list ENGINE=grpcio; default: charge, native), or with PARTS=1 print the share of each part
-	$(BIN)/python -m bench.profile --rpc $(or $(RPC),charge) --engine $(or $(ENGINE),native) $(if $(PARTS),--parts)
+profile: $(READY) .bin/loader ## record a flame graph of the server under load (RPC=list; default: charge), or with PARTS=1 print the share of each part
+	$(BIN)/python -m bench.profile --rpc $(or $(RPC),charge) $(if $(PARTS),--parts)
 
 bench-import: $(READY) ## compare `payments import` with the database's LOAD DATA
 	$(BIN)/python -m bench.imports

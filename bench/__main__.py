@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import beside_legacy, costs, protections, rpcs
+from bench import beside_legacy, costs, protections, resources, rpcs
 from bench.figures import Figure, Plan, save, table
 from bench.load import BenchError, obtain_h2load
 from bench.machine import database_version, description
@@ -22,6 +22,7 @@ _PARTS = {
     "replaced": beside_legacy.measure,
     "costs": costs.measure,
     "protections": protections.measure,
+    "resources": resources.measure,
 }
 
 

@@ -6,10 +6,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.figures import GRPCIO, Figure, Plan, in_turn, rates
+from bench.figures import ENGINES, Figure, Plan, in_turn, rates
 from bench.load import BenchError, post_load
 from bench.peers.legacy.table import TABLE
 from bench.systems import System, execute, free_port, new_database, running, running_program
@@ -36,7 +36,7 @@ def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]
 
 def _charges(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
     seconds = max(1, round(plan.seconds))
-    with _run_both(database, "charges", 0, folder) as systems:
+    with _run_all(database, "charges", 0, folder) as systems:
         reports = in_turn(
             systems,
             plan.rounds,
@@ -55,7 +55,7 @@ def _charges(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
 def _last_page(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
     page = max(1, plan.listed_rows // _PER_PAGE)
     path = f"/v1/payments?page={page}&per_page={_PER_PAGE}"
-    with _run_both(database, "pages", plan.listed_rows, folder) as systems:
+    with _run_all(database, "pages", plan.listed_rows, folder) as systems:
         durations_ms: dict[str, list[float]] = {system.name: [] for system in systems}
         for _ in range(_LISTS):
             for system in systems:
@@ -70,21 +70,20 @@ def _last_page(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
 
 
 @contextmanager
-def _run_both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> Iterator[list[System]]:
-    """Run both services on new databases with the same payments. The gRPC engine makes no difference over REST."""
-    ours, legacy = (new_database(database, f"{name}_{owner}", 0) for owner in ("ours", "legacy"))
+def _run_all(database: PrivateDatabase, name: str, rows: int, folder: Path) -> Iterator[list[System]]:
+    """Run the legacy service and both engines of this one, each on a new database with the same payments."""
+    legacy = new_database(database, f"{name}_legacy", 0)
     execute(database, legacy["MYSQL_DB"], "DROP TABLE refunds, payments, schema_migrations")
     execute(database, legacy["MYSQL_DB"], TABLE)
-    for settings in (ours, legacy):
+    ours = {engine: {**new_database(database, f"{name}_{engine}", 0), "GRPC_ENGINE": engine} for engine in ENGINES}
+    for settings in (legacy, *ours.values()):
         if rows:
             execute(database, settings["MYSQL_DB"], _FILL.format(numbers=number_table(rows)))
         execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
     port = free_port()
     command = (sys.executable, "-m", "bench.peers.legacy")
-    with (
-        running_program(
-            _LEGACY, command, {**legacy, "PEER_PORT": str(port)}, port, folder, rest_port=port
-        ) as legacy_service,
-        running(GRPCIO, ours, folder) as service,
-    ):
-        yield [legacy_service, service]
+    with ExitStack() as stack:
+        peer = running_program(_LEGACY, command, {**legacy, "PEER_PORT": str(port)}, port, folder, rest_port=port)
+        systems = [stack.enter_context(peer)]
+        systems += [stack.enter_context(running(engine, settings, folder)) for engine, settings in ours.items()]
+        yield systems

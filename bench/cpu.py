@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.figures import ENGINES, ENVOY
 from bench.machine import database_version, description
 from bench.systems import load, new_database, page_times, running
 from tools.dev.devdb import PrivateDatabase
@@ -31,7 +32,7 @@ class Result:
 def main() -> None:
     """Measure every RPC, save the results, and print them as a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m bench.cpu", description=__doc__)
-    parser.add_argument("--engine", default="native", choices=["native", "grpcio", "envoy"])
+    parser.add_argument("--engine", default=ENVOY, choices=ENGINES)
     parser.add_argument("--seconds", type=float, default=10, help="duration of the measurement of an RPC")
     parser.add_argument("--rows", type=int, default=300_000, help="payments in the table")
     parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")

@@ -10,8 +10,10 @@ from bench.load import Report
 from bench.picture import bar_chart
 from bench.systems import System
 
-NATIVE, GRPCIO = "native", "grpcio"
-"""The names of this service in figures, by gRPC engine."""
+ENVOY, GRPCIO = "envoy", "grpcio"
+"""The names of this service in figures: its gRPC engines."""
+
+ENGINES = (ENVOY, GRPCIO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measurement: the median of each system, and the name of the baseline (``beside``), if there is one."""
+    """A measurement: the median of each system, and the name of the baseline (``beside``), if there is one.
+
+    ``goals`` has the ratio to the baseline that a system should reach.
+    """
 
     what: str
     unit: str
@@ -35,6 +40,7 @@ class Figure:
     beside: str = ""
     is_less_better: bool = False
     errors: Mapping[str, int] = field(default_factory=dict)
+    goals: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ratios(self) -> dict[str, float]:
@@ -55,19 +61,27 @@ def in_turn(systems: Sequence[System], rounds: int, measure: Callable[[System], 
     return reports
 
 
-def rates(what: str, reports: Mapping[str, Sequence[Report]], beside: str) -> Figure:
+def rates(
+    what: str, reports: Mapping[str, Sequence[Report]], beside: str, goals: Mapping[str, float] | None = None
+) -> Figure:
     """Return a figure of calls per second."""
     values = {
         name: statistics.median(report.calls_per_second for report in system_reports)
         for name, system_reports in reports.items()
     }
-    return Figure(what, "per second", values, beside, errors=_errors(reports))
+    return Figure(what, "per second", values, beside, errors=_errors(reports), goals=goals or {})
 
 
-def latencies(what: str, reports: Mapping[str, Sequence[Report]], of: Callable[[Report], float], beside: str) -> Figure:
+def latencies(
+    what: str,
+    reports: Mapping[str, Sequence[Report]],
+    of: Callable[[Report], float],
+    beside: str,
+    goals: Mapping[str, float] | None = None,
+) -> Figure:
     """Return a figure of a latency in milliseconds."""
     values = {name: statistics.median(map(of, system_reports)) for name, system_reports in reports.items()}
-    return Figure(what, "ms", values, beside, is_less_better=True, errors=_errors(reports))
+    return Figure(what, "ms", values, beside, is_less_better=True, errors=_errors(reports), goals=goals or {})
 
 
 def _errors(reports: Mapping[str, Sequence[Report]]) -> dict[str, int]:
@@ -77,18 +91,26 @@ def _errors(reports: Mapping[str, Sequence[Report]]) -> dict[str, int]:
 def table(figures: Iterable[Figure]) -> str:
     """Return the figures as a Markdown table."""
     heads = (
-        *("measurement", "baseline", "value of the baseline", NATIVE, GRPCIO),
-        *(f"{NATIVE}, times better", f"{GRPCIO}, times better", "errors"),
+        *("measurement", "baseline", "value of the baseline", *ENGINES),
+        *(f"{engine}, times better" for engine in ENGINES),
+        *("goal", "errors"),
     )
     lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for figure in figures:
-        values = [
-            f"{figure.values[name]:,.1f}" if name in figure.values else "" for name in (figure.beside, NATIVE, GRPCIO)
-        ]
-        ratios = [f"{figure.ratios[name]:.2f} x" if name in figure.ratios else "" for name in (NATIVE, GRPCIO)]
-        cells = (f"{figure.what} ({figure.unit})", figure.beside, *values, *ratios, str(sum(figure.errors.values())))
+        values = [f"{figure.values[name]:,.1f}" if name in figure.values else "" for name in (figure.beside, *ENGINES)]
+        ratios = [f"{figure.ratios[name]:.2f} x" if name in figure.ratios else "" for name in ENGINES]
+        errors = str(sum(figure.errors.values()))
+        cells = (f"{figure.what} ({figure.unit})", figure.beside, *values, *ratios, _goals(figure), errors)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _goals(figure: Figure) -> str:
+    """Return the ratios that systems should reach, and whether they do, as far as the table shows it."""
+    return ", ".join(
+        f"{name} {goal:g} x: {'met' if round(figure.ratios[name], 2) >= goal else 'missed'}"
+        for name, goal in figure.goals.items()
+    )
 
 
 def save(path: Path, machine: str, figures: Sequence[Figure]) -> None:

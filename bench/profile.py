@@ -1,7 +1,8 @@
 """``make profile``: sample the server under load with py-spy, and show where its time goes.
 
 It writes a flame graph (SVG); with ``--parts``, it prints the share of each part of the program instead. py-spy reads
-the memory of the server process, which requires permission to trace processes (root, or ptrace_scope 0).
+the memory of the server process, which requires permission to trace processes (root, or ptrace_scope 0). It finds no
+Python inside Envoy, so the gRPC engine is grpcio.
 """
 
 import argparse
@@ -23,7 +24,6 @@ _SAMPLES_PER_SECOND = 200
 
 _PARTS = {
     "server/transport/grpc": "the gRPC engine, and handing calls to it",
-    "pygrpc_native": "the gRPC engine, and handing calls to it",
     "grpc": "the gRPC engine, and handing calls to it",
     "server/transport/pipeline": "admission, deadlines, authentication",
     "server/transport/service": "decoding requests, encoding responses",
@@ -55,19 +55,18 @@ def main() -> None:
         default="charge",
         help="RPC to call, by the names of bench/loader: charge, batch_charge, list, list_random_page, get or refund",
     )
-    parser.add_argument("--engine", default="native", choices=["native", "grpcio"])
     parser.add_argument("--seconds", type=int, default=10, help="duration of the profile")
     parser.add_argument("--parts", action="store_true", help="print the share of each part of the program")
-    parser.add_argument("--output", type=Path, help="output file; the default is .data/profile-RPC-ENGINE.svg")
+    parser.add_argument("--output", type=Path, help="output file; the default is .data/profile-RPC.svg")
     arguments = parser.parse_args()
     suffix = "txt" if arguments.parts else "svg"
-    output = arguments.output or _FOLDER / f"profile-{arguments.rpc}-{arguments.engine}.{suffix}"
+    output = arguments.output or _FOLDER / f"profile-{arguments.rpc}.{suffix}"
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         _record(arguments, output)
     except BenchError as error:
         sys.exit(str(error))
-    print(f"{output}: {arguments.rpc} with {arguments.engine}")
+    print(f"{output}: {arguments.rpc}")
     if arguments.parts:
         print(_table(output.read_text().splitlines()))
 
@@ -76,7 +75,7 @@ def _record(arguments: argparse.Namespace, output: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         PrivateDatabase(Path(folder) / "db") as database,
-        running("profiled", _settings(database, arguments.engine), Path(folder)) as system,
+        running("profiled", _settings(database), Path(folder)) as system,
     ):
         command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(system.process_id)]
         command += ["--rate", str(_SAMPLES_PER_SECOND), "--duration", str(arguments.seconds)]
@@ -89,8 +88,8 @@ def _record(arguments: argparse.Namespace, output: Path) -> None:
         sys.exit(profiler.returncode)
 
 
-def _settings(database: PrivateDatabase, engine: str) -> dict[str, str]:
-    return {**new_database(database, "profiled", _ROWS), "GRPC_ENGINE": engine}
+def _settings(database: PrivateDatabase) -> dict[str, str]:
+    return {**new_database(database, "profiled", _ROWS), "GRPC_ENGINE": "grpcio"}
 
 
 def _table(stacks: Iterable[str]) -> str:

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.figures import GRPCIO, NATIVE, Figure, Plan, in_turn, rates
+from bench.figures import ENGINES, ENVOY, Figure, Plan, in_turn, rates
 from bench.load import BenchError, Report
-from bench.systems import ROOT, System, load, new_database, running
+from bench.systems import GO_COMMAND, ROOT, System, load, new_database, running, running_peer
 from tests.support.certificates import Authority
 from tools.dev.devdb import PrivateDatabase
 
@@ -29,31 +29,50 @@ def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]
     settings = new_database(database, "protections", _ROWS)
     key_file = folder / "api-key"
     key_file.write_text(_new_key(settings))
-    native = {**settings, "GRPC_ENGINE": NATIVE}
-    with running("no key", native, folder) as without_key, running(NATIVE, native, folder) as with_key:
+    settings["GRPC_ENGINE"] = ENVOY
+    with running("no key", settings, folder) as without_key, running(ENVOY, settings, folder) as with_key:
         charges = {without_key.name: (), with_key.name: (f"-api-key-file={key_file}",)}
         keys = _compare("Charge with an API key", [without_key, with_key], plan, charges)
     with (
-        running("no limits", {**native, **_NO_LIMITS}, folder) as unlimited,
-        running(NATIVE, {**native, **_LIMITS}, folder) as limited,
+        running("no limits", {**settings, **_NO_LIMITS}, folder) as unlimited,
+        running(ENVOY, {**settings, **_LIMITS}, folder) as limited,
     ):
         limits = _compare("Charge with rate limits and overload protection", [unlimited, limited], plan, {})
-    return [_tls(settings, plan, folder), keys, limits, _idle_attackers(native, plan, folder)]
+    return [*_tls(database, plan, folder), keys, limits, _idle_attackers(settings, plan, folder)]
 
 
-def _tls(settings: Mapping[str, str], plan: Plan, folder: Path) -> Figure:
+def _tls(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
+    """Compare both engines over TLS with Go over TLS, and each engine with itself without TLS."""
     authority = Authority()
     certificate, key = authority.issue(dns=["localhost"]).write(folder, "service")
     authorities = folder / "authority.pem"
     authorities.write_bytes(authority.certificate)
-    plain = {**settings, "GRPC_ENGINE": GRPCIO}
-    encrypted = {**plain, "TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
-    with running("no TLS", plain, folder) as without_tls, running(GRPCIO, encrypted, folder) as with_tls:
-        return _compare("Charge over TLS", [without_tls, with_tls], plan, {GRPCIO: (f"-ca={authorities}",)})
+    files = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
+    options = f"-ca={authorities}"
+    peer, what = "Go over TLS", "Charge over TLS"
+    settings = {name: new_database(database, f"tls_{name}", _ROWS) for name in ("go", *ENGINES)}
+    with contextlib.ExitStack() as stack:
+        encrypted = [stack.enter_context(running_peer(peer, GO_COMMAND, {**settings["go"], **files}, folder))]
+        plain = []
+        for engine in ENGINES:
+            own = {**settings[engine], "GRPC_ENGINE": engine}
+            encrypted.append(stack.enter_context(running(engine, {**own, **files}, folder)))
+            plain.append(stack.enter_context(running(f"{engine} without TLS", own, folder)))
+        over_tls = {system.name: (options,) for system in encrypted}
+        reports = _charges([*encrypted, *plain], plan, over_tls)
+    names = [system.name for system in encrypted]
+    pairs = zip(ENGINES, plain, strict=True)
+    return [
+        rates(what, {name: reports[name] for name in names}, peer),
+        *(
+            rates(what, {name: reports[name] for name in (without_tls.name, engine)}, without_tls.name)
+            for engine, without_tls in pairs
+        ),
+    ]
 
 
 def _idle_attackers(settings: Mapping[str, str], plan: Plan, folder: Path) -> Figure:
-    with running("no idle connections", settings, folder) as alone, running(NATIVE, settings, folder) as target:
+    with running("no idle connections", settings, folder) as alone, running(ENVOY, settings, folder) as target:
 
         def charges(system: System) -> Report:
             with _idle_connections(system.port if system is target else None):
@@ -75,12 +94,16 @@ def _idle_connections(port: int | None) -> Iterator[None]:
 
 def _compare(what: str, systems: list[System], plan: Plan, options: Mapping[str, tuple[str, ...]]) -> Figure:
     """Compare charges per second with the first system as the baseline."""
-    reports = in_turn(
+    return rates(what, _charges(systems, plan, options), systems[0].name)
+
+
+def _charges(systems: list[System], plan: Plan, options: Mapping[str, tuple[str, ...]]) -> dict[str, list[Report]]:
+    """Charge through each system in turn, with the options of the load generator for that system."""
+    return in_turn(
         systems,
         plan.rounds,
         lambda system: load(system.port, "charge", plan.seconds, _IN_FLIGHT, *options.get(system.name, ())),
     )
-    return rates(what, reports, systems[0].name)
 
 
 def _new_key(settings: Mapping[str, str]) -> str:

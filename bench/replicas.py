@@ -18,7 +18,7 @@ _RESULTS = Path(__file__).parent / "results" / "replicas.json"
 _COUNTS = (1, 2, 4)
 _IN_FLIGHT = 64
 _ROWS = 10_000
-_ENGINE = "native"
+_ENGINE = "envoy"
 
 
 def main() -> None:

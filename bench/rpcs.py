@@ -3,14 +3,13 @@
 Each has its own database. One figure for each peer compares both engines of this service with it.
 """
 
-import statistics
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from bench.figures import GRPCIO, NATIVE, Figure, Plan, in_turn, latencies, rates
+from bench.figures import ENGINES, ENVOY, GRPCIO, Figure, Plan, in_turn, latencies, rates
 from bench.load import Report
 from bench.systems import (
     GO_COMMAND,
@@ -21,28 +20,35 @@ from bench.systems import (
     page_times,
     running,
     running_peer,
-    seconds_to_serving,
 )
 from tools.dev.devdb import PrivateDatabase
 
+_GO, _PLAIN_PYTHON = "Go", "plain Python"
 _PEERS = {
-    "Go": GO_COMMAND,
-    "plain Python": (sys.executable, "-m", "bench.peers.plain_python"),
+    _GO: GO_COMMAND,
+    _PLAIN_PYTHON: (sys.executable, "-m", "bench.peers.plain_python"),
 }
 _IN_FLIGHT = "-in-flight=64"
 _BATCH_SIZE = 1000
 _BATCHES_IN_FLIGHT = 4
-_STARTS = 3
+
+_Goals = Mapping[str, Mapping[str, float]]
+"""The ratios that the engines should reach, by the peer that they are compared with."""
+
+_CHARGE_GOALS: _Goals = {_GO: {ENVOY: 1.25}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
+_COLD_LIST_GOALS: _Goals = {_GO: {ENVOY: 0.6}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
+_OTHER_GOALS: _Goals = {_GO: {ENVOY: 1.0}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
+_LATENCY_GOALS: _Goals = {_GO: {ENVOY: 1.0}, _PLAIN_PYTHON: {}}
 
 
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
-    """Measure the RPCs at 64 calls in flight, the latency at half of each peer's maximum rate, and the startup time."""
+    """Measure the RPCs at 64 calls in flight, and the latency at half of the maximum rate."""
     with ExitStack() as stack:
         systems = []
         for name, command in _PEERS.items():
             settings = new_database(database, name.replace(" ", "_"), plan.rows)
             systems.append(stack.enter_context(running_peer(name, command, settings, folder)))
-        for engine in (NATIVE, GRPCIO):
+        for engine in ENGINES:
             settings = {**new_database(database, engine, plan.rows), "GRPC_ENGINE": engine}
             systems.append(stack.enter_context(running(engine, settings, folder)))
         return _measure(systems, plan)
@@ -56,28 +62,34 @@ def _measure(systems: list[System], plan: Plan) -> list[Figure]:
         first = next(not_refunded[system.name])
         return load(system.port, "refund", plan.seconds, _IN_FLIGHT, f"-payment-ids={first}-{first + refunds - 1}")
 
-    def compare(what: str, measure_one: Callable[[System], Report]) -> list[Figure]:
+    def compare(what: str, goals: _Goals, measure_one: Callable[[System], Report]) -> list[Figure]:
         reports = in_turn(systems, plan.rounds, measure_one)
-        return [rates(what, {name: reports[name] for name in reports if _belongs(name, peer)}, peer) for peer in _PEERS]
+        return [
+            rates(what, {name: reports[name] for name in reports if _belongs(name, peer)}, peer, goals[peer])
+            for peer in _PEERS
+        ]
 
     def calls(rpc: str, *options: str) -> Callable[[System], Report]:
         return lambda system: load(system.port, rpc, plan.seconds, _IN_FLIGHT, *options)
 
-    charges = compare("Charge with a request_id", calls("charge"))
+    charges = compare("Charge with a request_id", _CHARGE_GOALS, calls("charge"))
     peer_charges = {figure.beside: figure.values[figure.beside] for figure in charges}
+    maxima = {name: rate for figure in charges for name, rate in figure.values.items()}
     create_times = f"-create-times={page_times(plan.rows)}"
     service = [system for system in systems if system.name not in _PEERS]
     return [
         *charges,
-        *compare("Charge without a request_id", calls("charge_without_request_id")),
-        *compare(f"ListPayments, {PAGE_SIZE} payments, hot", calls("list")),
-        *compare(f"ListPayments, {PAGE_SIZE} payments, cold", calls("list_random_page", create_times)),
-        *compare("GetPayment", calls("get", f"-payment-ids=1-{plan.rows}")),
-        *compare("Refund", refund),
-        *(_latency_at_half_rate(systems, plan, peer, round(rate / 2)) for peer, rate in peer_charges.items()),
+        *compare("Charge without a request_id", _CHARGE_GOALS, calls("charge_without_request_id")),
+        *compare(f"ListPayments, {PAGE_SIZE} payments, hot", _OTHER_GOALS, calls("list")),
+        *compare(
+            f"ListPayments, {PAGE_SIZE} payments, cold", _COLD_LIST_GOALS, calls("list_random_page", create_times)
+        ),
+        *compare("GetPayment", _OTHER_GOALS, calls("get", f"-payment-ids=1-{plan.rows}")),
+        *compare("Refund", _OTHER_GOALS, refund),
+        *(_latency_at_half_of_peer(systems, plan, peer, rate) for peer, rate in peer_charges.items()),
+        _latency_at_half_of_own(systems, plan, maxima),
         # After the latencies, because these batches leave the relay with a backlog of events.
         *_batches(service, plan, peer_charges),
-        _startup(service),
     ]
 
 
@@ -98,21 +110,32 @@ def _batches(service: list[System], plan: Plan, peer_charges: Mapping[str, float
     ]
 
 
-def _latency_at_half_rate(systems: list[System], plan: Plan, peer: str, rate: int) -> Figure:
-    """Measure the p99 latency of charges that arrive at a fixed rate, independent of the responses."""
-    compared = [system for system in systems if _belongs(system.name, peer)]
-    options = (f"-rate={rate}", "-in-flight=1000")
-    reports = in_turn(
-        compared,
-        plan.rounds,
-        lambda system: load(system.port, "charge", plan.seconds, *options, may_be_overloaded=True),
-    )
+def _latency_at_half_of_peer(systems: list[System], plan: Plan, peer: str, maximum: float) -> Figure:
+    """Measure the p99 latency of all systems at half of the maximum rate of ``peer``."""
+    rate = round(maximum / 2)
+    compared = {system.name: rate for system in systems if _belongs(system.name, peer)}
     what = f"p99 of Charge at {rate:,} per second, half of {peer}'s maximum"
-    return latencies(what, reports, lambda report: report.p99_ms, peer)
+    return _latency(what, systems, plan, peer, compared)
 
 
-def _startup(service: list[System]) -> Figure:
-    values = {
-        system.name: statistics.median(seconds_to_serving(system) for _ in range(_STARTS)) * 1000 for system in service
-    }
-    return Figure("startup until SERVING", "ms", values)
+def _latency_at_half_of_own(systems: list[System], plan: Plan, maxima: Mapping[str, float]) -> Figure:
+    """Measure the p99 latency of each system at half of its own maximum rate, compared with Go."""
+    compared = {name: round(rate / 2) for name, rate in maxima.items() if _belongs(name, _GO)}
+    return _latency("p99 of Charge at half of each system's own maximum", systems, plan, _GO, compared)
+
+
+def _latency(what: str, systems: list[System], plan: Plan, peer: str, per_second: Mapping[str, int]) -> Figure:
+    """Measure the p99 latency of charges that arrive at a fixed rate, independent of the responses."""
+    reports = in_turn(
+        [system for system in systems if system.name in per_second],
+        plan.rounds,
+        lambda system: load(
+            system.port,
+            "charge",
+            plan.seconds,
+            f"-rate={per_second[system.name]}",
+            "-in-flight=1000",
+            may_be_overloaded=True,
+        ),
+    )
+    return latencies(what, reports, lambda report: report.p99_ms, peer, _LATENCY_GOALS[peer])

@@ -29,6 +29,8 @@ from tools.dev.number_table import number_table
 ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
 GO_COMMAND = (str(ROOT / ".bin" / "peer-go"),)
+_SERVICE_COMMAND = (sys.executable, "-m", "server")
+_SERVICE_DEFAULTS = {"LOG_LEVEL": "warning", "SUCCESS_PROBABILITY": "1"}
 _START_TIMEOUT_SECONDS = 30
 _CALL_TIMEOUT_MS = 10_000
 """The load generator's default time limit of a call."""
@@ -58,14 +60,12 @@ _FILL = f"""
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A running service: its ports, its process, and its command and environment."""
+    """A running service: its ports and its process."""
 
     name: str
     port: int
     rest_port: int
     process_id: int
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
 
 
 def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, str]:
@@ -87,7 +87,7 @@ def page_times(rows: int) -> str:
 
 @contextmanager
 def running(
-    name: str, settings: Mapping[str, str], folder: Path, command: tuple[str, ...] = (sys.executable, "-m", "server")
+    name: str, settings: Mapping[str, str], folder: Path, command: tuple[str, ...] = _SERVICE_COMMAND
 ) -> Iterator[System]:
     """Run this service. By default it does not log calls, and all charges succeed.
 
@@ -96,7 +96,7 @@ def running(
     """
     port, rest_port = free_port(), free_port()
     ports = {"GRPC_PORT": str(port), "REST_PORT": str(rest_port)}
-    environment = {"LOG_LEVEL": "warning", "SUCCESS_PROBABILITY": "1", **ports, **settings}
+    environment = {**_SERVICE_DEFAULTS, **ports, **settings}
     with running_program(name, command, environment, port, folder, rest_port) as system:
         yield system
 
@@ -138,7 +138,7 @@ def running_program(  # noqa: PLR0913, PLR0917
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise BenchError(f"{name} did not start: {log_path.read_text()}")
                 time.sleep(0.1)
-            yield System(name, port, rest_port, process.pid, command, environment)
+            yield System(name, port, rest_port, process.pid)
         finally:
             process.terminate()
             process.wait()
@@ -175,16 +175,17 @@ def load(
     return Report(report["calls_per_second"], errors, latency_ms["p50"], latency_ms["p99"])
 
 
-def seconds_to_serving(system: System) -> float:
-    """Start another process of a system, and return the seconds until its health is SERVING."""
+def seconds_to_serving(name: str, settings: Mapping[str, str]) -> float:
+    """Start this service, and return the seconds until its health is SERVING."""
     port = free_port()
-    environment = {**system.environment, "GRPC_PORT": str(port), "REST_PORT": "0"}
+    path = os.environ.get("PATH", os.defpath)
+    environment = {"PATH": path, **_SERVICE_DEFAULTS, **settings, "GRPC_PORT": str(port), "REST_PORT": "0"}
     started = time.perf_counter()
-    process = subprocess.Popen(system.command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(_SERVICE_COMMAND, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         while not _accepts(port):
             if process.poll() is not None or time.perf_counter() - started > _START_TIMEOUT_SECONDS:
-                raise BenchError(f"{system.name} did not start")
+                raise BenchError(f"{name} did not start")
             time.sleep(_POLL_SECONDS)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub: Any = HealthStub(channel)  # its type stubs lack the methods

@@ -1,18 +1,17 @@
 """``python -m server``: run the service until SIGTERM or SIGINT."""
 
 import sys
-from collections.abc import Callable
 
 import structlog
 import uvloop
 
-from server.app.build import Application, build
+from server.app.build import BuildApplication, build
 from server.app.envoy import become_envoy
 from server.app.errors import StartupError
 from server.app.lifecycle import serve
 from server.config.exposure import check_exposure
 from server.config.grpc import Engine
-from server.config.settings import Settings, SettingsError, load_settings, misspelled_variables
+from server.config.settings import SettingsError, load_settings, misspelled_variables
 from server.observability.logs import configure_logs
 
 _log = structlog.get_logger(__name__)
@@ -23,10 +22,10 @@ def main() -> None:
     run(build)
 
 
-def run(build_application: Callable[[Settings], Application]) -> None:
+def run(build_application: BuildApplication) -> None:
     """Run the application that ``build_application`` wires from the settings. The exit codes are those of ``main``.
 
-    With ``GRPC_ENGINE=envoy``, this process becomes Envoy instead, which runs the application that ``build`` wires.
+    With ``GRPC_ENGINE=envoy``, this process becomes Envoy, which runs the application.
     """
     try:
         settings = load_settings()
@@ -39,7 +38,7 @@ def run(build_application: Callable[[Settings], Application]) -> None:
         _log.warning("setting_misspelt", variable=name, setting=setting)
     try:
         if settings.grpc_engine is Engine.ENVOY:
-            become_envoy(settings)
+            become_envoy(settings, build_application)
         uvloop.run(serve(settings, build_application))
     except StartupError as error:
         print(error, file=sys.stderr)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Protocol, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -92,6 +92,19 @@ class Application:
     grpc: GrpcServer
     rest: Server
     monitoring: Server
+
+
+class BuildApplication(Protocol):
+    """A function that wires an application in the running event loop.
+
+    It must be a function of a module, because the interpreter inside Envoy imports it by its name.
+    """
+
+    __module__: str
+    __qualname__: str
+
+    def __call__(self, settings: Settings, *, envoy: Envoy | None = None) -> Application:
+        """Wire the application; ``envoy`` is the Envoy that runs this process, if one does."""
 
 
 def build(  # noqa: PLR0913 - each is a separate part

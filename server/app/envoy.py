@@ -4,12 +4,12 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-from server.app.build import load_tls
+from server.app.build import BuildApplication, load_tls
 from server.app.errors import StartupError
 from server.app.process import raise_open_file_limit
 from server.config.settings import Settings
 from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, bootstrap
-from server.transport.envoy.process import EnvoyUnusable, pyvoy_module, replace_process
+from server.transport.envoy.process import BUILD_VARIABLE, EnvoyUnusable, pyvoy_module, replace_process
 from server.transport.envoy.tls import PublishedTls
 from server.transport.listening import bindable_addresses, listen_error
 
@@ -22,8 +22,8 @@ _DRAIN_MARGIN_SECONDS = 60
 """How much longer Envoy's drain may take than the service's, which ends Envoy."""
 
 
-def become_envoy(settings: Settings) -> NoReturn:
-    """Replace this process with Envoy, which runs the service.
+def become_envoy(settings: Settings, build_application: BuildApplication) -> NoReturn:
+    """Replace this process with Envoy, which runs the application that ``build_application`` wires.
 
     Raises:
         StartupError: the service cannot listen on an address, the TLS files are invalid, or Envoy cannot run here.
@@ -44,6 +44,7 @@ def become_envoy(settings: Settings) -> NoReturn:
         replace_process(
             settings.envoy_path,
             configure,
+            {BUILD_VARIABLE: f"{build_application.__module__}:{build_application.__qualname__}"},
             _LOG_LEVEL,
             math.ceil(settings.drain_timeout_seconds) + _DRAIN_MARGIN_SECONDS,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pkgutil
 import shutil
 import signal
 import sys
@@ -13,14 +14,14 @@ from typing import NoReturn
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from server.app.build import build
+from server.app.build import BuildApplication
 from server.app.errors import StartupError
 from server.app.lifecycle import run
 from server.config.settings import load_settings
 from server.observability.logs import configure_logs
 from server.transport.envoy.admin import Admin
 from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, admin_socket
-from server.transport.envoy.process import FOLDER_VARIABLE, STOP_SIGNALS
+from server.transport.envoy.process import BUILD_VARIABLE, FOLDER_VARIABLE, STOP_SIGNALS
 from server.transport.envoy.servers import Envoy
 from server.transport.envoy.tls import PublishedTls
 
@@ -70,7 +71,8 @@ class _Service:
         settings = load_settings()
         configure_logs(settings.log_format, settings.log_level)
         try:
-            await run(build(settings, envoy=self._envoy), self._stop)
+            build_application: BuildApplication = pkgutil.resolve_name(os.environ[BUILD_VARIABLE])
+            await run(build_application(settings, envoy=self._envoy), self._stop)
         except StartupError as error:
             sys.stderr.write(f"{error}\n")
             return 1

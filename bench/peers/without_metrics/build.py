@@ -1,0 +1,17 @@
+"""Wire the service without metrics of its calls, charges and batches."""
+
+from server.app.build import Application, build
+from server.config.settings import Settings
+from server.observability import metrics
+from server.transport.envoy.servers import Envoy
+
+
+def without_metrics(settings: Settings, *, envoy: Envoy | None = None) -> Application:
+    """Build the service, and count nothing in this process."""
+    for name in ("observe_call", "count_charge", "observe_batch_size"):
+        setattr(metrics, name, _count_nothing)
+    return build(settings, envoy=envoy)
+
+
+def _count_nothing(*_arguments: object) -> None:
+    pass
