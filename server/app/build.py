@@ -41,7 +41,7 @@ from server.storage.readiness import wait_for_database
 from server.storage.settlement.store import MysqlSettlementStore
 from server.storage.tracing import TracedBatcher, TracedSession
 from server.transport.envoy.servers import Envoy
-from server.transport.grpc.engines import new_server
+from server.transport.grpc.grpcio_server import GrpcioServer
 from server.transport.grpc.handlers import RpcHandlers, untraced
 from server.transport.grpc.health import HealthService
 from server.transport.grpc.reflection import add_reflection
@@ -303,7 +303,7 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
 
 def _grpc_server(settings: Settings, tls: Tls | None, envoy: Envoy | None) -> GrpcServer:
     if envoy is None:
-        return new_server(settings, tls, settings.drain_timeout_seconds)
+        return GrpcioServer(settings, tls, settings.drain_timeout_seconds)
     if tls is not None:
         envoy.follow(tls)
     return envoy.grpc_server(settings, CrossSiteRule(settings.cors_allowed_origins))
@@ -324,7 +324,6 @@ def _add_services(
         calls,
         writer,
         worker_thread,
-        has_pushback=server.has_pushback,
         has_client_certificates=settings.tls_client_ca_file is not None,
         cross_site=CrossSiteRule(settings.cors_allowed_origins),
         decorate=untraced if settings.tracing_endpoint is None else traced_handler,

@@ -1,6 +1,5 @@
 """The check that the service is protected if other machines can reach it."""
 
-from server.config.grpc import Engine
 from server.config.network_addresses import is_loopback
 from server.config.security import Protection
 from server.config.settings import Settings, SettingsError
@@ -9,8 +8,7 @@ from server.config.settings import Settings, SettingsError
 def check_exposure(settings: Settings) -> None:
     """Check that a service that other machines can reach is protected, or that ``LISTEN_WITHOUT`` waives protection.
 
-    The native engine may listen on loopback only, and no setting waives that. ``MONITORING_HOST`` may be any address,
-    because that port serves no calls and shows no payments.
+    ``MONITORING_HOST`` may be any address, because that port serves no calls and shows no payments.
 
     Only the service needs this check, because the tools do not listen.
 
@@ -26,11 +24,6 @@ def check_exposure(settings: Settings) -> None:
         return
     addresses = " and ".join(exposed)
     problems = []
-    if settings.grpc_engine is Engine.NATIVE and not is_loopback(settings.grpc_host):
-        problems.append(
-            f"GRPC_ENGINE=native can listen on loopback only, and GRPC_HOST={settings.grpc_host} is not loopback: "
-            "set GRPC_ENGINE=grpcio, or GRPC_HOST=127.0.0.1 behind a proxy on this machine"
-        )
     if settings.tls_cert_file is None and Protection.TLS not in settings.listen_without:
         problems.append(
             f"other machines can reach {addresses}, which requires TLS: set TLS_CERT_FILE and TLS_KEY_FILE. "

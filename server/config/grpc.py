@@ -11,7 +11,6 @@ from server.config.values import Host, Seconds
 class Engine(StrEnum):
     """The gRPC server implementation."""
 
-    NATIVE = "native"
     GRPCIO = "grpcio"
     ENVOY = "envoy"
 
@@ -21,7 +20,7 @@ class GrpcSettings(BaseModel):
 
     grpc_host: Host = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 picks a free one")
-    grpc_engine: Engine = Field(Engine.GRPCIO, description="gRPC server: grpcio, envoy, or native (on loopback only)")
+    grpc_engine: Engine = Field(Engine.GRPCIO, description="gRPC server: grpcio or envoy")
     envoy_path: Path | None = Field(
         None, description="Envoy to run with GRPC_ENGINE=envoy; unset: the one that is installed with the service"
     )
@@ -35,15 +34,11 @@ class GrpcSettings(BaseModel):
         le=1_000_000,
         description="maximum number of concurrent calls on one gRPC connection; further calls wait",
     )
-    grpc_max_connections: int = Field(
-        20_000, ge=1, le=1_000_000, description="maximum number of gRPC connections (not GRPC_ENGINE=native)"
-    )
+    grpc_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="maximum number of gRPC connections")
     grpc_max_connection_idle_seconds: Seconds = Field(
-        1800, description="how long a gRPC connection may be idle before it is closed (not GRPC_ENGINE=native)"
+        1800, description="how long a gRPC connection may be idle before it is closed"
     )
-    grpc_handshake_timeout_seconds: Seconds = Field(
-        20, description="timeout for a new gRPC connection to start HTTP/2 (not GRPC_ENGINE=native)"
-    )
+    grpc_handshake_timeout_seconds: Seconds = Field(20, description="timeout for a new gRPC connection to start HTTP/2")
     grpc_keepalive_seconds: Seconds = Field(
         60, description="how long a gRPC connection may be silent before the service sends a keepalive ping"
     )

@@ -31,25 +31,11 @@ _CREDENTIALS = re.compile(r"(?<=//)[^/\s]*(?=@)")
 
 _BOUND_WORDS = {"gt": "more than", "ge": "at least", "le": "at most"}
 
-_NATIVE_LACKS = {
-    "grpc_max_connections": "does not limit connections",
-    "grpc_max_connection_idle_seconds": "does not close idle connections",
-    "grpc_max_connection_age_seconds": "does not close old connections",
-    "grpc_handshake_timeout_seconds": "always allows 120 s for a handshake",
-    "grpc_min_ping_interval_seconds": "does not limit pings",
-    "grpc_max_ping_strikes": "does not limit pings",
-    "tls_cert_file": "has no TLS",
-}
 _ENVOY_LACKS = {
     "grpc_min_ping_interval_seconds": "limits pings by the frames that it has to send",
     "grpc_max_ping_strikes": "limits pings by the frames that it has to send",
 }
-_UNSUPPORTED: Mapping[Engine, Mapping[str, str]] = {
-    Engine.GRPCIO: {},
-    Engine.NATIVE: _NATIVE_LACKS,
-    Engine.ENVOY: _ENVOY_LACKS,
-}
-"""The settings that each engine does not support, and what it does instead."""
+"""The settings that Envoy does not support, and what it does instead."""
 
 
 class SettingsError(Exception):
@@ -88,10 +74,12 @@ class Settings(  # pydantic lists the fields of the last base first
 
     @model_validator(mode="after")
     def _check_engine(self) -> Self:
+        if self.grpc_engine is not Engine.ENVOY:
+            return self
         problems = [
-            f"{name.upper()} cannot be set with GRPC_ENGINE={self.grpc_engine}, which {instead}"
-            for name, instead in _UNSUPPORTED[self.grpc_engine].items()
-            if name in self.model_fields_set and getattr(self, name) is not None
+            f"{name.upper()} cannot be set with GRPC_ENGINE=envoy, which {instead}"
+            for name, instead in _ENVOY_LACKS.items()
+            if name in self.model_fields_set
         ]
         if problems:
             raise ValueError("; ".join(problems))

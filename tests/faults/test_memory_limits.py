@@ -43,7 +43,7 @@ _WATCHES_PER_WAVE, _WAVES, _ADDRESSES = 500, 10, 5
 _SECONDS = 30
 
 
-@pytest.fixture(params=[Engine.GRPCIO, Engine.ENVOY])
+@pytest.fixture(params=list(Engine))
 def engine(request: pytest.FixtureRequest) -> Engine:
     engine: Engine = request.param
     return engine

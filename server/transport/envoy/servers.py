@@ -99,8 +99,6 @@ class EnvoyServer:
 class EnvoyGrpcServer(EnvoyServer):
     """gRPC over Envoy."""
 
-    has_pushback = True
-
     def __init__(self, envoy: Envoy, app: GrpcApp) -> None:
         """Serve ``app``."""
         super().__init__(envoy, GRPC_LISTENER)

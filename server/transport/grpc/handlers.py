@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 import structlog
@@ -47,21 +47,18 @@ class RpcHandlers:
         stream_writer: StreamWriter,
         worker_thread: WorkerThread,
         *,
-        has_pushback: bool,
         has_client_certificates: bool,
         cross_site: CrossSiteRule,
         decorate: Callable[[MethodDescriptor, Serve], Serve] = untraced,
     ) -> None:
         """Run calls through ``calls``, decode large requests in ``worker_thread``, and write with ``stream_writer``.
 
-        ``has_pushback`` says whether retryable errors have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
-        ``has_client_certificates`` whether clients present certificates. ``cross_site`` is the rule for calls from web
-        pages. ``decorate`` decorates the handler of each unary RPC.
+        ``has_client_certificates`` says whether clients present certificates. ``cross_site`` is the rule for calls from
+        web pages. ``decorate`` decorates the handler of each unary RPC.
         """
         self._calls = calls
         self._stream_writer = stream_writer
         self._worker_thread = worker_thread
-        self._has_pushback = has_pushback
         self._has_client_certificates = has_client_certificates
         self._cross_site = cross_site
         self._decorate = decorate
@@ -80,8 +77,7 @@ class RpcHandlers:
             return None
         # The failure stays the same object until it changes, so cache its encoding.
         if self._rejection is None or self._rejection[0] is not failure:
-            trailers = error_trailers(failure, has_pushback=self._has_pushback)
-            self._rejection = failure, Rejection(failure.code, failure.message, trailers)
+            self._rejection = failure, Rejection(failure.code, failure.message, error_trailers(failure))
         return self._rejection[1]
 
     def _handler(self, method: MethodDescriptor, serve: Callable[..., Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
@@ -106,7 +102,8 @@ class RpcHandlers:
                     )
                     response = await serve(request, call)
             except CallFailed as failed:
-                await self._abort(context, call, failed.failure)
+                failure = failed.failure
+                await context.abort(failure.code, failure.message, (*_trailers(call), *error_trailers(failure)))
             context.set_trailing_metadata(_trailers(call))
             return response.SerializeToString()
 
@@ -129,8 +126,9 @@ class RpcHandlers:
                         async for response in responses:
                             await self._stream_writer.write(context, response.SerializeToString())
             except CallFailed as failed:
-                trailers = self._failure_trailers(call, failed.failure)
-                await self._stream_writer.abort(context, failed.failure.code, failed.failure.message, trailers)
+                failure = failed.failure
+                trailers = (*_trailers(call), *error_trailers(failure))
+                await self._stream_writer.abort(context, failure.code, failure.message, trailers)
             context.set_trailing_metadata(_trailers(call))
 
         return answer
@@ -151,13 +149,6 @@ class RpcHandlers:
         certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_client_certificates else None
         credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated_key)
         return Call(call_id_for(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
-
-    async def _abort(self, context: CallContext, call: Call, failure: Failure) -> NoReturn:
-        await context.abort(failure.code, failure.message, self._failure_trailers(call, failure))
-        raise AssertionError("unreachable: abort raises")
-
-    def _failure_trailers(self, call: Call, failure: Failure) -> tuple[tuple[str, str | bytes], ...]:
-        return (*_trailers(call), *error_trailers(failure, has_pushback=self._has_pushback))
 
 
 def _parse(request_type: type[Message], payload: bytes) -> Message:

@@ -7,5 +7,5 @@ from server.transport.pipeline.errors import failure_of
 
 _FAILURE = failure_of(Overloaded("too many large or slow requests are arriving; try again later"), call_id="")
 
-MEMORY_FULL = Rejection(_FAILURE.code, _FAILURE.message, error_trailers(_FAILURE, has_pushback=True))
+MEMORY_FULL = Rejection(_FAILURE.code, _FAILURE.message, error_trailers(_FAILURE))
 """How to reject such a call."""

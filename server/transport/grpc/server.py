@@ -31,18 +31,11 @@ class Handlers(Protocol):
 
 
 class GrpcServer(Server, Protocol):
-    """A gRPC server of one engine.
-
-    ``has_pushback`` says whether the engine can send the trailer ``grpc-retry-pushback-ms`` (gRFC A6).
-    """
+    """A gRPC server of one engine."""
 
     @property
     def handlers(self) -> Handlers:
         """The handlers of the server."""
-
-    @property
-    def has_pushback(self) -> bool:
-        """Whether the engine can send that trailer."""
 
     def reject_early(self, service: str, rejection: Callable[[], Rejection | None]) -> None:
         """Reject a call of ``service`` before its handler runs, if ``rejection`` returns a status and the engine can.

@@ -47,5 +47,4 @@ class ServiceStreams:
 
     async def _abort(self, context: CallContext, error: Exception) -> None:
         failure = failure_of(error, call_id="")
-        trailers = error_trailers(failure, has_pushback=False)
-        await self._writer.abort(context, failure.code, failure.message, trailers)
+        await self._writer.abort(context, failure.code, failure.message, error_trailers(failure))

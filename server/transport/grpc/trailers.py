@@ -7,10 +7,10 @@ from server.transport.pipeline.errors import Failure
 Trailers = tuple[tuple[str, str | bytes], ...]
 
 
-def error_trailers(failure: Failure, *, has_pushback: bool) -> Trailers:
-    """Return the trailers of ``failure``. ``has_pushback`` says whether they may have that of gRFC A6."""
+def error_trailers(failure: Failure) -> Trailers:
+    """Return the trailers of ``failure``."""
     details = (("grpc-status-details-bin", failure.status.SerializeToString()),)
-    if failure.retry_after_seconds is None or not has_pushback:
+    if failure.retry_after_seconds is None:
         return details
-    # gRPC clients with a retry policy wait this long before their next attempt.
+    # gRPC clients with a retry policy wait this long before their next attempt (gRFC A6).
     return (*details, ("grpc-retry-pushback-ms", str(math.ceil(failure.retry_after_seconds * 1000))))

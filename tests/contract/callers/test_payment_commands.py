@@ -154,7 +154,7 @@ def test_a_client_certificate_authenticates_the_caller(start_service: StartServi
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(authority.certificate)
     tls = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key), "TLS_CLIENT_CA_FILE": str(ca_file)}
-    service = start_service(**tls, CERTIFICATE_ROLES="desk=payments.charge", GRPC_ENGINE="grpcio")
+    service = start_service(**tls, CERTIFICATE_ROLES="desk=payments.charge")
     client_certificate, client_key = authority.issue(dns=["desk"]).write(tmp_path, "desk")
     options = ("--ca-file", str(ca_file), "--cert", str(client_certificate), "--key", str(client_key))
     target = f"localhost:{service.port}"
@@ -167,7 +167,7 @@ def test_a_client_certificate_authenticates_the_caller(start_service: StartServi
 
 def test_a_plaintext_call_to_a_tls_port_suggests_tls(start_service: StartService, tmp_path: Path) -> None:
     certificate, key = Authority().issue(dns=["localhost"]).write(tmp_path, "server")
-    service = start_service(TLS_CERT_FILE=str(certificate), TLS_KEY_FILE=str(key), GRPC_ENGINE="grpcio")
+    service = start_service(TLS_CERT_FILE=str(certificate), TLS_KEY_FILE=str(key))
 
     result = payments(service, "list", "--timeout", "1")
 

@@ -37,8 +37,7 @@ def test_a_caller_that_exceeds_its_rate_gets_a_retry_delay(rate_limited: Running
     assert (failed.value.code, failed.value.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
     assert failed.value.retry_after_seconds is not None
     assert 30 < failed.value.retry_after_seconds <= 100
-    if rate_limited.engine is Engine.GRPCIO:  # the native engine cannot send this trailer
-        assert failed.value.trailers["grpc-retry-pushback-ms"] == str(round(failed.value.retry_after_seconds * 1000))
+    assert failed.value.trailers["grpc-retry-pushback-ms"] == str(round(failed.value.retry_after_seconds * 1000))
 
 
 @pytest.mark.parametrize(("verb", "path"), [("POST", "/v1/payments/charge"), ("GET", "/v2/payments")])
@@ -174,20 +173,3 @@ def test_a_call_that_exceeds_its_time_limit_ends_and_its_transaction_completes(
             while api.get_payment(request).payment.refund_state != pb.REFUND_STATE_FULL:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "GRPC_MAX_CONNECTIONS",
-        "GRPC_MAX_CONNECTION_IDLE_SECONDS",
-        "GRPC_HANDSHAKE_TIMEOUT_SECONDS",
-        "GRPC_MIN_PING_INTERVAL_SECONDS",
-        "GRPC_MAX_PING_STRIKES",
-    ],
-)
-def test_the_service_refuses_to_start_with_a_limit_that_the_native_engine_lacks(
-    start_service: StartService, setting: str
-) -> None:
-    with pytest.raises(AssertionError, match=f"{setting} cannot be set with GRPC_ENGINE=native"):
-        start_service(GRPC_ENGINE="native", **{setting: "5"})

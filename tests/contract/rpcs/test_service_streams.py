@@ -101,7 +101,7 @@ def test_an_unknown_service_name_can_be_watched_and_a_very_long_one_is_rejected(
 
 
 def test_a_health_watch_ends_when_its_client_does_not_read(start_service: StartService) -> None:
-    # The native engine accepts a few responses ahead of the client, which is more than a health watch sends.
+    # Envoy takes the few responses of a health watch, whether its client reads or not.
     running = start_service(GRPC_ENGINE="grpcio", GRPC_WRITE_TIMEOUT_SECONDS="1")
     request = health_pb2.HealthCheckRequest(service=SERVICE).SerializeToString()
     with Http2Peer(running.port, {INITIAL_WINDOW_SIZE: 0}) as peer:

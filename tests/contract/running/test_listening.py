@@ -11,6 +11,7 @@ import grpc
 import httpx
 import pytest
 
+from server.config.grpc import Engine
 from server.transport import listening
 from tests.conftest import PROBABILITIES
 from tests.support.databases import DatabaseServer
@@ -38,13 +39,10 @@ ALL_INTERFACES = [
 
 @pytest.mark.parametrize(
     ("engine", "host", "addresses"),
-    [
-        *((engine, *case) for engine in ("grpcio", "envoy") for case in LOOPBACK + ALL_INTERFACES),
-        *(("native", *case) for case in LOOPBACK),  # the only hosts that the native engine accepts
-    ],
+    [(engine, *case) for engine in Engine for case in LOOPBACK + ALL_INTERFACES],
 )
 def test_it_listens_on_every_address_of_the_host(
-    start_service: Callable[..., RunningService], engine: str, host: str, addresses: list[str]
+    start_service: Callable[..., RunningService], engine: Engine, host: str, addresses: list[str]
 ) -> None:
     running = start_service(GRPC_HOST=host, REST_HOST=host, GRPC_ENGINE=engine, **UNPROTECTED)
 
@@ -65,7 +63,7 @@ def taken_port() -> Iterator[int]:
     ("engine", "transport", "host", "reason"),
     [
         (engine, transport, host, reason)
-        for engine in ("grpcio", "envoy", "native")
+        for engine in Engine
         for transport in ("GRPC", "REST")
         for host, reason in (
             ("127.0.0.1", "another process is listening there"),
@@ -73,11 +71,10 @@ def taken_port() -> Iterator[int]:
             ("203.0.113.7", "this machine does not have that address"),
             ("nowhere.invalid", "the host name does not resolve"),
         )
-        if (engine, transport) != ("native", "GRPC") or host in {"127.0.0.1", "localhost"}
     ],
 )
 def test_it_reports_in_one_line_why_it_cannot_listen(
-    migrated_database: dict[str, str], taken_port: int, engine: str, transport: str, host: str, reason: str
+    migrated_database: dict[str, str], taken_port: int, engine: Engine, transport: str, host: str, reason: str
 ) -> None:
     listener = {f"{transport}_HOST": host, f"{transport}_PORT": str(taken_port)}
     service = RunningService({**migrated_database, **PROBABILITIES, **UNPROTECTED, **listener, "GRPC_ENGINE": engine})

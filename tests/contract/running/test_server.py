@@ -16,7 +16,6 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from payments_client.v1 import payments_pb2 as pb
 
-from server.config.grpc import Engine
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.support.drivers.requests import charge, new_order_id, refund
 from tests.support.running_service import RunningService
@@ -170,8 +169,7 @@ def test_calls_above_the_concurrency_limit_are_rejected_with_a_retry_delay(
             assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
             assert failed.retry_after_seconds is not None
             pushback = failed.trailers.get("grpc-retry-pushback-ms")
-            if running.engine is Engine.GRPCIO:  # the native engine cannot send this trailer
-                assert pushback == str(round(failed.retry_after_seconds * 1000))
+            assert pushback == str(round(failed.retry_after_seconds * 1000))
             assert health_stub(channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
         refund_call.result()
         api.charge(charge())
@@ -278,7 +276,7 @@ def test_a_seeded_processor_repeats_its_decisions(start_service: Callable[..., R
 def test_old_connections_are_replaced_without_failed_calls(
     start_service: Callable[..., RunningService],
 ) -> None:
-    running = start_service(GRPC_ENGINE="grpcio", GRPC_MAX_CONNECTION_AGE_SECONDS="0.2")
+    running = start_service(GRPC_MAX_CONNECTION_AGE_SECONDS="0.2")
     peers: set[str] = set()
     with grpc.insecure_channel(running.target) as channel:
         calls = GrpcDriver(channel)

@@ -4,8 +4,6 @@ import pytest
 from pydantic import SecretStr
 
 from server.config.exposure import check_exposure
-from server.config.grpc import Engine
-from server.config.security import Protection
 from server.config.settings import Settings, SettingsError, load_settings
 from server.domain.callers import Role
 from server.domain.payment import PaymentMethod
@@ -31,6 +29,7 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         ("MYSQL_POOL_MAX", "1", "at least MYSQL_POOL_MIN"),
         *(("REFERENCE_PREFIX", prefix, "{date}") for prefix in ("{day}", "{date!r}", "{date:d}", "{", " ", "x" * 65)),
         ("REFERENCE_PREFIX", "{date}" * 9, "at most 64"),
+        ("GRPC_ENGINE", "native", "'grpcio' or 'envoy'"),
         ("LOG_FORMAT", "xml", "json"),
         ("ANONYMOUS_ROLES", "payments.everything", "payments.charge"),
         ("CERTIFICATE_ROLES", "payments.read", "shop.example.com=payments.charge"),
@@ -82,10 +81,6 @@ def test_an_error_names_the_setting_with_its_value_and_the_allowed_values(
         ({"TLS_CERT_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
         ({"TLS_KEY_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
         ({"TLS_CLIENT_CA_FILE": "a"}, ["TLS_CLIENT_CA_FILE", "TLS_CERT_FILE"]),
-        (
-            {"TLS_CERT_FILE": "a", "TLS_KEY_FILE": "b", "GRPC_ENGINE": "native"},
-            ["TLS_CERT_FILE", "GRPC_ENGINE=native"],
-        ),
     ],
 )
 def test_tls_settings_that_do_not_go_together_are_named(
@@ -184,49 +179,14 @@ def test_rest_serves_metrics_unless_they_have_a_port_of_their_own_or_a_setting_d
     assert load_settings().serves_rest_metrics is served
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - rejected
-@pytest.mark.parametrize("name", ["GRPC_HOST", "REST_HOST"])
-@pytest.mark.parametrize(
-    ("settings", "advice"),
-    [
-        ({}, ["TLS_CERT_FILE", "LISTEN_WITHOUT=tls", "ANONYMOUS_ROLES=-", "LISTEN_WITHOUT=authentication"]),
-        (TLS, ["ANONYMOUS_ROLES=-", "TLS_CLIENT_CA_FILE", "LISTEN_WITHOUT=authentication"]),
-        ({**TLS, "ANONYMOUS_ROLES": "payments.read"}, ["ANONYMOUS_ROLES=-"]),
-        ({"ANONYMOUS_ROLES": "-"}, ["TLS_CERT_FILE", "TLS_KEY_FILE", "LISTEN_WITHOUT=tls"]),
-        ({"LISTEN_WITHOUT": "authentication"}, ["TLS_CERT_FILE", "LISTEN_WITHOUT=tls"]),
-        ({"LISTEN_WITHOUT": "tls"}, ["ANONYMOUS_ROLES=-"]),
-        ({**TLS, "ANONYMOUS_ROLES": "-"}, []),
-        ({**TLS, "TLS_CLIENT_CA_FILE": "c"}, []),
-        ({"LISTEN_WITHOUT": "tls", "ANONYMOUS_ROLES": "-"}, []),
-        ({"LISTEN_WITHOUT": "tls,authentication"}, []),
-    ],
-)
-def test_beyond_loopback_tls_and_authentication_are_required_or_must_be_waived(
-    monkeypatch: pytest.MonkeyPatch, name: str, host: str, settings: dict[str, str], advice: list[str]
-) -> None:
-    for setting, value in {"MYSQL_HOST": "db", name: host, **settings}.items():
-        monkeypatch.setenv(setting, value)
-    loaded = load_settings()
-    if not advice:
-        check_exposure(loaded)
-        return
-    with pytest.raises(SettingsError) as raised:
-        check_exposure(loaded)
-    for text in (f"{name}={host}", *advice):
-        assert text in str(raised.value)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - rejected
-def test_the_native_engine_listens_on_loopback_only_whatever_is_waived(host: str) -> None:
-    waived = frozenset(Protection)
-    native = Settings(mysql_host="db", grpc_engine=Engine.NATIVE, grpc_host=host, listen_without=waived)
-    with pytest.raises(SettingsError) as raised:
-        check_exposure(native)
-    for text in ("GRPC_ENGINE=native", f"GRPC_HOST={host}", "GRPC_ENGINE=grpcio", "GRPC_HOST=127.0.0.1"):
-        assert text in str(raised.value)
-    check_exposure(Settings(mysql_host="db", grpc_engine=Engine.GRPCIO, grpc_host=host, listen_without=waived))
-    # The engine does not serve REST.
-    check_exposure(Settings(mysql_host="db", grpc_engine=Engine.NATIVE, rest_host=host, listen_without=waived))
+@pytest.mark.parametrize("setting", ["GRPC_MIN_PING_INTERVAL_SECONDS", "GRPC_MAX_PING_STRIKES"])
+def test_a_setting_that_envoy_lacks_is_refused(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(setting, "5")
+    load_settings()
+    monkeypatch.setenv("GRPC_ENGINE", "envoy")
+    with pytest.raises(SettingsError, match=f"{setting} cannot be set with GRPC_ENGINE=envoy"):
+        load_settings()
 
 
 def test_every_invalid_setting_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:

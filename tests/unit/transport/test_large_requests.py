@@ -141,7 +141,6 @@ async def serve(
         calls,
         StreamWriter(TIMEOUT_SECONDS),
         worker_thread,
-        has_pushback=True,
         has_client_certificates=False,
         cross_site=CrossSiteRule(frozenset()),
     )
