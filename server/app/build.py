@@ -1,7 +1,7 @@
 """Wire an application from the settings. Tests, benchmarks and tools may replace some of its parts."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, cast
@@ -11,6 +11,9 @@ from grpc_health.v1 import health, health_pb2_grpc
 from starlette.types import ASGIApp
 
 from server.app.errors import StartupError
+from server.app.workers.monitoring import MonitoringClient
+from server.app.workers.shared_memory import CALLS, FAILED_AUTHENTICATIONS, HEALTH, REFLECTION, WATCHES
+from server.app.workers.worker import Worker
 from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor
 from server.application.history import PaymentHistory
@@ -19,7 +22,7 @@ from server.application.payments import Payments
 from server.application.ports import InstantProcessor, PaymentStore
 from server.application.reconciler import Reconciler
 from server.application.relay import Relay
-from server.application.stream_limit import StreamLimit
+from server.application.stream_limit import StreamCounts, StreamLimit
 from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.config.processor import ProcessorKind, ProcessorSettings
 from server.config.settings import Settings
@@ -53,14 +56,23 @@ from server.transport.pipeline.auth import ROLES, Authorizer
 from server.transport.pipeline.calls import NO_OBSERVER, Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import REASONS
-from server.transport.pipeline.rate_limit import RateLimiter
+from server.transport.pipeline.rate_limit import Buckets, RateLimiter
 from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app, untraced_endpoint
-from server.transport.rest.monitoring import monitoring_app
-from server.transport.rest.server import HttpServer
+from server.transport.rest.monitoring import (
+    ReadMetrics,
+    metrics_endpoints,
+    metrics_endpoints_of_whole,
+    monitoring_app,
+)
+from server.transport.rest.router import Endpoint
+from server.transport.rest.server import HttpServer, UnixHttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
 from server.transport.tls import InvalidTlsFiles, Tls, TlsFiles
 from server.transport.tracing import CallSpans, traced_endpoint, traced_handler
+
+_MAX_SUPERVISOR_CONNECTIONS = 1000
+"""Connections of the supervisor to a worker: one for each request to its monitoring port."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,8 @@ class Application:
     monitor: HealthMonitor
     grpc: GrpcServer
     rest: Server
-    monitoring: Server
+    monitoring: Server | None
+    worker: Worker | None = None
 
 
 class BuildApplication(Protocol):
@@ -103,8 +116,8 @@ class BuildApplication(Protocol):
     __module__: str
     __qualname__: str
 
-    def __call__(self, settings: Settings, *, envoy: Envoy | None = None) -> Application:
-        """Wire the application; ``envoy`` is the Envoy that runs this process, if one does."""
+    def __call__(self, settings: Settings, *, envoy: Envoy | None = None, worker: Worker | None = None) -> Application:
+        """Wire the application: see ``build`` for ``envoy`` and ``worker``."""
 
 
 def build(  # noqa: PLR0913 - each is a separate part
@@ -115,10 +128,12 @@ def build(  # noqa: PLR0913 - each is a separate part
     processor: InstantProcessor | None = None,
     now: Callable[[], datetime] | None = None,
     envoy: Envoy | None = None,
+    worker: Worker | None = None,
 ) -> Application:
     """Wire the service in the running event loop. A part passed as an argument replaces the one from the settings.
 
-    ``envoy`` is the Envoy that runs this process, if one does.
+    ``envoy`` is the Envoy that runs this process, if one does. ``worker`` is the worker that this process is, if it is
+    one of several, and ``settings`` then have its share of the limits.
 
     Raises:
         StartupError: the TLS files cannot be used, or the processor does not support a configured currency.
@@ -146,16 +161,16 @@ def build(  # noqa: PLR0913 - each is a separate part
 
     relay = Relay(MysqlOutbox(database), wake_event_feed)
     events = MysqlEventStore(database)
-    event_feed = _event_feed(settings, events, relay)
+    event_feed = _event_feed(settings, events, relay, worker)
     history = PaymentHistory(events, relay.catch_up)
     if is_traced:
         payments, history = traced(payments), traced(history)
-    calls = _calls(settings, keys)
+    calls = _calls(settings, keys, worker)
     currencies = Currencies(settings.default_currency, settings.currencies)
     worker_thread = WorkerThread()
     servicer = PaymentServicer(payments, history, event_feed, currencies, worker_thread)
-    server = _grpc_server(settings, tls, envoy)
-    health_service = _add_services(server, settings, servicer, calls, worker_thread)
+    server = _grpc_server(settings, tls, envoy, worker)
+    health_service = _add_services(server, settings, servicer, calls, worker_thread, worker)
     monitor = HealthMonitor(database.ping, health_service)
     trace = traced_endpoint if is_traced else untraced_endpoint
     read_envoy_metrics = None if envoy is None else envoy.admin.metrics
@@ -168,7 +183,7 @@ def build(  # noqa: PLR0913 - each is a separate part
         monitor,
         worker_thread,
         trace=trace,
-        read_envoy_metrics=read_envoy_metrics,
+        metrics=_rest_metrics(settings, read_envoy_metrics, worker),
     )
     metrics.track_health(lambda: monitor.is_serving)
     metrics.initialize_call_errors([method.name for method in SERVICE.methods], REASONS)
@@ -187,8 +202,9 @@ def build(  # noqa: PLR0913 - each is a separate part
         health=health_service,
         monitor=monitor,
         grpc=server,
-        rest=_rest_server(settings, app, tls, envoy),
-        monitoring=HttpServer(monitoring_app(monitor, read_envoy_metrics), settings, transport="monitoring"),
+        rest=_rest_server(settings, app, tls, envoy, worker),
+        monitoring=_monitoring_server(settings, monitoring_app(monitor, read_envoy_metrics), worker),
+        worker=worker,
     )
 
 
@@ -224,13 +240,15 @@ def _store(settings: Settings, database: Database) -> MysqlPaymentStore:
     )
 
 
-def _event_feed(settings: Settings, events: MysqlEventStore, relay: Relay) -> EventFeed:
+def _event_feed(settings: Settings, events: MysqlEventStore, relay: Relay, worker: Worker | None) -> EventFeed:
     return EventFeed(
         events,
         relay.catch_up,
         interval_seconds=settings.event_relay_interval_seconds,
         heartbeat_seconds=settings.event_heartbeat_interval_seconds,
-        limit=StreamLimit(settings.max_watches, settings.max_watches_per_caller),
+        limit=StreamLimit(
+            settings.max_watches, settings.max_watches_per_caller, counts=_stream_counts(worker, WATCHES)
+        ),
     )
 
 
@@ -278,7 +296,15 @@ def _remote(settings: Settings, database: Database, now: Callable[[], datetime])
     return RemoteProcessing(processor, flow, reconciler)
 
 
-def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
+def _stream_counts(worker: Worker | None, part: str) -> StreamCounts | None:
+    return None if worker is None else worker.stream_counts(part)
+
+
+def _buckets(worker: Worker | None, part: str) -> Buckets | None:
+    return None if worker is None else worker.buckets(part)
+
+
+def _calls(settings: Settings, keys: MysqlKeyStore, worker: Worker | None) -> Calls:
     authorizer = Authorizer(
         ROLES,
         keys,
@@ -293,30 +319,62 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
         authorizer,
         target_seconds=settings.overload_target_seconds,
         timeout_seconds=settings.call_timeout_seconds,
-        rate_limiter=None if per_second is None else RateLimiter(per_second, settings.rate_limit_burst_calls),
+        rate_limiter=None
+        if per_second is None
+        else RateLimiter(per_second, settings.rate_limit_burst_calls, buckets=_buckets(worker, CALLS)),
         failed_authentication_limiter=RateLimiter(
-            settings.rate_limit_failed_authentications_per_second, settings.rate_limit_failed_authentications_burst
+            settings.rate_limit_failed_authentications_per_second,
+            settings.rate_limit_failed_authentications_burst,
+            buckets=_buckets(worker, FAILED_AUTHENTICATIONS),
         ),
         observer=NO_OBSERVER if settings.tracing_endpoint is None else CallSpans(),
     )
 
 
-def _grpc_server(settings: Settings, tls: Tls | None, envoy: Envoy | None) -> GrpcServer:
+def _grpc_server(settings: Settings, tls: Tls | None, envoy: Envoy | None, worker: Worker | None) -> GrpcServer:
     if envoy is None:
-        return GrpcioServer(settings, tls, settings.drain_timeout_seconds)
+        return GrpcioServer(settings, tls, settings.drain_timeout_seconds, shares_port=worker is not None)
     if tls is not None:
         envoy.follow(tls)
     return envoy.grpc_server(settings, CrossSiteRule(settings.cors_allowed_origins))
 
 
-def _rest_server(settings: Settings, app: ASGIApp, tls: Tls | None, envoy: Envoy | None) -> Server:
+def _rest_server(
+    settings: Settings, app: ASGIApp, tls: Tls | None, envoy: Envoy | None, worker: Worker | None
+) -> Server:
     if envoy is None:
-        return HttpServer(app, settings, None if tls is None else tls.http_context())
+        return HttpServer(app, settings, None if tls is None else tls.http_context(), shares_port=worker is not None)
     return envoy.rest_server(app, settings)
 
 
-def _add_services(
-    server: GrpcServer, settings: Settings, servicer: PaymentServicer, calls: Calls, worker_thread: WorkerThread
+def _rest_metrics(
+    settings: Settings, read_envoy_metrics: ReadMetrics | None, worker: Worker | None
+) -> Sequence[Endpoint]:
+    """Return the endpoints for the metrics that REST serves: those of the whole, if this is one of several workers."""
+    if not settings.serves_rest_metrics:
+        return ()
+    if worker is None:
+        return metrics_endpoints(read_envoy_metrics)
+    return metrics_endpoints_of_whole(
+        MonitoringClient(worker.whole_monitoring_socket).answer, has_envoy=read_envoy_metrics is not None
+    )
+
+
+def _monitoring_server(settings: Settings, app: ASGIApp, worker: Worker | None) -> Server | None:
+    """Return the server of health and metrics, if there is one. That of a worker is for the supervisor only."""
+    if worker is not None:
+        enough = settings.model_copy(update={"rest_max_connections": _MAX_SUPERVISOR_CONNECTIONS})
+        return UnixHttpServer(app, enough, worker.monitoring_socket, transport="monitoring")
+    return None if settings.monitoring_port is None else HttpServer(app, settings, transport="monitoring")
+
+
+def _add_services(  # noqa: PLR0913, PLR0917 - each is a separate part
+    server: GrpcServer,
+    settings: Settings,
+    servicer: PaymentServicer,
+    calls: Calls,
+    worker_thread: WorkerThread,
+    worker: Worker | None,
 ) -> HealthService:
     """Add all services to the gRPC server, and return the health service."""
     writer = StreamWriter(settings.grpc_write_timeout_seconds)
@@ -330,12 +388,12 @@ def _add_services(
     )
     server.handlers.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
     server.reject_early(SERVICE.full_name, handlers.rejection)
-    health_service = HealthService(
-        ServiceStreams("health", settings.grpc_max_health_watches, writer), (SERVICE.full_name,)
-    )
+    health_watches = StreamLimit(settings.grpc_max_health_watches, counts=_stream_counts(worker, HEALTH))
+    health_service = HealthService(ServiceStreams("health", health_watches, writer), (SERVICE.full_name,))
     # The generated function declares grpcio's server, and calls only the methods of ``Handlers``.
     health_pb2_grpc.add_HealthServicer_to_server(health_service, cast("grpc.aio.Server", server.handlers))
     if settings.grpc_reflection:
-        streams = ServiceStreams("reflection", settings.grpc_max_reflection_streams, writer)
+        limit = StreamLimit(settings.grpc_max_reflection_streams, counts=_stream_counts(worker, REFLECTION))
+        streams = ServiceStreams("reflection", limit, writer)
         add_reflection((SERVICE.full_name, health.SERVICE_NAME), server.handlers, streams)
     return health_service

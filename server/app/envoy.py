@@ -22,23 +22,25 @@ _DRAIN_MARGIN_SECONDS = 60
 """How much longer Envoy's drain may take than the service's, which ends Envoy."""
 
 
-def become_envoy(settings: Settings, build_application: BuildApplication) -> NoReturn:
+def become_envoy(settings: Settings, build_application: BuildApplication, worker: int | None = None) -> NoReturn:
     """Replace this process with Envoy, which runs the application that ``build_application`` wires.
+
+    ``worker`` is the number of the worker that this process is, if it is one of several.
 
     Raises:
         StartupError: the service cannot listen on an address, the TLS files are invalid, or Envoy cannot run here.
     """
     tls = load_tls(settings)
     addresses = {
-        GRPC_LISTENER: _addresses("GRPC", settings.grpc_host, settings.grpc_port),
-        REST_LISTENER: _addresses("REST", settings.rest_host, settings.rest_port),
+        GRPC_LISTENER: _addresses("GRPC", settings.grpc_host, settings.grpc_port, shares_port=worker is not None),
+        REST_LISTENER: _addresses("REST", settings.rest_host, settings.rest_port, shares_port=worker is not None),
     }
     raise_open_file_limit()
 
     def configure(folder: Path) -> dict[str, Any]:
         if tls is not None:
             PublishedTls(folder).publish(tls)
-        return bootstrap(settings, folder, APPLICATIONS, addresses, pyvoy_module())
+        return bootstrap(settings, folder, APPLICATIONS, addresses, pyvoy_module(), worker=worker)
 
     try:
         replace_process(
@@ -52,13 +54,13 @@ def become_envoy(settings: Settings, build_application: BuildApplication) -> NoR
         raise StartupError(str(error)) from None
 
 
-def _addresses(transport: str, host: str, port: int) -> list[tuple[str, int]]:
+def _addresses(transport: str, host: str, port: int, *, shares_port: bool) -> list[tuple[str, int]]:
     """Return the addresses and ports that Envoy is to bind; a single one chooses a free port itself.
 
     They are bound here first, because Envoy's own error would not name the setting.
     """
     try:
-        addresses = bindable_addresses(host, port)
+        addresses = bindable_addresses(host, port, shares_port=shares_port)
     except OSError as error:
         raise StartupError(listen_error(transport, host, port, error)) from error
     return addresses if len(addresses) > 1 else [(address, port) for address, _ in addresses]

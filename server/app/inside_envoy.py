@@ -17,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 from server.app.build import BuildApplication
 from server.app.errors import StartupError
 from server.app.lifecycle import run
-from server.config.settings import load_settings
+from server.app.startup import load_settings_of_process, number_of
+from server.app.workers.worker import Worker
 from server.observability.logs import configure_logs
 from server.transport.envoy.admin import Admin
 from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, admin_socket
@@ -35,6 +36,7 @@ class _Service:
         self._folder = folder
         self._envoy = Envoy(Admin(admin_socket(folder)), PublishedTls(folder))
         self._stop = asyncio.Event()
+        self._worker = Worker.from_environment()
 
     async def run_lifespan(self, receive: Receive, send: Send) -> None:
         """Run the service for as long as Envoy runs: a stop signal ends the service, and then Envoy."""
@@ -53,7 +55,7 @@ class _Service:
             self._exit(exit_code)
         await self._envoy.admin.quit()
         await receive()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove_files()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _drain(self) -> None:
@@ -68,11 +70,13 @@ class _Service:
 
     async def _serve(self) -> int:
         """Run the service, and return the exit code of the process."""
-        settings = load_settings()
-        configure_logs(settings.log_format, settings.log_level)
+        settings, worker = load_settings_of_process()
+        configure_logs(settings.log_format, settings.log_level, worker=number_of(worker))
+        if worker is not None:
+            worker.stop_with_supervisor(self._stop, settings.drain_timeout_seconds)
         try:
             build_application: BuildApplication = pkgutil.resolve_name(os.environ[BUILD_VARIABLE])
-            await run(build_application(settings, envoy=self._envoy), self._stop)
+            await run(build_application(settings, envoy=self._envoy, worker=worker), self._stop)
         except StartupError as error:
             sys.stderr.write(f"{error}\n")
             return 1
@@ -83,8 +87,13 @@ class _Service:
         return 0
 
     def _exit(self, code: int) -> NoReturn:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove_files()
         os._exit(code)
+
+    def _remove_files(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._worker is not None:
+            self._worker.leave()
 
 
 def _on_stop_signal(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

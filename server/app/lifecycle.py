@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 
 from server.app.background import every, run_forever
-from server.app.build import Application
+from server.app.build import Application, BuildApplication
 from server.app.errors import StartupError
 from server.app.process import raise_open_file_limit, tune_garbage_collector
+from server.app.workers.worker import Worker
 from server.config.settings import Settings
 from server.domain.deadline import Deadline
 from server.observability.loop_delay import measure_loop_delay
@@ -28,8 +29,10 @@ _FLUSH_SECONDS = 0.5
 _log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, build_application: Callable[[Settings], Application]) -> None:
+async def serve(settings: Settings, build_application: BuildApplication, worker: Worker | None = None) -> None:
     """Run the application that ``build_application`` wires until SIGTERM or SIGINT, then drain it.
+
+    A ``worker`` stops also when its supervisor is gone.
 
     Raises:
         StartupError: the application could not start.
@@ -37,8 +40,10 @@ async def serve(settings: Settings, build_application: Callable[[Settings], Appl
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if worker is not None:
+        worker.stop_with_supervisor(stop, settings.drain_timeout_seconds)
     raise_open_file_limit()
-    await run(build_application(settings), stop)
+    await run(build_application(settings, worker=worker), stop)
     _log.info("stopped")
 
 
@@ -64,6 +69,8 @@ async def run(application: Application, stop: asyncio.Event) -> None:
             opened.push_async_callback(drain_deadline.close, application.remote.flow.close)
         opened.callback(application.worker_thread.close)
         await _start_servers(application, opened, monitoring)
+        if application.worker is not None:
+            application.worker.report_listening()
         async with asyncio.TaskGroup() as background:
             tasks = [background.create_task(work) for work in _background_loops(application)]
             tune_garbage_collector()
@@ -105,18 +112,20 @@ async def _start_servers(
     settings = application.settings
     _listen(application.grpc, "GRPC", settings.grpc_host, settings.grpc_port)
     _listen(application.rest, "REST", settings.rest_host, settings.rest_port)
-    if settings.monitoring_port is not None:
-        _listen(application.monitoring, "MONITORING", settings.monitoring_host, settings.monitoring_port)
+    if application.monitoring is not None:
+        _listen(application.monitoring, "MONITORING", settings.monitoring_host, settings.monitoring_port or 0)
     await application.monitor.check()
     application.health.report_alive()
     await application.grpc.start()
     opened.push_async_callback(application.grpc.stop, _FLUSH_SECONDS)
     await application.rest.start()
     opened.push_async_callback(application.rest.stop, _FLUSH_SECONDS)
-    if settings.monitoring_port is not None:
+    if application.monitoring is not None:
         await application.monitoring.start()
         monitoring.push_async_callback(application.monitoring.stop, _FLUSH_SECONDS)
-        _log.info("listening", transport="monitoring", host=settings.monitoring_host, port=application.monitoring.port)
+        if application.worker is None:  # the supervisor logs its own address
+            port = application.monitoring.port
+            _log.info("listening", transport="monitoring", host=settings.monitoring_host, port=port)
     _log.info("listening", transport="grpc", host=settings.grpc_host, port=application.grpc.port)
     _log.info("listening", transport="rest", host=settings.rest_host, port=application.rest.port)
 

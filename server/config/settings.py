@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Self, get_args
 
+from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,6 +26,7 @@ from server.config.payments import PaymentSettings
 from server.config.processor import ProcessorSettings
 from server.config.rest import RestSettings
 from server.config.security import SecuritySettings
+from server.config.workers import WorkerSettings
 
 _CREDENTIALS = re.compile(r"(?<=//)[^/\s]*(?=@)")
 """A user and a password in a URL."""
@@ -37,12 +39,25 @@ _ENVOY_LACKS = {
 }
 """The settings that Envoy does not support, and what it does instead."""
 
+DIVIDED_AMONG_WORKERS = (
+    "mysql_pool_min",
+    "mysql_pool_max",
+    "grpc_max_connections",
+    "rest_max_connections",
+    "max_concurrent_calls",
+    "processor_max_requests",
+)
+"""Limits of the whole service of which each worker has a share."""
+
+_MAY_BE_LESS_THAN_WORKERS = frozenset({"mysql_pool_min"})
+
 
 class SettingsError(Exception):
     """The settings are invalid; the message has a line for each problem."""
 
 
 class Settings(  # pydantic lists the fields of the last base first
+    WorkerSettings,
     ObservabilitySettings,
     ProcessorSettings,
     PaymentSettings,
@@ -85,18 +100,29 @@ class Settings(  # pydantic lists the fields of the last base first
             raise ValueError("; ".join(problems))
         return self
 
+    @model_validator(mode="after")
+    def _check_workers(self) -> Self:
+        problems = [
+            f"{name.upper()}={getattr(self, name)} must be at least WORKERS={self.workers}, as the workers share it"
+            for name in DIVIDED_AMONG_WORKERS
+            if name not in _MAY_BE_LESS_THAN_WORKERS and getattr(self, name) < self.workers
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
-def load_settings() -> Settings:
-    """Read the settings from the environment and ``.env``.
+
+def load_settings(*, reads_file: bool = True) -> Settings:
+    """Read the settings from the environment and, if it ``reads_file``, from ``.env``.
 
     Raises:
         SettingsError: settings are invalid, or lines of ``.env`` are not settings.
     """
-    file = _read_env_file()
+    file = _read_env_file() if reads_file else env_file.EnvFile({}, [])
     in_environment = {name.upper() for name, value in os.environ.items() if value}
     lines = {name: line for name, line in file.lines.items() if name not in in_environment}
     try:
-        settings = Settings()
+        settings = Settings() if reads_file else Settings(_env_file=None)
     except ValidationError as error:
         # A missing setting is not reported if .env has problems, because it may be the misspelled one.
         problems = [problem for problem in error.errors() if problem["loc"] or not file.problems]
@@ -104,6 +130,18 @@ def load_settings() -> Settings:
     if file.problems:
         raise SettingsError("\n".join(file.problems))
     return settings
+
+
+def environment_with_file() -> dict[str, str]:
+    """Return the environment, with the settings of ``.env`` that it does not have.
+
+    With it, a process that is started later has the settings of this one, even if the file has changed.
+    """
+    file = dotenv_values(env_file.PATH, encoding=env_file.ENCODING)
+    in_file = {name.upper(): value for name, value in file.items() if value and name.upper() in _names()}
+    set_here = {name.upper() for name, value in os.environ.items() if value}
+    added = {name: value for name, value in in_file.items() if name not in set_here}
+    return {name: value for name, value in os.environ.items() if name.upper() not in added} | added
 
 
 def check_env_file() -> None:

@@ -5,8 +5,9 @@ import atexit
 import json
 import logging
 import os
+import select
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from datetime import UTC, datetime
@@ -44,7 +45,9 @@ class _StandardOutput:
     cost a tenth of a call's time. Errors are written immediately, because the process may be about to die.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_shared: bool) -> None:
+        """Write to the output of this process; other processes may write to it too if it ``is_shared``."""
+        self._is_shared = is_shared
         self._lines: list[bytes] = []
         atexit.register(self._write_lines)
 
@@ -81,8 +84,28 @@ class _StandardOutput:
 
     def _write_lines(self) -> None:
         lines, self._lines = self._lines, []
-        if lines:
+        if self._is_shared:
+            for part in _parts(lines):
+                _write(part)
+        elif lines:
             _write(b"".join(lines))
+
+
+def _parts(lines: list[bytes]) -> Iterator[bytes]:
+    """Yield the lines in parts that a pipe receives as a whole, whatever other processes write meanwhile.
+
+    A line that is too long for that, such as an error with its traceback, may be torn.
+    """
+    part: list[bytes] = []
+    size = 0
+    for line in lines:
+        if size + len(line) > select.PIPE_BUF and part:
+            yield b"".join(part)
+            part, size = [], 0
+        part.append(line)
+        size += len(line)
+    if part:
+        yield b"".join(part)
 
 
 def _write(data: bytes) -> None:
@@ -91,9 +114,19 @@ def _write(data: bytes) -> None:
             data = data[os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, data) :]
 
 
-def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -> None:
-    """Log events of ``level`` or above to standard output; ``auto`` means console on a terminal, otherwise JSON."""
-    output = _StandardOutput()
+def configure_logs(log_format: Literal["auto", "json", "console"], level: str, *, worker: int | None = None) -> None:
+    """Log events of ``level`` or above to standard output; ``auto`` means console on a terminal, otherwise JSON.
+
+    If this process is one of several workers, every event has its number, ``worker``.
+    """
+    output = _StandardOutput(is_shared=worker is not None)
+    of_process: Mapping[str, object] = {} if worker is None else {"worker": worker}
+
+    def add_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.update(log_context.get(_NO_CONTEXT))
+        event.update(of_process)
+        return event
+
     is_console = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
     rendering: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback), _hide_card_numbers]
@@ -105,7 +138,7 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         ]
     )
     shared: list[structlog.typing.Processor] = [
-        _add_context,
+        add_context,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -129,7 +162,7 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
     if logging.getLevelNamesMapping()[level.upper()] > logging.INFO:
         _log_call = _do_not_log_call
     elif not is_console:
-        _log_call = json_call_log(output.write_line)
+        _log_call = json_call_log(output.write_line, of_process)
 
 
 class RepeatedWarning:
@@ -170,8 +203,9 @@ def _do_not_log_call(code: str, duration_ms: float, caller: str, peer: str) -> N
     pass
 
 
-def json_call_log(write_line: Callable[[bytes], None]) -> LogCall:
-    """Return a function that logs the end of a call in JSON through ``write_line``."""
+def json_call_log(write_line: Callable[[bytes], None], of_process: Mapping[str, object] | None = None) -> LogCall:
+    """Return a function that logs the end of a call in JSON through ``write_line``, with the fields ``of_process``."""
+    of_process = of_process or {}
     options = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
     def log_call(code: str, duration_ms: float, caller: str, peer: str) -> None:
@@ -182,6 +216,7 @@ def json_call_log(write_line: Callable[[bytes], None]) -> LogCall:
             "peer": peer,
             "event": "call",
             **log_context.get(_NO_CONTEXT),
+            **of_process,
             "level": "info",
             "timestamp": datetime.now(UTC),
         }
@@ -196,11 +231,6 @@ def json_call_log(write_line: Callable[[bytes], None]) -> LogCall:
 
 
 _log_call: LogCall = _log_call_by_structlog
-
-
-def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event.update(log_context.get(_NO_CONTEXT))
-    return event
 
 
 def _hide_card_numbers(_logger: object, method: str, event: Any) -> Any:  # noqa: ANN401 - an event in any form

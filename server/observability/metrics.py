@@ -18,6 +18,15 @@ from server.domain.payment import PaymentMethod, Status
 REGISTRY = CollectorRegistry()
 """All metrics of the service and of its process (memory, CPU time, open files)."""
 
+SUPERVISOR_REGISTRY = CollectorRegistry()
+"""The metrics of the process that supervises several workers."""
+
+WORKER_LABEL = "worker"
+"""The label that metrics have if there are several workers: the number of a worker, or ``SUPERVISOR``."""
+
+SUPERVISOR = "supervisor"
+
+ProcessCollector(registry=SUPERVISOR_REGISTRY)
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
@@ -162,6 +171,12 @@ _watches = Gauge("payments_watches", "Open event streams.", registry=REGISTRY)
 
 
 _spans = Counter("payments_spans", "Trace spans, by whether they were sent or lost.", ["outcome"], registry=REGISTRY)
+_worker_restarts = Counter(
+    "payments_worker_restarts",
+    "Workers that ended, although they were not to, and were started again.",
+    ["worker"],
+    registry=SUPERVISOR_REGISTRY,
+)
 
 # Cached, because ``labels`` takes several times as long as the update.
 _calls_with = cache(_calls.labels)
@@ -266,6 +281,17 @@ def set_event_lag(seconds: float) -> None:
 def track_watches(open_streams: Callable[[], int]) -> None:
     """Read the number of open event streams from ``open_streams``."""
     _watches.set_function(open_streams)
+
+
+def initialize_worker_restarts(workers: int) -> None:
+    """Export a zero for each worker."""
+    for number in range(1, workers + 1):
+        _worker_restarts.labels(str(number))
+
+
+def count_worker_restart(worker: int) -> None:
+    """Count a worker that is started again."""
+    _worker_restarts.labels(str(worker)).inc()
 
 
 def observe_loop_delay(seconds: float) -> None:

@@ -40,10 +40,11 @@ _REASONS: Mapping[int | None, str] = {
 }
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+def bind(host: str, port: int, *, shares_port: bool = False, listens: bool = True) -> list[socket.socket]:
     """Listen on each address of ``host`` that this machine has, and return the sockets.
 
-    All use the same port; 0 means any free port.
+    All use the same port; 0 means any free port. If it ``shares_port``, other processes of the same user that share it
+    too can listen there. Without ``listens``, the addresses are only bound.
 
     Raises:
         OSError: the machine has none of the addresses, or one cannot be bound, for example because it is in use.
@@ -53,7 +54,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     try:
         for address in _addresses(host, port):
             try:
-                sockets.append(_bind(address, port))
+                sockets.append(_bind(address, port, shares_port=shares_port, listens=listens))
             except OSError as error:
                 if error.errno not in _NOT_AVAILABLE:
                     raise
@@ -69,17 +70,48 @@ def bind(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def bindable_addresses(host: str, port: int) -> list[tuple[str, int]]:
+def bindable_addresses(host: str, port: int, *, shares_port: bool = False) -> list[tuple[str, int]]:
     """Return the addresses of ``host`` that can be bound, for an engine that binds them itself, and their free port.
 
     Raises:
         OSError: as for ``bind``.
     """
-    sockets = bind(host, port)
+    # A shared port is not listened on, because the connections that arrive meanwhile would be closed.
+    sockets = bind(host, port, shares_port=shares_port, listens=not shares_port)
     addresses = [listener.getsockname()[:2] for listener in sockets]
     for listener in sockets:
         listener.close()
     return addresses
+
+
+def reserve(host: str, port: int) -> list[socket.socket]:
+    """Reserve one port of every address of ``host`` for processes that share it, and return the sockets that hold it.
+
+    These never listen. As long as they are open, only processes of this user that share the port can bind it.
+
+    Raises:
+        OSError: as for ``bind``; also if processes that share the port already listen there.
+    """
+    exclusive = bind(host, port)
+    try:
+        return [_reserve(listener) for listener in exclusive]
+    finally:
+        for listener in exclusive:
+            listener.close()
+
+
+def _reserve(exclusive: socket.socket) -> socket.socket:
+    """Return a socket that reserves the address of ``exclusive``, at a time when no other process can bind it."""
+    exclusive.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    address = exclusive.getsockname()
+    try:
+        # Without SO_REUSEADDR, with which other processes could bind the address as long as no worker listens.
+        return _bound(exclusive.family, address, socket.SO_REUSEPORT)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        # Connections of an earlier process that did not share the port are in TIME_WAIT.
+        return _bound(exclusive.family, address, socket.SO_REUSEPORT, socket.SO_REUSEADDR)
 
 
 def listen_error(transport: str, host: str, port: int, error: OSError) -> str:
@@ -98,18 +130,31 @@ def _addresses(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
-def _bind(address: Address, port: int) -> socket.socket:
+def _bind(address: Address, port: int, *, shares_port: bool, listens: bool) -> socket.socket:
     family, (host, _, *scope) = address
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    options = (socket.SO_REUSEADDR, *((socket.SO_REUSEPORT,) if shares_port else ()))
+    listener = _bound(family, (host, port, *scope), *options)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family is socket.AF_INET6:
-            # `::` means every address, IPv4 included, as it does in gRPC.
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind((host, port, *scope))
         # Listen now, because two sockets can be bound to one port while neither listens.
-        listener.listen()
+        if listens:
+            listener.listen()
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def _bound(family: socket.AddressFamily | int, address: tuple[Any, ...], *options: int) -> socket.socket:
+    """Return a socket that is bound to ``address``, with these options."""
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for option in options:
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        if family == socket.AF_INET6:
+            # `::` means every address, IPv4 included, as it does in gRPC.
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -20,6 +20,9 @@ from tests.support.secrecy import secrets_in
 _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 60
 
+_INHERITED = ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
+"""Variables that the service inherits. With the last one, coverage.py measures the workers too."""
+
 
 class RunningService:
     """``python -m server`` with the given settings, on free ports. After a restart, it uses the same ports.
@@ -31,9 +34,9 @@ class RunningService:
     """Converts settings with the migrator's account to settings with the service's account: see ``Accounts``."""
 
     def __init__(self, environment: Mapping[str, str], program: Path | None = None) -> None:
-        """Set the settings. The service inherits only PATH and HOME from this process."""
+        """Set the settings. The service inherits nothing else from this process but a few variables."""
         self._program = program
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         engine = {"GRPC_ENGINE": os.environ["TEST_GRPC_ENGINE"]} if "TEST_GRPC_ENGINE" in os.environ else {}
         defaults = {"GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json"}
         self._environment = {**inherited, **defaults, **engine, **environment}

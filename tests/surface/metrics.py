@@ -12,7 +12,7 @@ import prometheus_client
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from server.observability.metrics import REGISTRY
+from server.observability.metrics import REGISTRY, SUPERVISOR_REGISTRY
 from tests.support.running_service import RunningService
 from tests.surface.sources import Source, UnsupportedForm, sources
 
@@ -33,7 +33,7 @@ _KINDS = (
 def metrics() -> dict[str, Any]:
     """Return every metric by name, including those of the process and of Python's garbage collector."""
     defined = dict(_metrics_in_source())
-    exported = {family.name: family for family in REGISTRY.collect()}
+    exported = {family.name: family for registry in (SUPERVISOR_REGISTRY, REGISTRY) for family in registry.collect()}
     ours = {name for name in exported if name.startswith(_PREFIX)}
     assert ours == defined.keys(), "the registry and the source have different metrics"
     return {

@@ -20,7 +20,7 @@ from server.transport.pipeline.auth import ROLES, Authorizer, Keys
 from server.transport.pipeline.calls import Calls
 from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app
-from server.transport.rest.monitoring import monitoring_app
+from server.transport.rest.monitoring import metrics_endpoints, monitoring_app
 from server.transport.service.servicer import SERVICE, PaymentServicer
 from tests.support.databases import settings_of
 
@@ -69,7 +69,16 @@ def service_without_database() -> Iterator[WithoutDatabase]:
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     settings = settings_of({"MYSQL_HOST": "none", "REST_DOCS": "true", "REST_METRICS": "true"})
     services = [(SERVICE, servicer)]
-    rest = http_app(settings, services, payments, _CURRENCIES, Calls(100, authorizer), monitor, worker_thread)
+    rest = http_app(
+        settings,
+        services,
+        payments,
+        _CURRENCIES,
+        Calls(100, authorizer),
+        monitor,
+        worker_thread,
+        metrics=metrics_endpoints(),
+    )
     yield WithoutDatabase(servicer, rest, monitoring_app(monitor))
     worker_thread.close()
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from server.__main__ import main as serve
-from tools.cli import archive, backup, calls, doctor, export, history, import_csv, keys, migrate, sample, watch
+from tools.cli import archive, backup, calls, doctor, export, history, import_csv, keys, migrate, sample, serve, watch
 
 _CALLS = "Call a service"
 _OPERATE = "Run the service and maintain its database"
@@ -23,7 +22,7 @@ app.command("get", rich_help_panel=_CALLS)(calls.get)
 app.command("events", rich_help_panel=_CALLS)(calls.events)
 app.command("list", rich_help_panel=_CALLS)(calls.list_payments)
 app.command("watch", rich_help_panel=_CALLS)(watch.command)
-app.command("serve", rich_help_panel=_OPERATE, help="Run the service until SIGTERM or Ctrl-C.")(serve)
+app.command("serve", rich_help_panel=_OPERATE)(serve.command)
 app.command("migrate", rich_help_panel=_OPERATE)(migrate.command)
 app.command("import", rich_help_panel=_OPERATE)(import_csv.command)
 app.command("export", rich_help_panel=_OPERATE)(export.command)

@@ -56,32 +56,37 @@ _LOG_FORMAT = {
 """The service's own log has the same fields."""
 
 
-def bootstrap(
+def bootstrap(  # noqa: PLR0913 - each is a separate part
     settings: Settings,
     folder: Path,
     applications: Mapping[str, str],
     addresses: Mapping[str, Sequence[tuple[str, int]]],
     pyvoy: Path,
+    *,
+    worker: int | None = None,
 ) -> dict[str, Any]:
     """Return the bootstrap configuration.
 
     ``folder`` is private to this Envoy, and has its administration socket and the descriptions of the TLS files.
     ``applications`` has the ASGI application of each listener, as ``module:attribute``, which ``pyvoy``, a module of
-    Envoy, runs. ``addresses`` has the IP addresses of each, with their ports.
+    Envoy, runs. ``addresses`` has the IP addresses of each, with their ports. ``worker`` is the number of the worker
+    that this Envoy is, if several share the ports.
     """
     grpc = _grpc_connections(settings, folder, _python(applications[GRPC_LISTENER], pyvoy, is_service=True))
     rest = _rest_connections(settings, folder, _python(applications[REST_LISTENER], pyvoy, is_service=False))
+    of_worker = {} if worker is None else {"stats_config": {"stats_tags": [_fixed_tag("worker", str(worker))]}}
     return {
         "node": {"id": "payments", "cluster": "payments"},
+        **of_worker,
         "admin": {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}},
-        "application_log_config": {"log_format": {"json_format": _LOG_FORMAT}},
+        "application_log_config": {"log_format": {"json_format": _log_format(worker)}},
         "overload_manager": _overload_manager(settings),
         "layered_runtime": {"layers": [{"name": "service", "static_layer": _RUNTIME}]},
         "static_resources": {
             # The service starts when Envoy loads the first one.
             "listeners": [
-                _listener(GRPC_LISTENER, addresses[GRPC_LISTENER], grpc),
-                _listener(REST_LISTENER, addresses[REST_LISTENER], rest),
+                _listener(GRPC_LISTENER, addresses[GRPC_LISTENER], grpc, shares_port=worker is not None),
+                _listener(REST_LISTENER, addresses[REST_LISTENER], rest, shares_port=worker is not None),
             ]
         },
     }
@@ -90,6 +95,15 @@ def bootstrap(
 def admin_socket(folder: Path) -> Path:
     """Return the administration socket in an Envoy's folder."""
     return folder / "admin.sock"
+
+
+def _fixed_tag(name: str, value: str) -> dict[str, str]:
+    """Return a label that all metrics have."""
+    return {"tag_name": name, "fixed_value": value}
+
+
+def _log_format(worker: int | None) -> dict[str, Any]:
+    return _LOG_FORMAT if worker is None else {**_LOG_FORMAT, "worker": worker}
 
 
 def _overload_manager(settings: Settings) -> dict[str, Any]:
@@ -256,15 +270,18 @@ def _filters(max_connections: int, manager: Mapping[str, Any]) -> list[dict[str,
     ]
 
 
-def _listener(name: str, addresses: Sequence[tuple[str, int]], filter_chain: dict[str, Any]) -> dict[str, Any]:
+def _listener(
+    name: str, addresses: Sequence[tuple[str, int]], filter_chain: dict[str, Any], *, shares_port: bool
+) -> dict[str, Any]:
     first, *others = (_address(host, port) for host, port in addresses)
     return {
         "name": name,
         "stat_prefix": name,
         "address": first,
         "additional_addresses": [{"address": other} for other in others],
-        # Make a second service on the same port fail to start. Otherwise, each would get some of the calls.
-        "enable_reuse_port": False,
+        # Make a second service on the same port fail to start. Otherwise, each would get some of the calls. Workers are
+        # to share them.
+        "enable_reuse_port": shares_port,
         "per_connection_buffer_limit_bytes": _STREAM_WINDOW_BYTES,
         "filter_chains": [filter_chain],
     }

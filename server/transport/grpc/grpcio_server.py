@@ -15,18 +15,22 @@ from server.transport.tls import Tls
 class GrpcioServer:
     """A ``grpc.aio.Server`` with the limits of the settings."""
 
-    def __init__(self, settings: GrpcSettings, tls: Tls | None, drain_timeout_seconds: float) -> None:
+    def __init__(
+        self, settings: GrpcSettings, tls: Tls | None, drain_timeout_seconds: float, *, shares_port: bool = False
+    ) -> None:
         """Serve over TLS if there is a configuration for it.
 
-        When grpcio closes an old connection, its calls have ``drain_timeout_seconds`` to finish.
+        When grpcio closes an old connection, its calls have ``drain_timeout_seconds`` to finish. If it ``shares_port``,
+        the other workers listen on it too.
         """
         options = (
-            *_options(settings),
+            *_options(settings, shares_port=shares_port),
             *_connection_limits(settings),
             *_connection_age(settings, drain_timeout_seconds),
         )
         self._server = grpc.aio.server(options=options)
         self._tls = tls
+        self._shares_port = shares_port
         self.handlers = ArrivingRequests(self._server)
         self.port = 0
 
@@ -39,7 +43,7 @@ class GrpcioServer:
         Raises:
             OSError: an address cannot be bound.
         """
-        for bindable, _ in bindable_addresses(host, port):
+        for bindable, _ in bindable_addresses(host, port, shares_port=self._shares_port):
             address = host_and_port(bindable, port)
             # For port 0, grpcio chooses a port, which the other addresses then use too.
             try:
@@ -60,7 +64,7 @@ class GrpcioServer:
         await self._server.stop(timeout_seconds)
 
 
-def _options(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
+def _options(settings: GrpcSettings, *, shares_port: bool) -> tuple[tuple[str, int], ...]:
     """Return the options that limit messages and calls, and that detect clients that have disappeared."""
     return (
         ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
@@ -68,8 +72,9 @@ def _options(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
         ("grpc.max_metadata_size", settings.grpc_max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", settings.grpc_max_metadata_bytes),
         ("grpc.max_concurrent_streams", settings.grpc_max_concurrent_streams),
-        # Make a second server on the same port fail to start. Otherwise, each would get some of the calls.
-        ("grpc.so_reuseport", 0),
+        # Make a second server on the same port fail to start. Otherwise, each would get some of the calls. Workers are
+        # to share them.
+        ("grpc.so_reuseport", int(shares_port)),
         # Ping clients to detect those that disappeared, even without calls, and let clients ping too.
         ("grpc.keepalive_time_ms", _milliseconds(settings.grpc_keepalive_seconds)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),

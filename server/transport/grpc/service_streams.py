@@ -18,14 +18,10 @@ from server.transport.pipeline.rate_limit import address_of
 class ServiceStreams:
     """The streams of one service. Its callers do not authenticate, so each address counts as one caller."""
 
-    def __init__(self, kind: str, max_streams: int, writer: StreamWriter) -> None:
-        """Allow ``max_streams`` open streams, at most a quarter of them from one address.
-
-        ``kind`` names the service in the log and in metrics.
-        """
+    def __init__(self, kind: str, limit: StreamLimit, writer: StreamWriter) -> None:
+        """Limit the open streams. ``kind`` names the service in the log and in metrics."""
         self._kind = kind
-        self._max_streams = max_streams
-        self._limit = StreamLimit(max_streams)
+        self._limit = limit
         self._writer = writer
         self._rejected = RepeatedWarning("grpc_streams_refused")
         metrics.track_grpc_streams(kind, lambda: self._limit.open_streams)
@@ -40,7 +36,7 @@ class ServiceStreams:
                         await self._writer.write(context, response)
         except TooManyWatches as error:
             metrics.count_rejected_grpc_stream(self._kind)
-            self._rejected.count(kind=self._kind, address=address, limit=self._max_streams)
+            self._rejected.count(kind=self._kind, address=address, limit=self._limit.max_streams)
             await self._abort(context, error)
         except ReaderTooSlow as error:
             await self._abort(context, error)

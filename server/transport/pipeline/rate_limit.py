@@ -10,6 +10,7 @@ import ipaddress
 import re
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from server.domain.errors import RateLimited
 
@@ -22,6 +23,36 @@ _IPV6_NETWORK_BITS = 64
 """The smallest network that is assigned to one site (RFC 6177), which may use every address in it."""
 
 
+class Buckets(Protocol):
+    """The time at which the bucket of each caller will be full again, of a bounded number of callers."""
+
+    def get(self, caller: str, default: float, /) -> float:
+        """Return the time for ``caller``, or the default if its bucket is not stored, because it is full."""
+
+    def put(self, caller: str, full_at_seconds: float, now_seconds: float) -> None:
+        """Store the time for ``caller``, and drop other buckets if there are too many."""
+
+
+class LocalBuckets(dict[str, float]):
+    """The buckets of this process."""
+
+    def __init__(self, max_callers: int) -> None:
+        """Store at most ``max_callers`` buckets."""
+        super().__init__()
+        self._max_callers = max_callers
+
+    def put(self, caller: str, full_at_seconds: float, now_seconds: float) -> None:
+        """Store a bucket.
+
+        If there are too many, drop the full buckets, and the oldest of the others, so that at most half remain.
+        """
+        self[caller] = full_at_seconds
+        if len(self) > self._max_callers:
+            not_full = [(caller, full) for caller, full in self.items() if full > now_seconds]
+            self.clear()
+            self.update(not_full[-self._max_callers // 2 :])
+
+
 class RateLimiter:
     """Limits the rate of each caller with a token bucket of ``burst_calls`` calls, refilled at ``calls_per_second``."""
 
@@ -31,14 +62,17 @@ class RateLimiter:
         burst_calls: int,
         max_callers: int = _MAX_CALLERS,
         *,
+        buckets: Buckets | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with a full bucket for every caller. ``clock`` returns a monotonic time in seconds."""
+        """Limit rates with ``buckets``; by default, with up to ``max_callers`` of this process, which are full.
+
+        ``clock`` returns a monotonic time in seconds.
+        """
         self._clock = clock
         self._calls_per_second = calls_per_second
         self._bucket_seconds = burst_calls / calls_per_second
-        self._max_callers = max_callers
-        self._full_at_seconds: dict[str, float] = {}
+        self._buckets: Buckets = LocalBuckets(max_callers) if buckets is None else buckets
 
     def take(self, caller: str) -> None:
         """Take one token from the caller's bucket.
@@ -56,7 +90,7 @@ class RateLimiter:
         """Return the time until the caller's bucket has a token, or 0 if it has one now."""
         now_seconds = self._clock()
         max_full_at_seconds = now_seconds + self._bucket_seconds - 1 / self._calls_per_second
-        wait_seconds = self._full_at_seconds.get(caller, now_seconds) - max_full_at_seconds
+        wait_seconds = self._buckets.get(caller, now_seconds) - max_full_at_seconds
         return wait_seconds if wait_seconds > 1e-9 else 0  # noqa: PLR2004 - rounding errors of float arithmetic
 
     def deduct(self, caller: str, calls: int) -> None:
@@ -65,15 +99,8 @@ class RateLimiter:
         This is for batches, whose size is known only once they are admitted, and may be larger than a bucket.
         """
         now_seconds = self._clock()
-        full_at_seconds = max(self._full_at_seconds.get(caller, now_seconds), now_seconds)
-        self._full_at_seconds[caller] = full_at_seconds + calls / self._calls_per_second
-        if len(self._full_at_seconds) > self._max_callers:
-            self._drop_buckets(now_seconds)
-
-    def _drop_buckets(self, now_seconds: float) -> None:
-        """Drop the full buckets, and the oldest of the others, so that at most half of ``max_callers`` remain."""
-        not_full = [(caller, full) for caller, full in self._full_at_seconds.items() if full > now_seconds]
-        self._full_at_seconds = dict(not_full[-self._max_callers // 2 :])
+        full_at_seconds = max(self._buckets.get(caller, now_seconds), now_seconds)
+        self._buckets.put(caller, full_at_seconds + calls / self._calls_per_second, now_seconds)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from server.application.health import HealthMonitor
 from server.application.payments import Payments
 from server.config.rest import RestSettings
 from server.domain.money import Currencies
-from server.observability import metrics
+from server.observability.metrics import count_call_error
 from server.transport.headers import InvalidHeader, check_unique_headers, header
 from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id_for
 from server.transport.pipeline.cross_site import CrossSiteRule, requested_method
@@ -24,7 +24,7 @@ from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import peer_of
 from server.transport.rest.docs.pages import COMPRESSED_TYPES, docs_endpoints
 from server.transport.rest.gateway.endpoints import HttpGateway
-from server.transport.rest.monitoring import ReadMetrics, health_endpoints, metrics_endpoints
+from server.transport.rest.monitoring import health_endpoints
 from server.transport.rest.router import Endpoint, HttpRouter
 from server.transport.rest.streams import LINES
 from server.transport.rest.v1.endpoints import LegacyRest
@@ -56,9 +56,9 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a separate part
     worker_thread: WorkerThread,
     *,
     trace: Callable[[Endpoint], Endpoint] = untraced_endpoint,
-    read_envoy_metrics: ReadMetrics | None = None,
+    metrics: Sequence[Endpoint] = (),
 ) -> ASGIApp:
-    """Return the application: the RPCs of ``services``, ``/v1``, health, metrics and documents.
+    """Return the application: the RPCs of ``services``, ``/v1``, health, documents, and the endpoints of ``metrics``.
 
     Raises:
         InvalidHttpRule: an RPC's ``google.api.http`` option is invalid.
@@ -70,8 +70,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a separate part
     endpoints += health_endpoints(monitor)
     if settings.rest_docs:
         endpoints += docs_endpoints()
-    if settings.serves_rest_metrics:
-        endpoints += metrics_endpoints(read_envoy_metrics)
+    endpoints += metrics
     return HttpApp(HttpRouter(endpoints), limits, sorted(settings.cors_allowed_origins))
 
 
@@ -147,5 +146,5 @@ class HttpApp:
             sec_fetch_site=error.site,
         )
         if rpc:
-            metrics.count_call_error(rpc, failure.reason)
+            count_call_error(rpc, failure.reason)
         return self.router.error_response(failure, scope)

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -22,13 +23,20 @@ class HttpServer:
     """Serves an application until it is stopped."""
 
     def __init__(
-        self, app: ASGIApp, settings: RestSettings, tls: ssl.SSLContext | None = None, *, transport: str = "rest"
+        self,
+        app: ASGIApp,
+        settings: RestSettings,
+        tls: ssl.SSLContext | None = None,
+        *,
+        transport: str = "rest",
+        shares_port: bool = False,
     ) -> None:
         """Serve ``app``, over TLS if there is a context. ``transport`` names the server in the log.
 
-        The server does not listen yet.
+        The server does not listen yet. If it ``shares_port``, the other workers listen on it too.
         """
         self._transport = transport
+        self._shares_port = shares_port
         self._max_connections = settings.rest_max_connections
         self._rejected = RepeatedWarning("connections_refused")
         self._server = _Uvicorn(
@@ -58,7 +66,7 @@ class HttpServer:
         Raises:
             OSError: an address cannot be bound.
         """
-        self._sockets = bind(host, port)
+        self._sockets = bind(host, port, shares_port=self._shares_port)
         self.port = self._sockets[0].getsockname()[1]
 
     async def start(self) -> None:
@@ -83,6 +91,26 @@ class HttpServer:
         for connection in tuple(self._server.server_state.connections):
             assert isinstance(connection, BoundedConnection)
             connection.abort_if_late(now_seconds)
+
+
+class UnixHttpServer(HttpServer):
+    """An HTTP server on a Unix socket."""
+
+    def __init__(self, app: ASGIApp, settings: RestSettings, path: Path, *, transport: str) -> None:
+        """Serve ``app`` at ``path``."""
+        super().__init__(app, settings, transport=transport)
+        self._path = path
+
+    def listen(self, host: str, port: int) -> None:  # noqa: ARG002 - as declared by the port
+        """Listen on the socket. It has no host and no port.
+
+        Raises:
+            OSError: the socket cannot be created.
+        """
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sockets = [listener]
+        listener.bind(str(self._path))
+        listener.listen()
 
 
 class _Uvicorn(uvicorn.Server):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.config import env_file
-from server.config.settings import Settings, SettingsError, load_settings
+from server.config.settings import Settings, SettingsError, environment_with_file, load_settings
 from tests.support import programs
 from tests.support.programs import ROOT
 from tools.database.settings import named_settings
@@ -158,3 +158,23 @@ def test_a_variable_that_resembles_a_setting_is_found_and_those_of_other_program
     name: str, value: str, suggestions: list[str]
 ) -> None:
     assert list(env_file.find_misspelled({name: value}, NAMES)) == [(name, setting) for setting in suggestions]
+
+
+def test_a_process_that_is_started_later_gets_the_settings_of_the_file_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("MYSQL_HOST=db\nmysql_db=of_file\nMYSQL_USER=shop\nGRPC_PORT=\nCOMPOSE_FILE=x\n")
+    monkeypatch.setenv("MYSQL_DB", "of_environment")
+    monkeypatch.setenv("mysql_user", "")
+    before = load_settings()
+
+    environment = environment_with_file()
+    Path(".env").write_text("MYSQL_HOST=other\nnonsense\n")
+    for name in ("MYSQL_DB", "mysql_user"):
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert load_settings(reads_file=False) == before
+    assert (before.mysql_host, before.mysql_db, before.mysql_user) == ("db", "of_environment", "shop")
+    assert not environment.keys() & {"COMPOSE_FILE", "GRPC_PORT", "mysql_user"}

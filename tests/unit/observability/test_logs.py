@@ -2,12 +2,14 @@
 
 import json
 import re
+import select
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from server.observability.logs import _parts
 from tests.support.programs import ROOT
 
 CALL: dict[str, Any] = {
@@ -24,7 +26,7 @@ import asyncio, os, sys
 import structlog
 from server.observability.logs import call_log, configure_logs, log_context
 
-configure_logs({log_format!r}, {level!r})
+configure_logs({log_format!r}, {level!r}, worker={worker!r})
 logger = structlog.get_logger()
 
 async def main():
@@ -36,9 +38,13 @@ asyncio.new_event_loop().run_until_complete(main())
 """
 
 
-def log_lines(body: str, log_format: str = "json", level: str = "info", **names: object) -> list[str]:
+def log_lines(
+    body: str, log_format: str = "json", level: str = "info", worker: int | None = None, **names: object
+) -> list[str]:
     """Run a program with this body, and return the lines that it logs."""
-    program = PROGRAM.format(log_format=log_format, level=level, context=CONTEXT, body=body.format(**names))
+    program = PROGRAM.format(
+        log_format=log_format, level=level, worker=worker, context=CONTEXT, body=body.format(**names)
+    )
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False)
     assert run.returncode == 0, run.stderr.decode()
     return run.stdout.decode().splitlines()
@@ -65,6 +71,25 @@ def test_the_fields_of_a_call_are_in_order() -> None:
         *CONTEXT.items(),
         ("level", "info"),
     ]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_all_events_of_a_worker_have_its_number(log_format: str) -> None:
+    body = "log_call(**{call!r}); logger.info('call', **{call!r}); logging.getLogger('library').warning('other')"
+    lines = log_lines(f"import logging; {body}", log_format, worker=3, call=CALL)
+    assert without_time(lines[0]) == without_time(lines[1])
+    assert len(lines) == 3
+    for line in lines:
+        assert ('"worker":3' if log_format == "json" else "worker=3") in re.sub(r"\x1b\[\d*m", "", line)
+
+
+def test_lines_that_a_worker_writes_together_are_not_torn_by_those_of_another() -> None:
+    lines = [b"x" * length + b"\n" for length in (1000, 3000, 96, 1, 5000, 1, 1)]
+    parts = list(_parts(lines))
+    assert b"".join(parts) == b"".join(lines)
+    assert all(part.endswith(b"\n") for part in parts)
+    assert [len(part) for part in parts if len(part) > select.PIPE_BUF] == [5001]
+    assert len(parts) == 4
 
 
 def test_a_call_is_not_logged_at_level_warning() -> None:

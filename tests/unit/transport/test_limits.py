@@ -6,7 +6,7 @@ import pytest
 
 from server.domain.errors import RateLimited
 from server.transport.pipeline.admission import Admission
-from server.transport.pipeline.rate_limit import RateLimiter, address_of
+from server.transport.pipeline.rate_limit import LocalBuckets, RateLimiter, address_of
 
 MAX_CALLS = 1000
 TARGET_SECONDS = 0.1
@@ -134,11 +134,12 @@ def test_a_batch_larger_than_the_bucket_makes_its_caller_wait_longer(clock: Cloc
 
 
 def test_any_number_of_callers_uses_bounded_memory(clock: Clock) -> None:
-    rate_limiter = RateLimiter(1, 5, max_callers=100, clock=clock)
+    buckets = LocalBuckets(max_callers=100)
+    rate_limiter = RateLimiter(1, 5, buckets=buckets, clock=clock)
     for number in range(10_000):
         clock.now_seconds += 0.0001
         assert retry_delay(rate_limiter, f"caller {number}") is None
-        assert len(rate_limiter._full_at_seconds) <= 100
+        assert len(buckets) <= 100
 
 
 def test_a_flood_of_new_callers_does_not_refill_the_bucket_of_a_busy_one(clock: Clock) -> None:
