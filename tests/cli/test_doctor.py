@@ -406,6 +406,21 @@ def test_the_connections_and_calls_of_a_service_are_checked(
     assert f"ok       service: the service at http://127.0.0.1:{service.rest_port} is serving" in run.stdout
 
 
+def test_the_workers_of_a_service_are_checked_together(
+    payments: Payments, start_service: Callable[..., RunningService]
+) -> None:
+    service = start_service(WORKERS="2", MYSQL_POOL_MAX="7", MAX_CONCURRENT_CALLS="99")
+    service.wait_for("listening", transport="rest", worker=2)
+
+    run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url, WORKERS="2", MYSQL_POOL_MAX="7")
+
+    results = {result["subject"]: result for result in map(json.loads, run.stdout.splitlines())}
+    assert results["service"]["level"] == "ok"
+    assert results["pool of the service"]["values"]["max"] == 7
+    assert results["calls of the service"]["values"]["limit"] == 99
+    assert "a replica needs up to 9 connections" in results["pool"]["text"]
+
+
 def test_a_service_is_checked_at_its_monitoring_port(
     payments: Payments, start_service: Callable[..., RunningService]
 ) -> None:

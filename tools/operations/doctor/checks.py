@@ -66,7 +66,7 @@ def _callers(settings: Settings) -> CheckResult:
 
 def _server_results(connection: DatabaseConnection, settings: Settings) -> Iterator[CheckResult]:
     yield server_checks.clock(connection)
-    yield server_checks.pool(connection, settings.mysql_pool_max)
+    yield server_checks.pool(connection, settings.mysql_pool_max, settings.workers)
     yield server_checks.durability(connection)
     yield from server_checks.locks(connection)
     yield server_checks.replication(connection)

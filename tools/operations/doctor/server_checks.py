@@ -79,7 +79,7 @@ def clock(connection: DatabaseConnection) -> CheckResult:
     return CheckResult(Level.OK, "clock", "the clocks of the database and of this machine agree", values=values)
 
 
-def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
+def pool(connection: DatabaseConnection, pool_max: int, workers: int = 1) -> CheckResult:
     """Check that the server accepts as many connections as a replica may open."""
     ((connections, user_connections),) = execute(connection, "SELECT @@max_connections, @@max_user_connections")
     limits = [int(limit) for limit in (connections, user_connections) if int(limit)]
@@ -90,8 +90,9 @@ def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
         text = f"MYSQL_POOL_MAX is {pool_max}, but the database allows {connection_limit} connections"
         advice = "Lower MYSQL_POOL_MAX, or raise max_connections (or max_user_connections) in the database."
         return CheckResult(Level.PROBLEM, "pool", text, advice)
-    # A replica needs one more connection than its pool has, for health checks. One is left for tools and people.
-    per_replica = pool_max + 1
+    # A replica needs one more connection than its pool has, for the health checks of each worker. One is left for tools
+    # and people.
+    per_replica = pool_max + workers
     text = f"a replica needs up to {per_replica} connections, and the database allows {connection_limit}"
     return CheckResult(Level.OK, "pool", f"{text}: enough for {(connection_limit - 1) // per_replica} replicas")
 

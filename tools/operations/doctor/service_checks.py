@@ -1,11 +1,13 @@
 """Checks of a running service through its metrics: health, connections, calls and the event stream."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.config.settings import Settings
+from server.observability.metrics import SUPERVISOR, WORKER_LABEL
 from server.transport.rest.monitoring import METRICS_PATH
 from tools.operations.addresses import reachable_address
 from tools.operations.doctor.check_result import CheckResult, Level
@@ -17,6 +19,8 @@ _LONG_WAIT_SECONDS = 0.05
 _LONG_LAG_SECONDS = 10.0
 
 _Labels = tuple[tuple[str, str], ...]
+_Samples = Mapping[tuple[str, _Labels], Sequence[float]]
+"""The values of each metric: one, or with ``WORKERS`` one of each worker."""
 
 
 def local_url(settings: Settings) -> str:
@@ -31,7 +35,7 @@ def service(url: str, *, is_required: bool) -> Iterator[CheckResult]:
     """Check the service at ``url``. Its absence is a problem only if it ``is_required``."""
     try:
         samples = _read(url.rstrip("/") + METRICS_PATH)
-        is_serving = samples["payments_serving", ()] > 0
+        is_serving = min(samples["payments_serving", ()]) > 0
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
         level = Level.PROBLEM if is_required else Level.NOTE
         text = f"no service reports metrics at {url}: {error}"
@@ -48,22 +52,25 @@ def service(url: str, *, is_required: bool) -> Iterator[CheckResult]:
     yield from _stream(samples)
 
 
-def _read(url: str) -> Mapping[tuple[str, _Labels], float]:
+def _read(url: str) -> _Samples:
     # The certificate may be for another name of the service, and the metrics are not secret.
     response = httpx.get(url, timeout=_TIMEOUT_SECONDS, verify=False, trust_env=False)  # noqa: S501 - see above
     text = response.raise_for_status().text
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    samples: defaultdict[tuple[str, _Labels], list[float]] = defaultdict(list)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.labels.get(WORKER_LABEL) != SUPERVISOR:
+                labels = {name: value for name, value in sample.labels.items() if name != WORKER_LABEL}
+                samples[sample.name, tuple(sorted(labels.items()))].append(sample.value)
+    return dict(samples)
 
 
-def _value(samples: Mapping[tuple[str, _Labels], float], name: str, **labels: str) -> float:
-    return samples.get((name, tuple(sorted(labels.items()))), 0.0)
+def _value(samples: _Samples, name: str, **labels: str) -> float:
+    """Return the value of a metric, summed over the workers."""
+    return sum(samples.get((name, tuple(sorted(labels.items()))), ()))
 
 
-def _pool(samples: Mapping[tuple[str, _Labels], float]) -> CheckResult:
+def _pool(samples: _Samples) -> CheckResult:
     in_use = _value(samples, "payments_database_connections", state="in_use")
     idle = _value(samples, "payments_database_connections", state="idle")
     limit = _value(samples, "payments_database_connections_max")
@@ -80,7 +87,7 @@ def _pool(samples: Mapping[tuple[str, _Labels], float]) -> CheckResult:
     return CheckResult(Level.OK, "pool of the service", text, values=values)
 
 
-def _calls(samples: Mapping[tuple[str, _Labels], float]) -> CheckResult:
+def _calls(samples: _Samples) -> CheckResult:
     in_progress, limit = _value(samples, "payments_calls_in_progress"), _value(samples, "payments_calls_limit")
     rejected = _value(samples, "payments_calls_refused_total")
     batchers = {name: _value(samples, "payments_group_waiting", group=name) for name in ("charge", "get")}
@@ -94,10 +101,10 @@ def _calls(samples: Mapping[tuple[str, _Labels], float]) -> CheckResult:
     return CheckResult(Level.OK, "calls of the service", text, values=values)
 
 
-def _stream(samples: Mapping[tuple[str, _Labels], float]) -> Iterator[CheckResult]:
+def _stream(samples: _Samples) -> Iterator[CheckResult]:
     if ("payments_event_lag_seconds", ()) not in samples:
         return
-    lag_seconds = _value(samples, "payments_event_lag_seconds")
+    lag_seconds = max(samples["payments_event_lag_seconds", ()])
     watches = _value(samples, "payments_watches")
     text = f"lag of {lag_seconds:.1f} s, {watches:.0f} consumers"
     values = {"lag_seconds": lag_seconds, "watches": watches}
