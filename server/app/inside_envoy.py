@@ -21,7 +21,8 @@ from server.app.startup import load_settings_of_process, number_of
 from server.app.workers.worker import Worker
 from server.observability.logs import configure_logs
 from server.transport.envoy.admin import Admin
-from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, admin_socket
+from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER
+from server.transport.envoy.folder import admin_socket
 from server.transport.envoy.process import BUILD_VARIABLE, FOLDER_VARIABLE, STOP_SIGNALS
 from server.transport.envoy.servers import Envoy
 from server.transport.envoy.tls import PublishedTls

@@ -11,6 +11,7 @@ from typing import Any
 
 from server.config.settings import Settings
 from server.transport.envoy.browsers import browser_filters, virtual_host
+from server.transport.envoy.folder import admin_socket
 from server.transport.envoy.health_watches import health_watch_route, rate_limit_filter
 from server.transport.envoy.local_replies import local_replies
 from server.transport.envoy.rest import FORWARDED_SCHEME
@@ -90,11 +91,6 @@ def bootstrap(  # noqa: PLR0913 - each is a separate part
             ]
         },
     }
-
-
-def admin_socket(folder: Path) -> Path:
-    """Return the administration socket in an Envoy's folder."""
-    return folder / "admin.sock"
 
 
 def _fixed_tag(name: str, value: str) -> dict[str, str]:

