@@ -229,7 +229,7 @@ profile: $(READY) .bin/loader ## record a flame graph of the server under load (
 bench-import: $(READY) ## compare `payments import` with the database's LOAD DATA
 	$(BIN)/python -m bench.imports
 
-bench-cpu: $(READY) .bin/loader ## measure the CPU time of the service and the database for one call of each RPC
+bench-cpu: $(READY) .bin/peer-go .bin/loader ## measure the CPU time of the service, the database and the load generator for one call of each RPC, and that of the Go peer
 	$(BIN)/python -m bench.cpu
 
 bench-indexes: $(READY) ## measure what each index costs on every charge, and which list needs it

@@ -2,25 +2,14 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.figures import ENGINES, GRPCIO, Figure, Plan
-from bench.systems import (
-    GO_COMMAND,
-    System,
-    load,
-    new_database,
-    resident_mebibytes,
-    running,
-    running_peer,
-    seconds_to_serving,
-)
+from bench.systems import GO, System, load, new_database, resident_mebibytes, running_beside_go, seconds_to_serving
 from tools.dev.devdb import PrivateDatabase
 
-_GO = "Go"
 _REST_SECONDS = 2
 _ROUND_SECONDS = 10
 _STARTS = 5
@@ -39,22 +28,10 @@ class _Memory:
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
     """Measure the resident memory at rest and after many charges, and the startup time."""
     memory = {}
-    for name in (_GO, *ENGINES):
-        with _running(name, new_database(database, f"memory_{name}", 0), folder) as system:
+    for name in (GO, *ENGINES):
+        with running_beside_go(name, new_database(database, f"memory_{name}", 0), folder) as system:
             memory[name] = _measure_memory(system, plan)
     return [*_memory_figures(memory, plan.charges), _startup(database)]
-
-
-@contextmanager
-def _running(name: str, settings: Mapping[str, str], folder: Path) -> Iterator[System]:
-    """Run the Go service or an engine of this service."""
-    start = (
-        running_peer(name, GO_COMMAND, settings, folder)
-        if name == _GO
-        else running(name, {**settings, "GRPC_ENGINE": name}, folder)
-    )
-    with start as system:
-        yield system
 
 
 def _measure_memory(system: System, plan: Plan) -> _Memory:
@@ -76,8 +53,8 @@ def _memory_figures(memory: Mapping[str, _Memory], charges: int) -> list[Figure]
     errors = {name: used.errors for name, used in memory.items()}
     after = f"memory after {charges:,} charges"
     figures = [
-        _mebibytes("memory after the start", {name: used.at_rest for name, used in memory.items()}, _GO),
-        _mebibytes(after, {name: used.after_all for name, used in memory.items()}, _GO, errors),
+        _mebibytes("memory after the start", {name: used.at_rest for name, used in memory.items()}, GO),
+        _mebibytes(after, {name: used.after_all for name, used in memory.items()}, GO, errors),
     ]
     for engine in ENGINES:
         beside = f"{engine} after the first round"

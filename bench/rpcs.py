@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.figures import ENGINES, ENVOY, GRPCIO, Figure, Plan, in_turn, latencies, rates
 from bench.load import Report
 from bench.systems import (
+    GO,
     GO_COMMAND,
     PAGE_SIZE,
     System,
@@ -23,9 +24,9 @@ from bench.systems import (
 )
 from tools.dev.devdb import PrivateDatabase
 
-_GO, _PLAIN_PYTHON = "Go", "plain Python"
+_PLAIN_PYTHON = "plain Python"
 _PEERS = {
-    _GO: GO_COMMAND,
+    GO: GO_COMMAND,
     _PLAIN_PYTHON: (sys.executable, "-m", "bench.peers.plain_python"),
 }
 _IN_FLIGHT = "-in-flight=64"
@@ -35,10 +36,10 @@ _BATCHES_IN_FLIGHT = 4
 _Goals = Mapping[str, Mapping[str, float]]
 """The ratios that the engines should reach, by the peer that they are compared with."""
 
-_CHARGE_GOALS: _Goals = {_GO: {ENVOY: 1.25}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
-_COLD_LIST_GOALS: _Goals = {_GO: {ENVOY: 0.6}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
-_OTHER_GOALS: _Goals = {_GO: {ENVOY: 1.0}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
-_LATENCY_GOALS: _Goals = {_GO: {ENVOY: 1.0}, _PLAIN_PYTHON: {}}
+_CHARGE_GOALS: _Goals = {GO: {ENVOY: 1.25}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
+_COLD_LIST_GOALS: _Goals = {GO: {ENVOY: 0.6}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
+_OTHER_GOALS: _Goals = {GO: {ENVOY: 1.0}, _PLAIN_PYTHON: {GRPCIO: 2.5}}
+_LATENCY_GOALS: _Goals = {GO: {ENVOY: 1.0}, _PLAIN_PYTHON: {}}
 
 
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
@@ -120,8 +121,8 @@ def _latency_at_half_of_peer(systems: list[System], plan: Plan, peer: str, maxim
 
 def _latency_at_half_of_own(systems: list[System], plan: Plan, maxima: Mapping[str, float]) -> Figure:
     """Measure the p99 latency of each system at half of its own maximum rate, compared with Go."""
-    compared = {name: round(rate / 2) for name, rate in maxima.items() if _belongs(name, _GO)}
-    return _latency("p99 of Charge at half of each system's own maximum", systems, plan, _GO, compared)
+    compared = {name: round(rate / 2) for name, rate in maxima.items() if _belongs(name, GO)}
+    return _latency("p99 of Charge at half of each system's own maximum", systems, plan, GO, compared)
 
 
 def _latency(what: str, systems: list[System], plan: Plan, peer: str, per_second: Mapping[str, int]) -> Figure:

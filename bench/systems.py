@@ -28,6 +28,9 @@ from tools.dev.number_table import number_table
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
+GO = "Go"
+"""The name of the Go service in figures."""
+
 GO_COMMAND = (str(ROOT / ".bin" / "peer-go"),)
 _SERVICE_COMMAND = (sys.executable, "-m", "server")
 _SERVICE_DEFAULTS = {"LOG_LEVEL": "warning", "SUCCESS_PROBABILITY": "1"}
@@ -111,6 +114,22 @@ def running_peer(name: str, command: tuple[str, ...], settings: Mapping[str, str
     port = free_port()
     environment = {"SUCCESS_PROBABILITY": "1", **settings, "GRPC_PORT": str(port)}
     with running_program(name, command, environment, port, folder) as system:
+        yield system
+
+
+@contextmanager
+def running_beside_go(name: str, settings: Mapping[str, str], folder: Path) -> Iterator[System]:
+    """Run the Go service, if ``name`` is ``GO``, or this service on the engine with this name.
+
+    Raises:
+        BenchError: it did not start.
+    """
+    start = (
+        running_peer(name, GO_COMMAND, settings, folder)
+        if name == GO
+        else running(name, {**settings, "GRPC_ENGINE": name}, folder)
+    )
+    with start as system:
         yield system
 
 

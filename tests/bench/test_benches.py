@@ -1,5 +1,6 @@
 """The benchmarks run with small sizes. Their figures are not checked."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -41,9 +42,12 @@ def test_the_migration_benchmark_runs(tmp_path: Path) -> None:
 
 
 def test_the_cpu_benchmark_measures_each_rpc(tmp_path: Path) -> None:
-    found = run("bench.cpu", tmp_path / "cpu.json", "--rows", "30000", "--seconds", "0.5")
+    found = run("bench.cpu", tmp_path / "cpu.json", "--rows", "30000", "--seconds", "0.5", "--systems", "Go", "envoy")
 
-    assert [result["rpc"] for result in found["results"]] == ["charge", "get", "list", "list_random_page", "refund"]
+    rpcs = ("charge", "get", "list", "list_random_page", "refund")
+    results = found["results"]
+    assert [(result["rpc"], result["system"]) for result in results] == list(itertools.product(rpcs, ("Go", "envoy")))
+    assert all(result["load_generator_microseconds"] > 0 for result in results)
 
 
 def test_the_index_benchmark_measures_each_index(tmp_path: Path) -> None:
