@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from starlette.types import ASGIApp
 
 from server.app.errors import StartupError
+from server.app.tls import load_tls
 from server.app.workers.monitoring import MonitoringClient
 from server.app.workers.shared_memory import CALLS, FAILED_AUTHENTICATIONS, HEALTH, REFLECTION, WATCHES
 from server.app.workers.worker import Worker
@@ -68,7 +69,7 @@ from server.transport.rest.monitoring import (
 from server.transport.rest.router import Endpoint
 from server.transport.rest.server import HttpServer, UnixHttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
-from server.transport.tls import InvalidTlsFiles, Tls, TlsFiles
+from server.transport.tls import Tls
 from server.transport.tracing import CallSpans, traced_endpoint, traced_handler
 
 _MAX_SUPERVISOR_CONNECTIONS = 1000
@@ -108,13 +109,7 @@ class Application:
 
 
 class BuildApplication(Protocol):
-    """A function that wires an application in the running event loop.
-
-    It must be a function of a module, because the interpreter inside Envoy imports it by its name.
-    """
-
-    __module__: str
-    __qualname__: str
+    """A function that wires an application in the running event loop."""
 
     def __call__(self, settings: Settings, *, envoy: Envoy | None = None, worker: Worker | None = None) -> Application:
         """Wire the application: see ``build`` for ``envoy`` and ``worker``."""
@@ -210,20 +205,6 @@ def build(  # noqa: PLR0913 - each is a separate part
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def load_tls(settings: Settings) -> Tls | None:
-    """Return the TLS configuration, or None if the service has no TLS.
-
-    Raises:
-        StartupError: the TLS files cannot be used.
-    """
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
-        return None
-    try:
-        return Tls(TlsFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file))
-    except InvalidTlsFiles as error:
-        raise StartupError(str(error)) from None
 
 
 def _tracing(settings: Settings) -> Tracing | None:

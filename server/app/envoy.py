@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-from server.app.build import BuildApplication, load_tls
 from server.app.errors import StartupError
 from server.app.process import raise_open_file_limit
+from server.app.tls import load_tls
 from server.config.settings import Settings
 from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, bootstrap
 from server.transport.envoy.process import BUILD_VARIABLE, EnvoyUnusable, pyvoy_module, replace_process
@@ -22,10 +22,11 @@ _DRAIN_MARGIN_SECONDS = 60
 """How much longer Envoy's drain may take than the service's, which ends Envoy."""
 
 
-def become_envoy(settings: Settings, build_application: BuildApplication, worker: int | None = None) -> NoReturn:
+def become_envoy(settings: Settings, build_application: str, worker: int | None) -> NoReturn:
     """Replace this process with Envoy, which runs the application that ``build_application`` wires.
 
-    ``worker`` is the number of the worker that this process is, if it is one of several.
+    That is a ``BuildApplication``, as ``module:name``. ``worker`` is the number of the worker that this process is, if
+    it is one of several.
 
     Raises:
         StartupError: the service cannot listen on an address, the TLS files are invalid, or Envoy cannot run here.
@@ -46,7 +47,7 @@ def become_envoy(settings: Settings, build_application: BuildApplication, worker
         replace_process(
             settings.envoy_path,
             configure,
-            {BUILD_VARIABLE: f"{build_application.__module__}:{build_application.__qualname__}"},
+            {BUILD_VARIABLE: build_application},
             _LOG_LEVEL,
             math.ceil(settings.drain_timeout_seconds) + _DRAIN_MARGIN_SECONDS,
         )

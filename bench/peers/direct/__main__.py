@@ -1,7 +1,6 @@
 """``python -m bench.peers.direct``: run this variant with the settings of the service."""
 
-from bench.peers.direct.build import direct
 from server.__main__ import run
 
 if __name__ == "__main__":
-    run(direct)
+    run("bench.peers.direct.build:direct")
