@@ -3,7 +3,8 @@
 FROM python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
 FROM base AS build
-ENV UV_COMPILE_BYTECODE=1 UV_NO_CACHE=1
+# uv would give up after 30 s without data, and after 60 s of compiling, which a busy machine exceeds.
+ENV UV_COMPILE_BYTECODE=1 UV_COMPILE_BYTECODE_TIMEOUT=600 UV_HTTP_TIMEOUT=300 UV_NO_CACHE=1
 WORKDIR /build
 COPY tools/uv/requirements.txt tools/uv/
 RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --target uv -r tools/uv/requirements.txt

@@ -82,7 +82,10 @@ def image() -> Iterator[Path]:
                 environment |= dict(pair.split("=", 1) for pair in rest.split())
             elif instruction == "RUN":
                 command = rest.replace(INSTALL_FOLDER, str(installed))
-                subprocess.run(["sh", "-ec", command], cwd=build, env=environment, check=True, capture_output=True)
+                step = subprocess.run(
+                    ["sh", "-ec", command], cwd=build, env=environment, check=False, capture_output=True, text=True
+                )
+                assert step.returncode == 0, step.stderr
         yield installed
     finally:
         shutil.rmtree(folder)
