@@ -27,9 +27,9 @@ def main() -> None:
 def run(build_application: str) -> None:
     """Run the application that ``build_application`` wires from the settings. The exit codes are those of ``main``.
 
-    That is a ``BuildApplication``, as ``module:name``, which only the process that runs the application imports. With
-    ``GRPC_ENGINE=envoy``, this process becomes Envoy, which runs the application. With ``WORKERS``, it becomes the
-    supervisor of several processes, which run the service itself.
+    ``build_application`` names a ``BuildApplication``, as ``module:name``. Only the process that runs the application
+    imports it. With ``GRPC_ENGINE=envoy``, this process becomes Envoy, which runs the application. With ``WORKERS``, it
+    becomes the supervisor of several processes, which run the service itself.
     """
     try:
         settings, worker = load_settings_of_process()

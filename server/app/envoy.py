@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from server.app.errors import StartupError
-from server.app.process import raise_open_file_limit
+from server.app.process import module_path, raise_open_file_limit
 from server.app.tls import load_tls
 from server.config.settings import Settings
 from server.transport.envoy.configuration import GRPC_LISTENER, REST_LISTENER, bootstrap
@@ -25,8 +25,8 @@ _DRAIN_MARGIN_SECONDS = 60
 def become_envoy(settings: Settings, build_application: str, worker: int | None) -> NoReturn:
     """Replace this process with Envoy, which runs the application that ``build_application`` wires.
 
-    That is a ``BuildApplication``, as ``module:name``. ``worker`` is the number of the worker that this process is, if
-    it is one of several.
+    ``build_application`` names a ``BuildApplication``, as ``module:name``. ``worker`` is the number of this process, if
+    it is one of several workers.
 
     Raises:
         StartupError: the service cannot listen on an address, the TLS files are invalid, or Envoy cannot run here.
@@ -47,7 +47,7 @@ def become_envoy(settings: Settings, build_application: str, worker: int | None)
         replace_process(
             settings.envoy_path,
             configure,
-            {BUILD_VARIABLE: build_application},
+            {BUILD_VARIABLE: build_application, "PYTHONPATH": module_path()},
             _LOG_LEVEL,
             math.ceil(settings.drain_timeout_seconds) + _DRAIN_MARGIN_SECONDS,
         )

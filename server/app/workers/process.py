@@ -1,14 +1,13 @@
 """One run of a worker's process, as the supervisor sees it."""
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
+from server.app.process import module_path
 from server.app.workers.monitoring import MonitoringClient
 from server.app.workers.worker import LISTENING, Worker
 
@@ -41,7 +40,7 @@ class WorkerProcess:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-P", "-m", "server"),
-                env={**environment, "PYTHONPATH": _module_path(), **worker.environment()},
+                env={**environment, "PYTHONPATH": module_path(), **worker.environment()},
                 pass_fds=(end_of_worker.fileno(),),
             )
         return WorkerProcess(worker, process, control)
@@ -62,8 +61,3 @@ class WorkerProcess:
         while data := await loop.sock_recv(self._control, 16):
             if LISTENING in data:
                 self.listening.set()
-
-
-def _module_path() -> str:
-    """Return where this process looks for modules, so that a worker runs the same ones."""
-    return os.pathsep.join(path or str(Path.cwd()) for path in sys.path)

@@ -37,7 +37,7 @@ def replace_process(
     """Replace this process with Envoy, the program at ``envoy_path`` or else the one in the wheel.
 
     ``configure`` returns its configuration, for a folder private to this Envoy. ``variables`` are added to the
-    environment.
+    environment; PYTHONPATH must be among them, because Envoy's interpreter has no other way to find the application.
 
     Envoy would stop at once on SIGTERM. So the stop signals are blocked here, which it inherits, and the service inside
     waits for them, drains, and then ends Envoy.
@@ -67,7 +67,6 @@ def replace_process(
         FOLDER_VARIABLE: str(folder),
         # Envoy's interpreter is not started from the virtual environment, so it needs to be told what that has.
         "PYTHONHOME": f"{sys.base_prefix}{os.pathsep}{sys.base_exec_prefix}",
-        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "LD_PRELOAD": str(library),
     }
     sys.stdout.flush()

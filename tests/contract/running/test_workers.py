@@ -7,9 +7,8 @@ import signal
 import socket
 import ssl
 import subprocess
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -44,13 +43,6 @@ OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 def engine(request: pytest.FixtureRequest) -> Engine:
     engine: Engine = request.param
     return engine
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A folder for temporary files, whose name is short enough for the Unix sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="w-", dir="/tmp") as folder:
-        yield Path(folder)
 
 
 @pytest.fixture
