@@ -1,18 +1,17 @@
 """Wire an application from the settings. Tests, benchmarks and tools may replace some of its parts."""
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from starlette.types import ASGIApp
 
 from server.app.errors import StartupError
+from server.app.servers import grpc_server, monitoring_server, rest_metrics, rest_server
 from server.app.tls import load_tls
-from server.app.workers.monitoring import MonitoringClient
 from server.app.workers.shared_memory import CALLS, FAILED_AUTHENTICATIONS, HEALTH, REFLECTION, WATCHES
 from server.app.workers.worker import Worker
 from server.application.event_feed import EventFeed
@@ -45,7 +44,6 @@ from server.storage.readiness import wait_for_database
 from server.storage.settlement.store import MysqlSettlementStore
 from server.storage.tracing import TracedBatcher, TracedSession
 from server.transport.envoy.servers import Envoy
-from server.transport.grpc.grpcio_server import GrpcioServer
 from server.transport.grpc.handlers import RpcHandlers, untraced
 from server.transport.grpc.health import HealthService
 from server.transport.grpc.reflection import add_reflection
@@ -61,19 +59,11 @@ from server.transport.pipeline.rate_limit import Buckets, RateLimiter
 from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app, untraced_endpoint
 from server.transport.rest.monitoring import (
-    ReadMetrics,
-    metrics_endpoints,
-    metrics_endpoints_of_whole,
     monitoring_app,
 )
-from server.transport.rest.router import Endpoint
-from server.transport.rest.server import HttpServer, UnixHttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls
 from server.transport.tracing import CallSpans, traced_endpoint, traced_handler
-
-_MAX_SUPERVISOR_CONNECTIONS = 1000
-"""Connections of the supervisor to a worker: one for each request to its monitoring port."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +154,7 @@ def build(  # noqa: PLR0913 - each is a separate part
     currencies = Currencies(settings.default_currency, settings.currencies)
     worker_thread = WorkerThread()
     servicer = PaymentServicer(payments, history, event_feed, currencies, worker_thread)
-    server = _grpc_server(settings, tls, envoy, worker)
+    server = grpc_server(settings, tls, envoy, worker)
     health_service = _add_services(server, settings, servicer, calls, worker_thread, worker)
     monitor = HealthMonitor(database.ping, health_service)
     trace = traced_endpoint if is_traced else untraced_endpoint
@@ -178,7 +168,7 @@ def build(  # noqa: PLR0913 - each is a separate part
         monitor,
         worker_thread,
         trace=trace,
-        metrics=_rest_metrics(settings, read_envoy_metrics, worker),
+        metrics=rest_metrics(settings, read_envoy_metrics, worker),
     )
     metrics.track_health(lambda: monitor.is_serving)
     metrics.initialize_call_errors([method.name for method in SERVICE.methods], REASONS)
@@ -197,8 +187,8 @@ def build(  # noqa: PLR0913 - each is a separate part
         health=health_service,
         monitor=monitor,
         grpc=server,
-        rest=_rest_server(settings, app, tls, envoy, worker),
-        monitoring=_monitoring_server(settings, monitoring_app(monitor, read_envoy_metrics), worker),
+        rest=rest_server(settings, app, tls, envoy, worker),
+        monitoring=monitoring_server(settings, monitoring_app(monitor, read_envoy_metrics), worker),
         worker=worker,
     )
 
@@ -310,43 +300,6 @@ def _calls(settings: Settings, keys: MysqlKeyStore, worker: Worker | None) -> Ca
         ),
         observer=NO_OBSERVER if settings.tracing_endpoint is None else CallSpans(),
     )
-
-
-def _grpc_server(settings: Settings, tls: Tls | None, envoy: Envoy | None, worker: Worker | None) -> GrpcServer:
-    if envoy is None:
-        return GrpcioServer(settings, tls, settings.drain_timeout_seconds, shares_port=worker is not None)
-    if tls is not None:
-        envoy.follow(tls)
-    return envoy.grpc_server(settings, CrossSiteRule(settings.cors_allowed_origins))
-
-
-def _rest_server(
-    settings: Settings, app: ASGIApp, tls: Tls | None, envoy: Envoy | None, worker: Worker | None
-) -> Server:
-    if envoy is None:
-        return HttpServer(app, settings, None if tls is None else tls.http_context(), shares_port=worker is not None)
-    return envoy.rest_server(app, settings)
-
-
-def _rest_metrics(
-    settings: Settings, read_envoy_metrics: ReadMetrics | None, worker: Worker | None
-) -> Sequence[Endpoint]:
-    """Return the endpoints for the metrics that REST serves: those of the whole, if this is one of several workers."""
-    if not settings.serves_rest_metrics:
-        return ()
-    if worker is None:
-        return metrics_endpoints(read_envoy_metrics)
-    return metrics_endpoints_of_whole(
-        MonitoringClient(worker.whole_monitoring_socket).answer, has_envoy=read_envoy_metrics is not None
-    )
-
-
-def _monitoring_server(settings: Settings, app: ASGIApp, worker: Worker | None) -> Server | None:
-    """Return the server of health and metrics, if there is one. That of a worker is for the supervisor only."""
-    if worker is not None:
-        enough = settings.model_copy(update={"rest_max_connections": _MAX_SUPERVISOR_CONNECTIONS})
-        return UnixHttpServer(app, enough, worker.monitoring_socket, transport="monitoring")
-    return None if settings.monitoring_port is None else HttpServer(app, settings, transport="monitoring")
 
 
 def _add_services(  # noqa: PLR0913, PLR0917 - each is a separate part
