@@ -189,9 +189,10 @@ def _text(value: bytes | None) -> str | None:
 def _money(currency: str, amount: str) -> Money:
     if amount == _ZERO_AMOUNT:
         return _ZERO_MONEY[currency]
-    if MINOR_DIGITS[currency] == AMOUNT_DIGITS:
+    if MINOR_DIGITS[currency] == AMOUNT_DIGITS and amount[-AMOUNT_DIGITS - 1] == ".":
         return Money(currency, int(amount.replace(".", "")))
-    return Money.from_amount(currency, Decimal(amount))
+    # A later release widens the columns to four decimals, while replicas of this one still run.
+    return Money.rounded(currency, Decimal(amount))
 
 
 def _status(value: str) -> Status:

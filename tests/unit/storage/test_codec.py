@@ -134,6 +134,23 @@ def test_a_refund_is_returned_with_its_requested_amount() -> None:
     assert refund_from_text(with_commas) == (replace(REFUND, reason="late, and, broken,"), None)
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("5.0000", "INR", 500),
+        ("0.0000", "INR", 0),
+        ("-5.2500", "INR", -525),
+        ("5.1250", "INR", 513),
+        ("5.0000", "JPY", 5),
+        ("5.1250", "BHD", 5125),
+    ],
+)
+def test_amounts_may_have_four_decimals(amount: str, currency: str, minor: int) -> None:
+    columns = [*PAYMENT_COLUMNS[:2], amount, currency, *PAYMENT_COLUMNS[4:6], "0.0000", *PAYMENT_COLUMNS[7:]]
+    payment = payment_from_text(text(columns))
+    assert (payment.amount, payment.refunded_amount) == (Money(currency, minor), Money(currency, 0))
+
+
 @pytest.mark.parametrize("method", ["", ",", "Net,Banking,", "\u20b9,\U0001f3e6", "9,UPI"])
 @pytest.mark.parametrize("reference", [None, "", ",", "R,3,", "\u20b9"])
 def test_method_and_reference_may_contain_any_character(method: str, reference: str | None) -> None:
