@@ -28,7 +28,7 @@ OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init_
 # Tests that depend on the database most: every statement of the service, the migrations from the legacy table on, calls
 # that write and that read adopted rows, and the client programs for backups. CI runs them on the other databases, because
 # the whole suite would take 12 minutes on each.
-DATABASE_TESTS := tests/storage tests/surface/test_surface.py $(patsubst %,tests/tools/test_%.py,migrate galera tidb) $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) $(patsubst %,tests/cli/test_%.py,backup_programs doctor)
+DATABASE_TESTS := tests/storage tests/surface/test_surface.py $(patsubst %,tests/tools/test_%.py,migrate online_copy galera tidb) $(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments charge) $(patsubst %,tests/cli/test_%.py,backup_programs doctor)
 # The databases of `make test-databases`, besides the installed MariaDB.
 DATABASES := mysql mariadb11 galera tidb
 # Tests that start a Galera cluster of their own, and break it.
@@ -207,6 +207,7 @@ clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bi
 	go vet -C clients/go/conformance ./...
 	go vet -C clients/go/example ./...
 	go test -C clients/go ./...
+	go test -C clients/go/conformance ./...
 	npm --prefix clients/typescript run --silent lint
 	npm --prefix clients/typescript test --silent
 	$(PYTEST) tests/clients
@@ -238,7 +239,7 @@ bench-indexes: $(READY) ## measure what each index costs on every charge, and wh
 bench-scale: $(READY) ## measure lists over ten thousand, a million and ten million payments
 	$(BIN)/python -m bench.scale
 
-bench-migration: $(READY) ## measure how long writes wait while a million payments are migrated
+bench-migration: $(READY) ## measure how long writes wait while a million payments are migrated (DATABASE=mysql or mariadb11)
 	$(BIN)/python -m bench.migration
 
 check: lint types drift ## run all static checks: lint, types and drift
@@ -299,4 +300,4 @@ sbom: $(READY) ## write a CycloneDX list of the packages in the image to SBOM=pa
 
 clean: ## remove the virtual environment, the built tools and the private databases
 	if test -x $(BIN)/python; then for folder in $(wildcard .data/devdb*); do $(BIN)/python -m tools.dev.devdb stop --folder $$folder; done; fi
-	rm -rf .venv .bin .cache .data dist clients/typescript/{node_modules,dist,build} clients/java/{client,conformance,example}/target
+	rm -rf .venv .bin .cache .data dist clients/typescript/{node_modules,dist,build} clients/java/{client,testing,conformance,example}/target

@@ -25,7 +25,7 @@ from server.domain.deadline import Deadline
 from server.domain.identifiers import RequestKey
 from server.domain.listing import Order, PaymentFilter
 from server.domain.money import Money
-from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
+from server.domain.payment import Decision, NewCharge, NewPayment, PaymentMethod, Status
 from server.storage.database.pool import Database
 from server.storage.payments.listing import page_parts
 from server.storage.payments.store import MysqlPaymentStore
@@ -108,7 +108,7 @@ async def _charge(settings: Mapping[str, str], count: int) -> None:
 def _new_payment() -> NewPayment:
     charge = NewCharge(secrets.randbelow(10**6) + 1, Money("INR", 56_100), None, RequestKey.of("bench", None))
     reference = f"BENCH-{secrets.token_hex(10)}"
-    return NewPayment(charge, PaymentMethod.CARD, Status.SUCCEEDED, reference, datetime.now(UTC))
+    return NewPayment(charge, Decision(PaymentMethod.CARD, Status.SUCCEEDED), reference, datetime.now(UTC))
 
 
 def _page_milliseconds(database: PrivateDatabase, name: str, index: str) -> float:

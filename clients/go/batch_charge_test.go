@@ -78,7 +78,7 @@ func TestEveryChargeOfABatchKeepsItsRequestIDOverAllAttempts(t *testing.T) {
 func TestABatchWithAChargeThatTheContractCannotExpressIsNotSent(t *testing.T) {
 	service := serve(t, succeed)
 	_, err := connect(t, service.target).BatchCharge(t.Context(), []payments.ChargeParams{
-		{OrderID: 1, Amount: amount("1.00")}, {OrderID: 2, Amount: amount("1.001")},
+		{OrderID: 1, Amount: amount("1.00")}, {OrderID: 2, Amount: amount("1.00001")},
 	})
 	var argumentError *payments.ArgumentError
 	if !errors.As(err, &argumentError) || argumentError.Argument != "Amount" || len(service.calls()) != 0 {

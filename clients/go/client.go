@@ -65,9 +65,12 @@ func New(ctx context.Context, target string, options ...Option) (*Client, error)
 	}, nil
 }
 
-// Charge charges an order and returns the payment. A declined charge is not an error: it has the status [StatusFailed].
+// Charge charges an order and returns the payment. A declined charge is not an error: it has the status [StatusFailed],
+// and [Payment.Failure] says why. If the payer must approve the payment first, it has the status [StatusPending], and
+// [Payment.NextAction] says how.
 //
-// It returns an [*InvalidRequestError], [*RequestIDReusedError], [*OutcomeUnknownError] or [*ArgumentError] on failure.
+// It returns an [*InvalidRequestError], [*RequestIDReusedError], [*OrderHasPendingPaymentError], [*OutcomeUnknownError]
+// or [*ArgumentError] on failure.
 func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...CallOption) (*Payment, error) {
 	request, err := chargeRequest(params)
 	if err != nil {
@@ -100,11 +103,12 @@ func (c *Client) BatchCharge(
 	return batchChargeResultsFrom(request, response)
 }
 
-// Refund refunds a payment in full or in part, and returns the refund and the updated payment.
+// Refund refunds a payment in full or in part, and returns the refund and the updated payment. A refund that succeeded
+// can fail later, and its amount can then be refunded again.
 //
 // It returns an [*InvalidRequestError], [*PaymentNotFoundError], [*PaymentFailedError], [*PaymentPendingError],
-// [*PaymentArchivedError], [*RefundExceedsPaymentError], [*RequestIDReusedError], [*OutcomeUnknownError] or
-// [*ArgumentError] on failure.
+// [*PaymentDisputedError], [*PaymentArchivedError], [*RefundExceedsPaymentError], [*RequestIDReusedError],
+// [*OutcomeUnknownError] or [*ArgumentError] on failure.
 func (c *Client) Refund(ctx context.Context, params RefundParams, options ...CallOption) (*RefundResult, error) {
 	request, err := refundRequest(params)
 	if err != nil {
@@ -122,23 +126,43 @@ func (c *Client) Refund(ctx context.Context, params RefundParams, options ...Cal
 //
 // It returns an [*InvalidRequestError], [*PaymentNotFoundError] or [*OutcomeUnknownError] on failure, or an
 // [*ArgumentError] for an invalid timeout.
-func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...CallOption) (*PaymentDetails, error) {
+func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...GetOption) (*PaymentDetails, error) {
 	key := &paymentsv1.GetPaymentRequest_PaymentId{PaymentId: paymentID}
 	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
 }
 
 // GetPaymentByReference returns the payment with this reference and its first refunds, like [Client.GetPayment].
 func (c *Client) GetPaymentByReference(
-	ctx context.Context, reference string, options ...CallOption,
+	ctx context.Context, reference string, options ...GetOption,
 ) (*PaymentDetails, error) {
 	key := &paymentsv1.GetPaymentRequest_Reference{Reference: reference}
 	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
 }
 
-func (c *Client) getPayment(
-	ctx context.Context, request *paymentsv1.GetPaymentRequest, options []CallOption,
+// GetPaymentByRequestID returns the payment whose charge had this request_id, like [Client.GetPayment]. The request_id
+// is one of your own caller's, or of the caller in [OfCaller].
+//
+// It answers what became of a charge whose response was lost: a [*PaymentNotFoundError] means that nothing was charged
+// when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+//
+// It also returns a [*PermissionDeniedError] if another caller's request_id requires a role that your caller does not
+// have.
+func (c *Client) GetPaymentByRequestID(
+	ctx context.Context, requestID string, options ...GetOption,
 ) (*PaymentDetails, error) {
-	response, err := call(ctx, c, c.stub.GetPayment, request, "", options)
+	key := &paymentsv1.GetPaymentRequest_RequestId{RequestId: requestID}
+	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
+}
+
+func (c *Client) getPayment(
+	ctx context.Context, request *paymentsv1.GetPaymentRequest, options []GetOption,
+) (*PaymentDetails, error) {
+	settings := getSettings{callSettings: callSettings{c.timeout}}
+	for _, option := range options {
+		option.applyToGet(&settings)
+	}
+	request.Caller = settings.caller
+	response, err := call(ctx, c, c.stub.GetPayment, request, "", []CallOption{WithTimeout(settings.timeout)})
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +306,8 @@ func (c *Client) ListPaymentEventsPage(
 	return paymentEventPageFrom(response), nil
 }
 
-// WatchPayments returns an endless iterator over the changes to all payments. It blocks until the next event:
+// WatchPayments returns an endless iterator over the changes to all payments, or to those that match the conditions. It
+// blocks until the next event:
 //
 //	for update, err := range client.WatchPayments(ctx, payments.WatchParams{ResumeToken: loadToken()}) {
 //		if err != nil {

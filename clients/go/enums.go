@@ -35,14 +35,39 @@ var (
 		paymentsv1.RefundStatus_REFUND_STATUS_FAILED:    RefundStatusFailed,
 	}, RefundStatusUnknown}
 	eventTypes = enum[paymentsv1.PaymentEventType, PaymentEventType]{map[paymentsv1.PaymentEventType]PaymentEventType{
-		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_PENDING:        EventPending,
-		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_CHARGED:        EventCharged,
-		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_FAILED:         EventFailed,
-		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_PENDING: EventRefundPending,
-		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUNDED:       EventRefunded,
-		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_FAILED:  EventRefundFailed,
-		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_IMPORTED:       EventImported,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_PENDING:         EventPending,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_CHARGED:         EventCharged,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_FAILED:          EventFailed,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_PENDING:  EventRefundPending,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUNDED:        EventRefunded,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_FAILED:   EventRefundFailed,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_IMPORTED:        EventImported,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_FORGOTTEN:       EventForgotten,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_ACTION_REQUIRED: EventActionRequired,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_DISPUTE_OPENED:  EventDisputeOpened,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_DISPUTE_WON:     EventDisputeWon,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_DISPUTE_LOST:    EventDisputeLost,
 	}, EventUnknown}
+	nextActionTypes = enum[paymentsv1.NextActionType, NextActionType]{map[paymentsv1.NextActionType]NextActionType{
+		paymentsv1.NextActionType_NEXT_ACTION_TYPE_REDIRECT:         NextActionRedirect,
+		paymentsv1.NextActionType_NEXT_ACTION_TYPE_APPROVE_ON_PHONE: NextActionApproveOnPhone,
+	}, NextActionUnknown}
+	disputeStatuses = enum[paymentsv1.DisputeStatus, DisputeStatus]{map[paymentsv1.DisputeStatus]DisputeStatus{
+		paymentsv1.DisputeStatus_DISPUTE_STATUS_OPEN: DisputeOpen,
+		paymentsv1.DisputeStatus_DISPUTE_STATUS_WON:  DisputeWon,
+		paymentsv1.DisputeStatus_DISPUTE_STATUS_LOST: DisputeLost,
+	}, DisputeUnknown}
+	failures = enum[paymentsv1.Failure, Failure]{map[paymentsv1.Failure]Failure{
+		paymentsv1.Failure_FAILURE_UNSPECIFIED:             FailureNone,
+		paymentsv1.Failure_FAILURE_INSUFFICIENT_FUNDS:      FailureInsufficientFunds,
+		paymentsv1.Failure_FAILURE_EXPIRED_METHOD:          FailureExpiredMethod,
+		paymentsv1.Failure_FAILURE_INVALID_METHOD:          FailureInvalidMethod,
+		paymentsv1.Failure_FAILURE_AUTHENTICATION_REQUIRED: FailureAuthenticationRequired,
+		paymentsv1.Failure_FAILURE_SUSPECTED_FRAUD:         FailureSuspectedFraud,
+		paymentsv1.Failure_FAILURE_LIMIT_EXCEEDED:          FailureLimitExceeded,
+		paymentsv1.Failure_FAILURE_DECLINED:                FailureDeclined,
+		paymentsv1.Failure_FAILURE_PROCESSOR_ERROR:         FailureProcessorError,
+	}, FailureUnknown}
 )
 
 // name returns the name of a number, or unknown for a number that only a newer service has.

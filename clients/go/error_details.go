@@ -3,6 +3,7 @@ package payments
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -37,22 +38,39 @@ func errorFromStatus(rpcStatus *status.Status, requestID string) callFailure {
 
 func withStatus(base CallError, rpcStatus *status.Status) callFailure {
 	base.Message, base.Code, base.status = rpcStatus.Message(), rpcStatus.Code(), rpcStatus
-	var violations []FieldViolation
+	var specific specificDetails
 	for _, detail := range rpcStatus.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
 			if detail.GetDomain() == errorDomain {
 				base.Reason = detail.GetReason()
+				specific.paymentID = paymentIDFrom(detail)
 			}
 		case *errdetails.RetryInfo:
 			base.RetryAfter = max(0, detail.GetRetryDelay().AsDuration())
 		case *errdetails.BadRequest:
 			for _, violation := range detail.GetFieldViolations() {
-				violations = append(violations, FieldViolation{violation.GetField(), violation.GetDescription()})
+				violation := FieldViolation{violation.GetField(), violation.GetDescription()}
+				specific.violations = append(specific.violations, violation)
 			}
 		}
 	}
-	return specificError(base, violations)
+	return specificError(base, specific)
+}
+
+// specificDetails are the details that only some error types have.
+type specificDetails struct {
+	violations []FieldViolation
+	paymentID  int64
+}
+
+// paymentIDFrom returns the payment that an error is about, or 0 if the metadata do not name one.
+func paymentIDFrom(info *errdetails.ErrorInfo) int64 {
+	paymentID, err := strconv.ParseInt(info.GetMetadata()["payment_id"], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return paymentID
 }
 
 // statusFrom returns the status that err carries, without the text that gRPC wraps around it after its own retries
@@ -78,10 +96,10 @@ func causes(ctx context.Context, err error, code codes.Code) []error {
 }
 
 // specificError returns the error type for the reason, or for the status code if the reason is not known.
-func specificError(base CallError, violations []FieldViolation) callFailure {
+func specificError(base CallError, details specificDetails) callFailure {
 	switch base.Reason {
 	case "INVALID_REQUEST":
-		return &InvalidRequestError{base, violations}
+		return &InvalidRequestError{base, details.violations}
 	case "PAYMENT_NOT_FOUND":
 		return &PaymentNotFoundError{base}
 	case "PAYMENT_FAILED":
@@ -92,8 +110,12 @@ func specificError(base CallError, violations []FieldViolation) callFailure {
 		return &PaymentArchivedError{base}
 	case "REFUND_EXCEEDS_PAYMENT":
 		return &RefundExceedsPaymentError{base}
+	case "PAYMENT_DISPUTED":
+		return &PaymentDisputedError{base}
 	case "REQUEST_ID_REUSED":
 		return &RequestIDReusedError{base}
+	case "ORDER_HAS_PENDING_PAYMENT":
+		return &OrderHasPendingPaymentError{base, details.paymentID}
 	case "RESUME_TOKEN_EXPIRED":
 		return &ResumeTokenExpiredError{base}
 	case "STORE_UNAVAILABLE", "PROCESSOR_UNAVAILABLE", "SHUTTING_DOWN", "READER_TOO_SLOW":
@@ -109,14 +131,14 @@ func specificError(base CallError, violations []FieldViolation) callFailure {
 	case "INTERNAL":
 		return &InternalError{OutcomeUnknownError{base}}
 	}
-	return specificErrorByCode(base, violations)
+	return specificErrorByCode(base, details)
 }
 
 // specificErrorByCode handles errors without a known reason, which come from gRPC itself, a proxy or a newer service.
-func specificErrorByCode(base CallError, violations []FieldViolation) callFailure {
+func specificErrorByCode(base CallError, details specificDetails) callFailure {
 	switch base.Code {
 	case codes.InvalidArgument:
-		return &InvalidRequestError{base, violations}
+		return &InvalidRequestError{base, details.violations}
 	case codes.Unauthenticated:
 		return &UnauthenticatedError{base}
 	case codes.PermissionDenied:

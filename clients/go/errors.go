@@ -105,8 +105,19 @@ type PaymentArchivedError struct{ CallError }
 // refund.
 type RefundExceedsPaymentError struct{ CallError }
 
+// PaymentDisputedError means that the payment cannot be refunded, because the payer disputes it, or got the money back
+// by a dispute. [Payment.Dispute] has the details.
+type PaymentDisputedError struct{ CallError }
+
 // RequestIDReusedError means that an earlier call used the same request_id with different parameters.
 type RequestIDReusedError struct{ CallError }
+
+// OrderHasPendingPaymentError means that another payment of the order is pending, and that the charge was not made,
+// because it had UnlessPending. PaymentID is the pending payment, or 0 if the service did not name it.
+type OrderHasPendingPaymentError struct {
+	CallError
+	PaymentID int64
+}
 
 // ResumeTokenExpiredError means that events after the resume token have been archived, or that the database was
 // restored to a time before it. Start without a token, and list the payments to find the missed changes.
@@ -158,7 +169,13 @@ func (e *PaymentArchivedError) Unwrap() error { return &e.CallError }
 func (e *RefundExceedsPaymentError) Unwrap() error { return &e.CallError }
 
 // Unwrap returns the embedded error.
+func (e *PaymentDisputedError) Unwrap() error { return &e.CallError }
+
+// Unwrap returns the embedded error.
 func (e *RequestIDReusedError) Unwrap() error { return &e.CallError }
+
+// Unwrap returns the embedded error.
+func (e *OrderHasPendingPaymentError) Unwrap() error { return &e.CallError }
 
 // Unwrap returns the embedded error.
 func (e *ResumeTokenExpiredError) Unwrap() error { return &e.CallError }

@@ -34,29 +34,31 @@ func reasonError(code codes.Code, domain, reason string) error {
 
 func TestEachReasonOfTheContractHasAType(t *testing.T) {
 	for reason, expected := range map[string]error{
-		"INVALID_REQUEST":        &payments.InvalidRequestError{},
-		"PAYMENT_NOT_FOUND":      &payments.PaymentNotFoundError{},
-		"PAYMENT_FAILED":         &payments.PaymentFailedError{},
-		"PAYMENT_PENDING":        &payments.PaymentPendingError{},
-		"PAYMENT_ARCHIVED":       &payments.PaymentArchivedError{},
-		"REFUND_EXCEEDS_PAYMENT": &payments.RefundExceedsPaymentError{},
-		"REQUEST_ID_REUSED":      &payments.RequestIDReusedError{},
-		"RESUME_TOKEN_EXPIRED":   &payments.ResumeTokenExpiredError{},
-		"STORE_UNAVAILABLE":      &payments.UnavailableError{},
-		"PROCESSOR_UNAVAILABLE":  &payments.UnavailableError{},
-		"SHUTTING_DOWN":          &payments.UnavailableError{},
-		"READER_TOO_SLOW":        &payments.UnavailableError{},
-		"CREDENTIALS_MISSING":    &payments.UnauthenticatedError{},
-		"API_KEY_INVALID":        &payments.UnauthenticatedError{},
-		"CERTIFICATE_INVALID":    &payments.UnauthenticatedError{},
-		"ROLE_MISSING":           &payments.PermissionDeniedError{},
-		"ORIGIN_NOT_ALLOWED":     &payments.PermissionDeniedError{},
-		"OVERLOADED":             &payments.OverloadedError{},
-		"RATE_LIMITED":           &payments.OverloadedError{},
-		"TOO_MANY_WATCHES":       &payments.OverloadedError{},
-		"CALL_TOO_LONG":          &payments.DeadlineExceededError{},
-		"DEADLINE_EXCEEDED":      &payments.DeadlineExceededError{},
-		"INTERNAL":               &payments.InternalError{},
+		"INVALID_REQUEST":           &payments.InvalidRequestError{},
+		"PAYMENT_NOT_FOUND":         &payments.PaymentNotFoundError{},
+		"PAYMENT_FAILED":            &payments.PaymentFailedError{},
+		"PAYMENT_PENDING":           &payments.PaymentPendingError{},
+		"PAYMENT_ARCHIVED":          &payments.PaymentArchivedError{},
+		"REFUND_EXCEEDS_PAYMENT":    &payments.RefundExceedsPaymentError{},
+		"PAYMENT_DISPUTED":          &payments.PaymentDisputedError{},
+		"REQUEST_ID_REUSED":         &payments.RequestIDReusedError{},
+		"ORDER_HAS_PENDING_PAYMENT": &payments.OrderHasPendingPaymentError{},
+		"RESUME_TOKEN_EXPIRED":      &payments.ResumeTokenExpiredError{},
+		"STORE_UNAVAILABLE":         &payments.UnavailableError{},
+		"PROCESSOR_UNAVAILABLE":     &payments.UnavailableError{},
+		"SHUTTING_DOWN":             &payments.UnavailableError{},
+		"READER_TOO_SLOW":           &payments.UnavailableError{},
+		"CREDENTIALS_MISSING":       &payments.UnauthenticatedError{},
+		"API_KEY_INVALID":           &payments.UnauthenticatedError{},
+		"CERTIFICATE_INVALID":       &payments.UnauthenticatedError{},
+		"ROLE_MISSING":              &payments.PermissionDeniedError{},
+		"ORIGIN_NOT_ALLOWED":        &payments.PermissionDeniedError{},
+		"OVERLOADED":                &payments.OverloadedError{},
+		"RATE_LIMITED":              &payments.OverloadedError{},
+		"TOO_MANY_WATCHES":          &payments.OverloadedError{},
+		"CALL_TOO_LONG":             &payments.DeadlineExceededError{},
+		"DEADLINE_EXCEEDED":         &payments.DeadlineExceededError{},
+		"INTERNAL":                  &payments.InternalError{},
 	} {
 		assertType(t, reason, failure(t, reasonError(codes.FailedPrecondition, "payments", reason)), expected)
 	}
@@ -106,7 +108,8 @@ func TestErrorsAsFindsAnOutcomeUnknownErrorInItsFourSpecificTypes(t *testing.T) 
 		&payments.CallError{}, &payments.InvalidRequestError{}, &payments.PaymentNotFoundError{},
 		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.PaymentArchivedError{},
 		&payments.RefundExceedsPaymentError{},
-		&payments.RequestIDReusedError{}, &payments.ResumeTokenExpiredError{}, &payments.ArgumentError{},
+		&payments.RequestIDReusedError{}, &payments.OrderHasPendingPaymentError{}, &payments.ResumeTokenExpiredError{},
+		&payments.ArgumentError{},
 	} {
 		if errors.As(err, &unknown) {
 			t.Errorf("%T is an OutcomeUnknownError", err)
@@ -138,6 +141,22 @@ func TestAnErrorHasAllDetailsOfTheService(t *testing.T) {
 	}
 	if text := "payments: amount: must be more than zero (INVALID_REQUEST, call 0143f7aa)"; err.Error() != text {
 		t.Errorf("the message is %q", err)
+	}
+}
+
+func TestTheErrorOfAnOrderWithAPendingPaymentNamesThatPaymentAndIsNotRetried(t *testing.T) {
+	for text, expected := range map[string]int64{"9007199254740993": 9_007_199_254_740_993, "": 0, "seven": 0} {
+		service := serve(t, fail(statusError(codes.FailedPrecondition, "no", &errdetails.ErrorInfo{
+			Domain: "payments", Reason: "ORDER_HAS_PENDING_PAYMENT", Metadata: map[string]string{"payment_id": text},
+		})))
+		_, err := charge(t.Context(), connect(t, service.target))
+		var pending *payments.OrderHasPendingPaymentError
+		if !errors.As(err, &pending) || pending.PaymentID != expected || pending.RequestID == "" {
+			t.Errorf("with the payment_id %q, the error is %+v", text, err)
+		}
+		if calls := len(service.calls()); calls != 1 {
+			t.Errorf("there were %d attempts", calls)
+		}
 	}
 }
 

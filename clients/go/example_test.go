@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"os"
 	"time"
 
@@ -51,6 +52,39 @@ func ExampleClient_Charge() {
 	default:
 		fmt.Println(payment.PaymentID, payment.Status)
 	}
+}
+
+func ExampleClient_Charge_approval() {
+	client, err := payments.New(context.Background(), "127.0.0.1:50051")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	// The page of the shop sends the token that it got from the processor, and an idempotency key that was generated with
+	// the page, so that a second click does not charge again.
+	http.HandleFunc("POST /orders/342/pay", func(response http.ResponseWriter, request *http.Request) {
+		payment, err := client.Charge(request.Context(), payments.ChargeParams{
+			OrderID: 342, Amount: decimal.RequireFromString("561.00"),
+			RequestID:     payments.Ptr(request.PostFormValue("attempt")),
+			PaymentSource: request.PostFormValue("token"), ReturnURL: "https://shop.example/orders/342",
+		})
+		if err != nil {
+			http.Error(response, "Please try again.", http.StatusBadGateway)
+			return
+		}
+		if action := payment.NextAction; action != nil {
+			switch action.Type {
+			case payments.NextActionRedirect:
+				http.Redirect(response, request, action.RedirectURL, http.StatusSeeOther)
+				return
+			case payments.NextActionApproveOnPhone:
+				fmt.Fprintln(response, "Please approve the payment in your app.")
+				return
+			}
+		}
+		http.Redirect(response, request, "/orders/342", http.StatusSeeOther) // which shows the payment's status
+	})
 }
 
 func ExampleClient_ListRefunds() {

@@ -6,10 +6,12 @@ import (
 )
 
 const (
-	// amountDecimals is the maximum number of decimals in any currency. For currencies with fewer, the service checks
-	// the amount.
-	amountDecimals = 2
-	nanoDecimals   = 9
+	// minAmountDecimals is the number of decimals that a returned amount has at least.
+	minAmountDecimals = 2
+	// maxAmountDecimals is the maximum number of decimals in any currency. For currencies with fewer, the service
+	// checks the amount.
+	maxAmountDecimals = 4
+	nanoDecimals      = 9
 	// maxUnitsDigits is the number of digits of the largest int64.
 	maxUnitsDigits = 19
 )
@@ -17,8 +19,8 @@ const (
 // moneyFrom converts an amount exactly.
 func moneyFrom(name string, amount decimal.Decimal, currency string) (*money.Money, error) {
 	amount = amount.Normalize()
-	if amount.Exponent() < -amountDecimals {
-		return nil, &ArgumentError{name, "must have at most two decimals"}
+	if amount.Exponent() < -maxAmountDecimals {
+		return nil, &ArgumentError{name, "must have at most four decimals"}
 	}
 	// This comes before any arithmetic, because the digits of 1e1000000000 do not fit in memory.
 	if int64(amount.NumDigits())+int64(amount.Exponent()) > maxUnitsDigits || !amount.BigInt().IsInt64() {
@@ -29,15 +31,17 @@ func moneyFrom(name string, amount decimal.Decimal, currency string) (*money.Mon
 	return &money.Money{CurrencyCode: currency, Units: units.IntPart(), Nanos: int32(nanos.IntPart())}, nil
 }
 
-// amountFrom converts an amount exactly, with two decimals, or nine if it has more than two. A missing amount becomes
-// the zero value.
+// amountFrom converts an amount exactly, with all of its decimals, and at least two. A missing amount becomes the zero
+// value.
 func amountFrom(money *money.Money) decimal.Decimal {
 	if money == nil {
 		return decimal.Decimal{}
 	}
 	amount := decimal.New(money.GetUnits(), 0).Add(decimal.New(int64(money.GetNanos()), -nanoDecimals))
-	if short := amount.Truncate(amountDecimals); short.Equal(amount) {
-		return short
+	for decimals := int32(minAmountDecimals); decimals < nanoDecimals; decimals++ {
+		if short := amount.Truncate(decimals); short.Equal(amount) {
+			return short
+		}
 	}
 	return amount
 }

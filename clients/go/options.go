@@ -15,6 +15,9 @@ type Option interface{ applyToClient(*settings) }
 // CallOption configures one call.
 type CallOption interface{ applyToCall(*callSettings) }
 
+// GetOption configures a call that gets one payment.
+type GetOption interface{ applyToGet(*getSettings) }
+
 // TimeoutOption is the option that [WithTimeout] returns, for a client or for one call.
 type TimeoutOption time.Duration
 
@@ -30,7 +33,14 @@ type settings struct {
 
 type callSettings struct{ timeout time.Duration }
 
+type getSettings struct {
+	callSettings
+	caller string
+}
+
 type clientOption func(*settings)
+
+type getOption func(*getSettings)
 
 // WithTimeout sets the time limit of a call, including all retries. The default is 10 seconds. Pass it to [New] for all
 // calls of the client, or to a call for that call alone. A context that ends sooner ends the call sooner.
@@ -38,6 +48,13 @@ type clientOption func(*settings)
 // The client's timeout does not apply to watches, which are endless. See [Client.WatchPayments] for the meaning of a
 // watch's own timeout.
 func WithTimeout(timeout time.Duration) TimeoutOption { return TimeoutOption(timeout) }
+
+// OfCaller says that the request_id in [Client.GetPaymentByRequestID] is that of the caller with this name. The service
+// rejects it for any caller but your own, unless your caller has the role payments.audit, and with any other key than a
+// request_id.
+func OfCaller(name string) GetOption {
+	return getOption(func(settings *getSettings) { settings.caller = name })
+}
 
 // WithTransportCredentials encrypts the connections, for example with credentials.NewTLS(&tls.Config{}) of gRPC's
 // package credentials. For mutual TLS, set Certificates in the tls.Config to the client's certificate.
@@ -87,6 +104,12 @@ func (timeout TimeoutOption) applyToClient(settings *settings) {
 func (timeout TimeoutOption) applyToCall(settings *callSettings) {
 	settings.timeout = time.Duration(timeout)
 }
+
+func (timeout TimeoutOption) applyToGet(settings *getSettings) {
+	settings.timeout = time.Duration(timeout)
+}
+
+func (option getOption) applyToGet(settings *getSettings) { option(settings) }
 
 func checkTimeout(timeout time.Duration) error {
 	if timeout <= 0 {

@@ -3,6 +3,7 @@ package payments
 import (
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -23,8 +24,17 @@ func chargeRequest(params ChargeParams) (*paymentsv1.ChargeRequest, error) {
 			return nil, err
 		}
 	}
+	texts := append(labelTexts(params.Labels),
+		text{"Currency", params.Currency}, optionalText("RequestID", params.RequestID),
+		text{"ExternalReference", params.ExternalReference}, text{"CustomerID", params.CustomerID},
+		text{"PaymentSource", params.PaymentSource}, text{"ReturnURL", params.ReturnURL})
+	if err := checkTexts(texts...); err != nil {
+		return nil, err
+	}
 	return &paymentsv1.ChargeRequest{
 		OrderId: params.OrderID, Amount: amount, Method: method, RequestId: requestID(params.RequestID),
+		ExternalReference: params.ExternalReference, CustomerId: params.CustomerID, Labels: maps.Clone(params.Labels),
+		PaymentSource: params.PaymentSource, ReturnUrl: params.ReturnURL, UnlessPending: params.UnlessPending,
 	}, nil
 }
 
@@ -48,6 +58,11 @@ func refundRequest(params RefundParams) (*paymentsv1.RefundRequest, error) {
 	if err != nil {
 		return nil, err
 	}
+	err = checkTexts(
+		text{"Currency", params.Currency}, text{"Reason", params.Reason}, optionalText("RequestID", params.RequestID))
+	if err != nil {
+		return nil, err
+	}
 	return &paymentsv1.RefundRequest{
 		PaymentId: params.PaymentID, Amount: amount, Reason: params.Reason, RequestId: requestID(params.RequestID),
 	}, nil
@@ -55,6 +70,15 @@ func refundRequest(params RefundParams) (*paymentsv1.RefundRequest, error) {
 
 func listRequest(params ListParams, page PageParams) (*paymentsv1.ListPaymentsRequest, error) {
 	filter, err := filter(params)
+	if err != nil {
+		return nil, err
+	}
+	err = checkTexts(
+		text{"Currency", params.Currency}, optionalText("Reference", params.Reference),
+		optionalText("RequestID", params.RequestID), optionalText("Caller", params.Caller),
+		optionalText("ProcessorReference", params.ProcessorReference),
+		optionalText("ExternalReference", params.ExternalReference), optionalText("CustomerID", params.CustomerID),
+		text{"OrderBy", params.OrderBy}, text{"Token", page.Token})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +92,11 @@ func filter(params ListParams) (_ *paymentsv1.PaymentFilter, err error) {
 	if params.Currency != "" && params.MinAmount == nil && params.MaxAmount == nil {
 		return nil, &ArgumentError{"Currency", "needs MinAmount or MaxAmount"}
 	}
-	filter := &paymentsv1.PaymentFilter{OrderId: params.OrderID, Reference: params.Reference}
+	filter := &paymentsv1.PaymentFilter{
+		OrderId: params.OrderID, Reference: params.Reference, RequestId: params.RequestID, Caller: params.Caller,
+		ProcessorReference: params.ProcessorReference, ExternalReference: params.ExternalReference,
+		CustomerId: params.CustomerID,
+	}
 	if filter.Methods, err = methods.numbers("Methods", params.Methods...); err != nil {
 		return nil, err
 	}
@@ -91,6 +119,26 @@ func filter(params ListParams) (_ *paymentsv1.PaymentFilter, err error) {
 		return nil, err
 	}
 	return filter, nil
+}
+
+func watchRequest(params WatchParams) (*paymentsv1.WatchPaymentsRequest, error) {
+	types, err := eventTypes.numbers("Types", params.Types...)
+	if err != nil {
+		return nil, err
+	}
+	err = checkTexts(
+		text{"ResumeToken", params.ResumeToken}, optionalText("Caller", params.Caller),
+		optionalText("ExternalReference", params.ExternalReference), optionalText("CustomerID", params.CustomerID))
+	if err != nil {
+		return nil, err
+	}
+	return &paymentsv1.WatchPaymentsRequest{
+		ResumeToken: params.ResumeToken,
+		Filter: &paymentsv1.PaymentEventFilter{
+			Caller: params.Caller, OrderId: params.OrderID, ExternalReference: params.ExternalReference,
+			CustomerId: params.CustomerID, Types: types,
+		},
+	}, nil
 }
 
 func optionalMoney(name string, amount *decimal.Decimal, currency string) (*money.Money, error) {

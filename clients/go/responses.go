@@ -12,17 +12,55 @@ import (
 
 func paymentFrom(message *paymentsv1.Payment) *Payment {
 	return &Payment{
-		PaymentID:      message.GetPaymentId(),
-		OrderID:        message.GetOrderId(),
-		Amount:         amountFrom(message.GetAmount()),
-		Currency:       message.GetAmount().GetCurrencyCode(),
-		Method:         methods.name(message.GetMethod()),
-		OtherMethod:    message.GetOtherMethod(),
-		Status:         statuses.name(message.GetStatus()),
-		Reference:      message.GetReference(),
-		CreateTime:     timeFrom(message.GetCreateTime()),
-		RefundedAmount: amountFrom(message.GetRefundedAmount()),
-		RefundState:    refundStates.name(message.GetRefundState()),
+		PaymentID:          message.GetPaymentId(),
+		OrderID:            message.GetOrderId(),
+		Amount:             amountFrom(message.GetAmount()),
+		Currency:           message.GetAmount().GetCurrencyCode(),
+		Method:             methods.name(message.GetMethod()),
+		OtherMethod:        message.GetOtherMethod(),
+		Status:             statuses.name(message.GetStatus()),
+		Reference:          message.GetReference(),
+		CreateTime:         timeFrom(message.GetCreateTime()),
+		RefundedAmount:     amountFrom(message.GetRefundedAmount()),
+		RefundState:        refundStates.name(message.GetRefundState()),
+		Caller:             message.GetCaller(),
+		RequestID:          message.GetRequestId(),
+		ProcessorReference: message.GetProcessorReference(),
+		Failure:            failures.name(message.GetFailure()),
+		FailureCode:        message.GetFailureCode(),
+		ExternalReference:  message.GetExternalReference(),
+		CustomerID:         message.GetCustomerId(),
+		Labels:             message.GetLabels(),
+		NextAction:         nextActionFrom(message.GetNextAction()),
+		Dispute:            disputeFrom(message.GetDispute()),
+	}
+}
+
+// nextActionFrom converts a next action. A missing one becomes nil.
+func nextActionFrom(message *paymentsv1.NextAction) *NextAction {
+	if message == nil {
+		return nil
+	}
+	return &NextAction{
+		Type:        nextActionTypes.name(message.GetType()),
+		RedirectURL: message.GetRedirectUrl(),
+		ExpireTime:  timeFrom(message.GetExpireTime()),
+	}
+}
+
+// disputeFrom converts a dispute. A missing one becomes nil.
+func disputeFrom(message *paymentsv1.Dispute) *Dispute {
+	if message == nil {
+		return nil
+	}
+	return &Dispute{
+		Status:             disputeStatuses.name(message.GetStatus()),
+		Amount:             amountFrom(message.GetAmount()),
+		Currency:           message.GetAmount().GetCurrencyCode(),
+		Reason:             message.GetReason(),
+		OpenTime:           timeFrom(message.GetOpenTime()),
+		CloseTime:          timeFrom(message.GetCloseTime()),
+		ProcessorReference: message.GetProcessorReference(),
 	}
 }
 
@@ -47,13 +85,18 @@ func batchChargeResultsFrom(
 
 func refundFrom(message *paymentsv1.Refund) *Refund {
 	return &Refund{
-		RefundID:   message.GetRefundId(),
-		PaymentID:  message.GetPaymentId(),
-		Amount:     amountFrom(message.GetAmount()),
-		Currency:   message.GetAmount().GetCurrencyCode(),
-		Status:     refundStatuses.name(message.GetStatus()),
-		Reason:     message.GetReason(),
-		CreateTime: timeFrom(message.GetCreateTime()),
+		RefundID:           message.GetRefundId(),
+		PaymentID:          message.GetPaymentId(),
+		Amount:             amountFrom(message.GetAmount()),
+		Currency:           message.GetAmount().GetCurrencyCode(),
+		Status:             refundStatuses.name(message.GetStatus()),
+		Reason:             message.GetReason(),
+		CreateTime:         timeFrom(message.GetCreateTime()),
+		Caller:             message.GetCaller(),
+		RequestID:          message.GetRequestId(),
+		ProcessorReference: message.GetProcessorReference(),
+		Failure:            failures.name(message.GetFailure()),
+		FailureCode:        message.GetFailureCode(),
 	}
 }
 

@@ -28,12 +28,15 @@ func (c *Client) watch(
 	if err := checkTimeout(settings.timeout); err != nil {
 		return err
 	}
+	request, err := watchRequest(params)
+	if err != nil {
+		return err
+	}
 	var reconnects *attempts // since the last response of the service
-	resumeToken := params.ResumeToken
 	for {
-		failure := c.watchOnce(ctx, resumeToken, func(update *PaymentUpdate) bool {
+		failure := c.watchOnce(ctx, request, func(update *PaymentUpdate) bool {
 			reconnects = nil
-			resumeToken = update.ResumeToken
+			request.ResumeToken = update.ResumeToken
 			return yield(update, nil)
 		})
 		if failure == nil {
@@ -57,10 +60,12 @@ func (c *Client) watch(
 
 // watchOnce passes the updates of one stream to yield. It returns the error that ended the stream, or nil if yield
 // returned false. It reads one response at a time, so gRPC's flow control slows down a service that is faster.
-func (c *Client) watchOnce(ctx context.Context, resumeToken string, yield func(*PaymentUpdate) bool) callFailure {
+func (c *Client) watchOnce(
+	ctx context.Context, request *paymentsv1.WatchPaymentsRequest, yield func(*PaymentUpdate) bool,
+) callFailure {
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel() // This also ends the stream on the server.
-	stream, err := c.stub.WatchPayments(streamCtx, &paymentsv1.WatchPaymentsRequest{ResumeToken: resumeToken})
+	stream, err := c.stub.WatchPayments(streamCtx, request)
 	if err != nil {
 		return errorFromRPC(ctx, err, nil, "")
 	}

@@ -331,6 +331,35 @@ func TestAWatchThatCannotStartIsRetriedWithTheSameToken(t *testing.T) {
 	assertEqual(t, "the requested tokens", service.requestedTokens(), []string{"7", "7", "7", "7"})
 }
 
+func TestEveryConditionOfAWatchIsSentAgainWhenItResumes(t *testing.T) {
+	service := serveWatches(t, endWith(status.Error(codes.Unavailable, "restarting")))
+	updates := connect(t, service.target).WatchPayments(t.Context(), payments.WatchParams{
+		ResumeToken: "0", Caller: payments.Ptr("shop"), OrderID: payments.Ptr(int64(-1)),
+		ExternalReference: payments.Ptr("ORD-1"), CustomerID: payments.Ptr("customer 7"),
+		Types: []payments.PaymentEventType{payments.EventCharged, payments.EventForgotten},
+	})
+	if _, err := take(updates, 2); err != nil {
+		t.Fatal(err)
+	}
+	calls := service.calls()
+	if len(calls) != 2 {
+		t.Fatalf("there were %d streams", len(calls))
+	}
+	for index, token := range []string{"0", "1"} {
+		assertSame(t, calls[index].request, &paymentsv1.WatchPaymentsRequest{
+			ResumeToken: token,
+			Filter: &paymentsv1.PaymentEventFilter{
+				Caller: payments.Ptr("shop"), OrderId: payments.Ptr(int64(-1)), ExternalReference: payments.Ptr("ORD-1"),
+				CustomerId: payments.Ptr("customer 7"),
+				Types: []paymentsv1.PaymentEventType{
+					paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_CHARGED,
+					paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_FORGOTTEN,
+				},
+			},
+		})
+	}
+}
+
 func TestAWatchAlsoResumesFromATokenWithoutAnEvent(t *testing.T) {
 	service := serveWatches(t, func(number int, stream stream) error {
 		return sendToken(stream, strconv.Itoa(number))

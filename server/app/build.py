@@ -9,8 +9,8 @@ from typing import Protocol, cast
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
-from server.app.errors import StartupError
 from server.app.servers import grpc_server, monitoring_server, rest_metrics, rest_server
+from server.app.settlement import Settlement, due_seconds, remote_settlement, simulated_settlement
 from server.app.tls import load_tls
 from server.app.workers.shared_memory import CALLS, FAILED_AUTHENTICATIONS, HEALTH, REFLECTION, WATCHES
 from server.app.workers.worker import Worker
@@ -19,11 +19,10 @@ from server.application.health import HealthMonitor
 from server.application.history import PaymentHistory
 from server.application.immediate import ImmediateFlow
 from server.application.payments import Payments
-from server.application.ports import InstantProcessor, PaymentStore
-from server.application.reconciler import Reconciler
+from server.application.ports import ChargeFlow, InstantProcessor, PaymentStore
 from server.application.relay import Relay
+from server.application.simulated import SimulatedFlow
 from server.application.stream_limit import StreamCounts, StreamLimit
-from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.config.processor import ProcessorKind, ProcessorSettings
 from server.config.settings import Settings
 from server.domain.identifiers import reference_maker
@@ -31,9 +30,7 @@ from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.observability import metrics
 from server.observability.tracing import Tracing, traced
-from server.processors.circuit_breaker import Breaker
-from server.processors.simulated import SimulatedProcessor
-from server.processors.stripe.processor import StripeProcessor
+from server.processors.simulated.instant import SimulatedProcessor
 from server.storage.api_keys import MysqlKeyStore
 from server.storage.batching import Batcher
 from server.storage.database.pool import Database
@@ -41,7 +38,6 @@ from server.storage.database.session import Session
 from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.readiness import wait_for_database
-from server.storage.settlement.store import MysqlSettlementStore
 from server.storage.tracing import TracedBatcher, TracedSession
 from server.transport.envoy.servers import Envoy
 from server.transport.grpc.handlers import RpcHandlers, untraced
@@ -61,18 +57,10 @@ from server.transport.rest.application import http_app, untraced_endpoint
 from server.transport.rest.monitoring import (
     monitoring_app,
 )
+from server.transport.rest.webhooks import webhook_endpoints
 from server.transport.service.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls
 from server.transport.tracing import CallSpans, traced_endpoint, traced_handler
-
-
-@dataclass(frozen=True)
-class RemoteProcessing:
-    """A remote processor, and the parts that only a remote processor needs."""
-
-    processor: StripeProcessor
-    flow: TwoPhaseFlow
-    reconciler: Reconciler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +73,7 @@ class Application:
     database: Database
     wait_for_database: Callable[[], Awaitable[None]]
     keys: MysqlKeyStore
-    remote: RemoteProcessing | None
+    settlement: Settlement
     event_feed: EventFeed
     relay: Relay
     calls: Calls
@@ -131,9 +119,13 @@ def build(  # noqa: PLR0913 - each is a separate part
     now = now or _utc_now
     database = database or Database(settings, TracedSession if is_traced else Session)
     keys = MysqlKeyStore(database)
-    is_remote = processor is None and settings.processor is not ProcessorKind.SIMULATED
-    remote = _remote(settings, database, now) if is_remote else None
-    flow = remote.flow if remote is not None else ImmediateFlow(processor or _simulated(settings))
+    flow: ChargeFlow
+    if processor is None and settings.processor is not ProcessorKind.SIMULATED:
+        settlement = remote_settlement(settings, database, now)
+        flow = settlement.flow
+    else:
+        settlement = simulated_settlement(settings, database, now)
+        flow = SimulatedFlow(ImmediateFlow(processor or _simulated(settings)), settlement.flow)
     payments = Payments(
         store or _store(settings, database),
         flow,
@@ -168,6 +160,11 @@ def build(  # noqa: PLR0913 - each is a separate part
         monitor,
         worker_thread,
         trace=trace,
+        webhooks=webhook_endpoints(
+            settlement.late_outcomes,
+            settlement.read_webhook,
+            body_timeout_seconds=settings.rest_body_timeout_seconds,
+        ),
         metrics=rest_metrics(settings, read_envoy_metrics, worker),
     )
     metrics.track_health(lambda: monitor.is_serving)
@@ -179,7 +176,7 @@ def build(  # noqa: PLR0913 - each is a separate part
         database=database,
         wait_for_database=lambda: wait_for_database(database, keys, settings),
         keys=keys,
-        remote=remote,
+        settlement=settlement,
         event_feed=event_feed,
         relay=relay,
         calls=calls,
@@ -206,7 +203,7 @@ def _tracing(settings: Settings) -> Tracing | None:
 def _store(settings: Settings, database: Database) -> MysqlPaymentStore:
     return MysqlPaymentStore(
         database,
-        settings.processor_janitor_after_seconds,
+        due_seconds(settings),
         make_batcher=Batcher if settings.tracing_endpoint is None else TracedBatcher,
     )
 
@@ -231,40 +228,6 @@ def _simulated(settings: ProcessorSettings) -> SimulatedProcessor:
     }
     probabilities = {method: settings.success_probability if own is None else own for method, own in by_method.items()}
     return SimulatedProcessor(probabilities, random.Random(settings.processor_seed))
-
-
-def _remote(settings: Settings, database: Database, now: Callable[[], datetime]) -> RemoteProcessing:
-    assert settings.processor_url is not None, "checked by ProcessorSettings"
-    assert settings.processor_api_key is not None, "checked by ProcessorSettings"
-    if unsupported := settings.currencies - StripeProcessor.currencies:
-        names = ", ".join(sorted(unsupported))
-        raise StartupError(
-            f"ALLOWED_CURRENCIES and DEFAULT_CURRENCY must not name {names}, which PROCESSOR=stripe does not support"
-        )
-    processor = StripeProcessor(
-        settings.processor_url,
-        settings.processor_api_key.get_secret_value(),
-        method_tokens=settings.processor_methods,
-        timeout_seconds=settings.processor_timeout_seconds,
-        breaker=Breaker(settings.processor_breaker_failures, settings.processor_breaker_open_seconds),
-    )
-    if settings.tracing_endpoint is not None:
-        processor = traced(processor)
-    store = MysqlSettlementStore(
-        database,
-        first_pause_seconds=settings.processor_janitor_after_seconds,
-        longest_pause_seconds=settings.processor_janitor_max_pause_seconds,
-    )
-    limits = TwoPhaseLimits(
-        margin_seconds=settings.processor_deadline_margin_seconds,
-        call_timeout_seconds=settings.call_timeout_seconds,
-        max_requests=settings.processor_max_requests,
-        slot_timeout_seconds=settings.processor_janitor_after_seconds,
-        key_lifetime_seconds=settings.processor_key_lifetime_seconds,
-    )
-    flow = TwoPhaseFlow(store, processor, limits, default_method=settings.processor_default_method, now=now)
-    reconciler = Reconciler(store, processor, flow)
-    return RemoteProcessing(processor, flow, reconciler)
 
 
 def _stream_counts(worker: Worker | None, part: str) -> StreamCounts | None:

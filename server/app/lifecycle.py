@@ -64,9 +64,8 @@ async def run(application: Application, stop: asyncio.Event) -> None:
         await _run_unless_stopped(stop, _wait_for_database(application))
         if stop.is_set():
             return
-        if application.remote is not None:
-            opened.push_async_callback(application.remote.processor.close)
-            opened.push_async_callback(drain_deadline.close, application.remote.flow.close)
+        opened.push_async_callback(application.settlement.close_processor)
+        opened.push_async_callback(drain_deadline.close, application.settlement.flow.close)
         opened.callback(application.worker_thread.close)
         await _start_servers(application, opened, monitoring)
         if application.worker is not None:
@@ -148,12 +147,16 @@ def _background_loops(application: Application) -> Iterator[Coroutine[Any, Any, 
         pause=every(settings.api_key_refresh_interval_seconds),
         failure_event="api_keys_not_read",
     )
-    if application.remote is not None:
-        yield run_forever(
-            application.remote.reconciler.round,
-            pause=every(settings.processor_janitor_interval_seconds),
-            failure_event="janitor_failed",
-        )
+    yield run_forever(
+        application.settlement.reconciler.round,
+        pause=every(settings.processor_janitor_interval_seconds),
+        failure_event="janitor_failed",
+    )
+    yield run_forever(
+        application.settlement.late_outcomes.round,
+        pause=every(settings.processor_janitor_interval_seconds),
+        failure_event="late_outcomes_failed",
+    )
     if application.tls is not None:
         yield run_forever(
             application.tls.reload,

@@ -7,13 +7,13 @@ until it has caught up.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from server.application.ports import EventStore
 from server.application.stream_limit import StreamLimit
 from server.domain.errors import ResumeTokenExpired, ShuttingDown
-from server.domain.events import PaymentEvent
+from server.domain.events import EVERY_EVENT, EventFilter, EventKind, PaymentEvent
 from server.observability import metrics
 
 _PAGE_SIZE = 200
@@ -79,9 +79,11 @@ class EventFeed:
         self._wake_consumers()
 
     async def watch(
-        self, after: int | None, caller: str, check: Callable[[], None]
+        self, after: int | None, caller: str, check: Callable[[], None], event_filter: EventFilter = EVERY_EVENT
     ) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
-        """Yield each event after the sequence ``after``, or from now on, with its sequence; None is a heartbeat.
+        """Yield each event after the sequence ``after``, or from now on, that matches, with its sequence.
+
+        None instead of an event is a heartbeat, with the sequence of the last event that was read.
 
         The first item is a heartbeat. A stream from now on has no event of a change that was committed before
         ``watch`` was called, and every event of a change that is committed after the first item. The stream counts
@@ -111,18 +113,23 @@ class EventFeed:
                 new_events = self._new_events  # before reading, so that no event goes unnoticed
                 recent = self._recent_after(position)
                 events = await self._store.events_after(position, _PAGE_SIZE) if recent is None else recent
+                has_sent = False
                 for event in events:
                     if event.sequence != position + 1:
                         # Sequences have no gaps, so the missing events were archived while this consumer lagged.
                         raise _expired()
-                    yield event.sequence, event
                     position = event.sequence
-                    self._check_open()
+                    if event_filter.matches(event):
+                        yield position, event
+                        has_sent = True
+                        self._check_open()
                 wait_seconds = self._heartbeat_seconds - (time.monotonic() - sent_seconds)
-                if events or wait_seconds <= 0:
-                    if not events:
-                        yield position, None
+                if not has_sent and wait_seconds <= 0:
+                    yield position, None
+                    has_sent = True
+                if has_sent:
                     sent_seconds = time.monotonic()
+                if has_sent or events:
                     continue
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(wait_seconds, _CHECK_SECONDS)):
@@ -161,10 +168,20 @@ class EventFeed:
             return False
         events = await self._store.events_after(self._last_read, _PAGE_SIZE)
         if events:
+            self._forget_customers(events)
             self._recent.extend(events)
             self._last_read = events[-1].sequence
             self._wake_consumers()
         return len(events) == _PAGE_SIZE
+
+    def _forget_customers(self, events: Sequence[PaymentEvent]) -> None:
+        """Erase the customers that were forgotten from the events in memory, as the database did from its rows."""
+        forgotten = {event.payment.payment_id for event in events if event.kind is EventKind.FORGOTTEN}
+        if forgotten:
+            kept = [
+                event.without_customer() if event.payment.payment_id in forgotten else event for event in self._recent
+            ]
+            self._recent = deque(kept, maxlen=_MAX_RECENT)
 
     def _wake_consumers(self) -> None:
         new_events, self._new_events = self._new_events, asyncio.Event()

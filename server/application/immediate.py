@@ -23,19 +23,19 @@ class ImmediateFlow:
         """Return SUCCEEDED, because an instant processor never declines a refund."""
         return Status.SUCCEEDED
 
-    async def finish_charge(self, stored: ChargeOutcome, _deadline: Deadline) -> ChargeOutcome:
+    async def finish_charge(self, _charge: NewCharge, stored: ChargeOutcome, _deadline: Deadline) -> ChargeOutcome:
         """Count the charge unless it is a replay, and return it."""
         _count(stored)
         return stored
 
     async def finish_charges(
-        self, stored: Sequence[ChargeOutcome | Exception], _deadline: Deadline
-    ) -> list[ChargeOutcome | Exception]:
+        self, stored: Sequence[tuple[NewCharge, ChargeOutcome]], _deadline: Deadline
+    ) -> list[ChargeOutcome]:
         """Count many charges in a loop, because a task for each would double the cost of a batch."""
-        for outcome in stored:
-            if isinstance(outcome, ChargeOutcome):
-                _count(outcome)
-        return list(stored)
+        outcomes = [outcome for _, outcome in stored]
+        for outcome in outcomes:
+            _count(outcome)
+        return outcomes
 
     async def finish_refund(self, stored: RefundOutcome, _deadline: Deadline) -> RefundOutcome:
         """Count the refund if it is new, and return it."""

@@ -14,6 +14,7 @@ from server.domain.payment import (
     NewPayment,
     NewRefund,
     PaymentDetails,
+    PaymentKey,
     RefundOutcome,
     RefundsQuery,
 )
@@ -47,6 +48,7 @@ class Payments:
         Raises:
             InvalidRequest: the processor cannot make this charge.
             RequestIdReused: an earlier charge has the same request key but other parameters.
+            OrderHasPendingPayment: as ``PaymentStore.insert`` does.
             ProcessorUnavailable: the processor does not answer; nothing was stored or charged.
             Overloaded: too many charges are waiting; nothing was stored or charged.
         """
@@ -58,7 +60,7 @@ class Payments:
                 if attempt == _REFERENCE_ATTEMPTS:
                     raise
             else:
-                return await self._flow.finish_charge(stored, deadline)
+                return await self._flow.finish_charge(charge, stored, deadline)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def charge_many(
@@ -68,7 +70,8 @@ class Payments:
 
         A charge that could not be decoded is passed as its InvalidRequest, which is also its outcome.
         """
-        outcomes: list[ChargeOutcome | Exception | None] = [None for _ in charges]
+        outcomes: dict[int, ChargeOutcome | Exception] = {}
+        stored: dict[int, tuple[NewCharge, ChargeOutcome]] = {}
         decisions: dict[int, tuple[NewCharge, Decision]] = {}
         for index, charge in enumerate(charges):
             if isinstance(charge, InvalidRequest):
@@ -80,25 +83,28 @@ class Payments:
                 outcomes[index] = error
         for _ in range(_REFERENCE_ATTEMPTS if decisions else 0):
             payments = [self._new_payment(charge, decision) for charge, decision in decisions.values()]
-            stored = await self._store.insert_many(payments, deadline)
-            for index, outcome in zip(tuple(decisions), stored, strict=True):
+            for index, outcome in zip(tuple(decisions), await self._store.insert_many(payments, deadline), strict=True):
                 outcomes[index] = outcome
+                if isinstance(outcome, ChargeOutcome):
+                    stored[index] = decisions[index][0], outcome
                 if not isinstance(outcome, ReferenceTaken):
                     del decisions[index]
             if not decisions:
                 break
-        return await self._flow.finish_charges([outcome for outcome in outcomes if outcome is not None], deadline)
+        finished = await self._flow.finish_charges(tuple(stored.values()), deadline)
+        outcomes |= dict(zip(stored, finished, strict=True))
+        return [outcomes[index] for index in range(len(charges))]
 
     def _new_payment(self, charge: NewCharge, decision: Decision) -> NewPayment:
         now = self._now()
-        return NewPayment(charge, decision.method, decision.status, self._new_reference(now), now)
+        return NewPayment(charge, decision, self._new_reference(now), now)
 
     async def refund(self, refund: NewRefund, deadline: Deadline) -> RefundOutcome:
         """Refund a payment once per request key, never more than was charged.
 
         Raises:
-            PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment, InvalidRequest,
-                RequestIdReused: as ``PaymentStore.refund`` does.
+            PaymentNotFound, PaymentFailed, PaymentPending, PaymentDisputed, PaymentArchived, RefundExceedsPayment,
+                InvalidRequest, RequestIdReused: as ``PaymentStore.refund`` does.
             ProcessorUnavailable: the processor does not answer; nothing was stored or refunded.
             Overloaded: too many refunds are waiting for the processor; nothing was stored or refunded.
         """
@@ -106,8 +112,8 @@ class Payments:
         stored = await self._store.refund(refund, self._now(), deadline, status)
         return await self._flow.finish_refund(stored, deadline)
 
-    async def get_payment(self, key: int | str, deadline: Deadline) -> PaymentDetails:
-        """Return the payment with this id or reference, and its first refunds.
+    async def get_payment(self, key: PaymentKey, deadline: Deadline) -> PaymentDetails:
+        """Return the payment with this id, reference or request key, and its first refunds.
 
         Raises:
             PaymentNotFound: there is none.

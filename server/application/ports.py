@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Protocol
 
 from server.domain.deadline import Deadline
+from server.domain.dispute import Dispute
 from server.domain.events import EventsPage, EventsQuery, OutboxHead, PaymentEvent
+from server.domain.late_outcomes import Check, CheckCounts, FailedRefund, Hint, Hints, ProcessorView
 from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery
 from server.domain.money import Money
 from server.domain.payment import (
@@ -20,6 +22,7 @@ from server.domain.payment import (
     NewRefund,
     Payment,
     PaymentDetails,
+    PaymentKey,
     PaymentMethod,
     Refund,
     RefundOutcome,
@@ -41,6 +44,7 @@ class PaymentStore(Protocol):
 
         Raises:
             RequestIdReused: an earlier payment has the same request key but other parameters.
+            OrderHasPendingPayment: the charge says ``unless_pending``, and another payment of its order is PENDING.
             ReferenceTaken: another payment has this reference; nothing was stored.
             Overloaded: too many payments are waiting to be stored.
         """
@@ -53,17 +57,18 @@ class PaymentStore(Protocol):
     ) -> RefundOutcome:
         """Store a refund and update its payment in one transaction, or return the earlier refund of its request key.
 
-        A PENDING refund reduces the refundable amount of the payment just as a SUCCEEDED one does.
+        A PENDING refund reduces the refundable amount of the payment just as a SUCCEEDED one does. A refund of a
+        payment whose simulated source is one of ``DEFERRED_REFUNDS`` is stored as PENDING, whatever ``status`` is.
 
         Raises:
-            PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment: the payment cannot be
-                refunded.
+            PaymentNotFound, PaymentFailed, PaymentPending, PaymentDisputed, PaymentArchived, RefundExceedsPayment: the
+                payment cannot be refunded.
             InvalidRequest: the refund's currency is not that of the payment.
             RequestIdReused: an earlier refund has the same request key but other parameters.
         """
 
-    async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
-        """Return the payment with this id or reference, and its first ``MAX_REFUNDS_SHOWN`` refunds.
+    async def get(self, key: PaymentKey, deadline: Deadline) -> PaymentDetails:
+        """Return the payment with this id, reference or request key, and its first ``MAX_REFUNDS_SHOWN`` refunds.
 
         Raises:
             PaymentNotFound: there is none.
@@ -84,7 +89,7 @@ class PaymentStore(Protocol):
 
 
 class SettlementStore(Protocol):
-    """Stores the outcomes of pending charges and refunds. The first outcome of each is final."""
+    """Stores the outcomes of pending charges and refunds. Of each, only the first SUCCEEDED or FAILED is stored."""
 
     async def settle_charge(self, payment: Payment, outcome: Outcome, now: datetime) -> tuple[Payment, bool]:
         """Store a payment's outcome unless it has one; return the stored payment, and whether this call settled it."""
@@ -94,6 +99,9 @@ class SettlementStore(Protocol):
 
         The amount of a failed refund can be refunded again.
         """
+
+    async def await_payer(self, payment: Payment, outcome: Outcome, now: datetime) -> Payment:
+        """Store what the payer must do, unless the payment has its outcome by now, and return the stored payment."""
 
     async def processor_id(self, payment_id: int) -> str | None:
         """Return the processor's id of a payment; None if the processor has not returned one."""
@@ -107,6 +115,52 @@ class PendingStore(Protocol):
 
     async def count_pending(self) -> tuple[dict[str, int], float]:
         """Count the pending charges and refunds, by kind; return also the age of the oldest in seconds, or 0."""
+
+
+class LateStore(Protocol):
+    """Stores what changes after a payment or refund has its outcome, and which payments to check for that."""
+
+    async def request_check(self, hint: Hint) -> bool:
+        """Make the payment of a hint due for a check, and its pending requests due for the reconciler.
+
+        Return whether there is such a payment, live or archived.
+        """
+
+    async def add_check(self, payment_id: int) -> None:
+        """Make a payment due for a check, without an effect on its pending requests."""
+
+    async def count_checks(self) -> CheckCounts:
+        """Count the payments to check."""
+
+    async def claim_checks(self, at_most: int) -> list[Check]:
+        """Claim up to ``at_most`` payments that are due, so that no other replica checks them for a while."""
+
+    async def postpone_check(self, check: Check) -> None:
+        """Keep a check until it is claimed again, unless there was another hint. Until then, it does not wait."""
+
+    async def finish_check(self, check: Check, *, again_after_seconds: float | None) -> None:
+        """Remove a check, or, for an open dispute, postpone it, unless there was another hint since it was claimed."""
+
+    async def set_dispute(self, payment: Payment, dispute: Dispute, now: datetime) -> bool:
+        """Store the dispute of a payment, unless another one than ``payment.dispute`` is stored.
+
+        Return whether this call stored it.
+        """
+
+    async def fail_refund(self, payment: Payment, failed: FailedRefund, now: datetime) -> bool | None:
+        """Store that a SUCCEEDED refund failed, so that its amount can be refunded again.
+
+        Return whether this call changed it; None if no refund of the payment has this id, amount and processor_id.
+        """
+
+    async def take_poll(self, interval_seconds: float) -> tuple[bool, str | None]:
+        """Claim the next reading of the processor's events, which is due ``interval_seconds`` after the last one.
+
+        Return whether this succeeded, and the last event that need not be read again, if any.
+        """
+
+    async def set_last_event(self, event_id: str | None) -> None:
+        """Store the last event that need not be read again."""
 
 
 class EventStore(Protocol):
@@ -179,6 +233,10 @@ class RemoteProcessor(Protocol):
         """The payment methods that it supports."""
 
     @property
+    def methods_without_source(self) -> frozenset[PaymentMethod]:
+        """Those for which the deployment has a means of payment, so that a charge needs no payment source."""
+
+    @property
     def accepts_requests(self) -> bool:
         """Whether a request may be sent now, that is, whether ``check`` would pass."""
 
@@ -203,6 +261,10 @@ class RemoteProcessor(Protocol):
     async def capture(self, request: Capture) -> Outcome:
         """Charge a payment. It is idempotent: a repeated request returns the outcome of the first.
 
+        The outcome is PENDING while the payer must approve the payment. If the time for that is over, or if the request
+        has a source of its own that is no longer known and the processor has not received an earlier request, this
+        method makes sure that the payment will never be charged, and returns FAILED.
+
         Raises:
             OutcomeUnknown: the processor did not say whether the payment was charged.
         """
@@ -219,6 +281,26 @@ class RemoteProcessor(Protocol):
 
     async def find_refund(self, request: ProcessorRefund) -> Outcome | None:
         """Look up the outcome of a refund: see ``find_capture``."""
+
+
+class ProcessorRecords(Protocol):
+    """What a remote processor knows about settled payments, and its list of events."""
+
+    async def view(self, check: Check) -> ProcessorView:
+        """Return what the processor knows about a settled payment now.
+
+        ``failed_refunds`` are among those that are SUCCEEDED here.
+
+        Raises:
+            OutcomeUnknown: the processor did not answer, or its answer does not match the payment.
+        """
+
+    async def hints_after(self, event_id: str | None) -> Hints:
+        """Return hints from the events after ``event_id``, or from the newest events if it is None.
+
+        Raises:
+            OutcomeUnknown: the processor did not answer.
+        """
 
 
 class ChargeFlow(Protocol):
@@ -243,13 +325,13 @@ class ChargeFlow(Protocol):
             InvalidRequest, ProcessorUnavailable, Overloaded: as ``decide`` does.
         """
 
-    async def finish_charge(self, stored: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
+    async def finish_charge(self, charge: NewCharge, stored: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
         """Finish a stored charge, and return it with its outcome, or as PENDING if that takes too long."""
 
     async def finish_charges(
-        self, stored: Sequence[ChargeOutcome | Exception], deadline: Deadline
-    ) -> list[ChargeOutcome | Exception]:
-        """Finish many stored charges; return the errors among them unchanged, in their places."""
+        self, stored: Sequence[tuple[NewCharge, ChargeOutcome]], deadline: Deadline
+    ) -> list[ChargeOutcome]:
+        """Finish many stored charges: see ``finish_charge``."""
 
     async def finish_refund(self, stored: RefundOutcome, deadline: Deadline) -> RefundOutcome:
         """Finish a stored refund: see ``finish_charge``."""

@@ -23,6 +23,8 @@ from server.domain.money import Money
 from server.domain.payment import (
     ChargeOutcome,
     Decision,
+    Failure,
+    FailureReason,
     NewCharge,
     NewRefund,
     Payment,
@@ -31,14 +33,16 @@ from server.domain.payment import (
     RefundOutcome,
     Status,
 )
+from server.domain.payment_source import SourceKeys, problem_of_source
 from server.domain.processing import Capture, Outcome, PendingRequest, ProcessorRefund
+from server.domain.simulation import PREFIX as SIMULATED_PREFIX
 from server.domain.value import value
 from server.observability import metrics
 
 _RETRY_FRACTION = 0.75
 """The fraction of its idempotency key's lifetime in which a request is retried; after that, it is only looked up."""
 
-_NOT_REFUNDABLE = Outcome(Status.FAILED, None)
+_NOT_REFUNDABLE = Outcome(Status.FAILED, None, Failure(FailureReason.INVALID_METHOD, ""))
 """The outcome of refunding an adopted payment without a reference, which the processor did not charge."""
 
 Request = TypeVar("Request", Capture, ProcessorRefund)
@@ -67,21 +71,29 @@ class TwoPhaseLimits:
 class TwoPhaseFlow:
     """The ``ChargeFlow`` of a remote processor."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a separate part
         self,
         store: SettlementStore,
         processor: RemoteProcessor,
         limits: TwoPhaseLimits,
         *,
         default_method: PaymentMethod,
+        source_keys: SourceKeys,
         now: Callable[[], datetime],
+        check_again: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
-        """Use these ports. A charge without a method gets ``default_method``; ``now`` returns the time in UTC."""
+        """Use these ports.
+
+        A charge without a method gets ``default_method``. Without ``source_keys``, no charge may have a payment source.
+        ``now`` returns the time in UTC. ``check_again`` makes a payment due for a check: see ``LateStore.add_check``.
+        """
         self._store = store
         self._processor = processor
         self._limits = limits
         self._default_method = default_method
+        self._source_keys = source_keys
         self._now = now
+        self._check_again = check_again
         self._slots = asyncio.Semaphore(limits.max_requests)
         self._charges: RequestsInProgress[Payment] = RequestsInProgress("payment_id")
         self._refunds: RequestsInProgress[tuple[Refund, Payment]] = RequestsInProgress("refund_id")
@@ -92,9 +104,11 @@ class TwoPhaseFlow:
         if method not in self._processor.methods:
             allowed = ", ".join(sorted(self._processor.methods))
             raise InvalidRequest((FieldViolation("method", f"must be one of {allowed}, or omitted"),))
+        self._check_source(charge.source, method)
         self._check_amount(charge.amount)
         self._admit()
-        return Decision(method, Status.PENDING)
+        marks = () if charge.source is None else self._source_keys.marks(charge.source)
+        return Decision(method, Status.PENDING, source_marks=marks)
 
     def decide_refund(self, refund: NewRefund) -> Status:
         """Check that the processor can make this refund soon, and decide to store it as PENDING."""
@@ -103,28 +117,25 @@ class TwoPhaseFlow:
         self._admit()
         return Status.PENDING
 
-    async def finish_charge(self, stored: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
+    async def finish_charge(self, charge: NewCharge, stored: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
         """Send a pending charge to the processor; return it settled, or still pending if the wait times out.
 
-        A charge that an earlier call stored is settled by that call, or by the reconciler.
+        It is also still pending if the payer must approve it. A charge that an earlier call stored is settled by that
+        call, or by the reconciler.
         """
         payment = stored.payment
         if payment.status is not Status.PENDING:
             return stored
         if not stored.replayed:
-            self._charges.start(payment.payment_id, self._charge(payment))
+            self._charges.start(payment.payment_id, self._charge(payment, charge))
         settled = await self._charges.result(payment.payment_id, self._wait_seconds(deadline))
         return stored if settled is None else ChargeOutcome(settled, stored.replayed)
 
     async def finish_charges(
-        self, stored: Sequence[ChargeOutcome | Exception], deadline: Deadline
-    ) -> list[ChargeOutcome | Exception]:
+        self, stored: Sequence[tuple[NewCharge, ChargeOutcome]], deadline: Deadline
+    ) -> list[ChargeOutcome]:
         """Send many charges to the processor concurrently: see ``finish_charge``."""
-
-        async def finish(charge: ChargeOutcome | Exception) -> ChargeOutcome | Exception:
-            return charge if isinstance(charge, Exception) else await self.finish_charge(charge, deadline)
-
-        return await asyncio.gather(*map(finish, stored))
+        return await asyncio.gather(*(self.finish_charge(charge, outcome, deadline) for charge, outcome in stored))
 
     async def finish_refund(self, stored: RefundOutcome, deadline: Deadline) -> RefundOutcome:
         """Send a pending refund to the processor; return it settled, or still pending if the wait times out."""
@@ -139,7 +150,7 @@ class TwoPhaseFlow:
         return RefundOutcome(*settled, replayed=stored.replayed, is_new=stored.is_new)
 
     async def settle(self, request: PendingRequest) -> None:
-        """Find the outcome of a pending charge or refund, and store it.
+        """Find the outcome of a pending charge or refund, or what its payer must do, and store it.
 
         Do nothing if a call of this replica has the same request in progress.
 
@@ -152,7 +163,10 @@ class TwoPhaseFlow:
             if payment.payment_id not in self._charges:
                 capture = Capture.of(payment)
                 outcome = await self._find_outcome(self._processor.capture, self._processor.find_capture, capture, age)
-                await self._settle_charge(payment, outcome, "janitor")
+                # This is not late: the outcome depends on the payer, for whom the call did not wait.
+                settled_by = "janitor" if payment.next_action is None else "payer"
+                await self._check_later(payment, outcome)
+                await self._settle_charge(payment, outcome, settled_by)
         elif refund.refund_id not in self._refunds:
             outcome = _NOT_REFUNDABLE
             if payment.reference is not None:
@@ -160,12 +174,38 @@ class TwoPhaseFlow:
                 outcome = await self._find_outcome(
                     self._processor.refund, self._processor.find_refund, refund_request, age
                 )
+            await self._check_later(payment, outcome)
             await self._settle_refund(refund, outcome, "janitor")
+
+    async def _check_later(self, payment: Payment, outcome: Outcome) -> None:
+        """Have a payment checked once a late outcome is stored, because more may have happened in the meantime.
+
+        Hints about a payment without an outcome have no effect, or do not find it, because the processor's id for it is
+        not stored yet. The check is stored first, so that it is not lost if this process crashes.
+        """
+        if self._check_again is not None and outcome.status is Status.SUCCEEDED:
+            await self._check_again(payment.payment_id)
 
     async def close(self, deadline: Deadline) -> None:
         """Wait until ``deadline`` for the requests in progress; leave the rest to the reconcilers of other replicas."""
         await self._charges.close(deadline)
         await self._refunds.close(deadline)
+
+    def _check_source(self, source: str | None, method: PaymentMethod) -> None:
+        """Check that the processor can be given ``source``, or needs none for ``method``."""
+        needs_source = method not in self._processor.methods_without_source
+        if source is None and needs_source:
+            problem: str | None = f"is required for {method}"
+        elif source is None:
+            problem = None
+        elif source.startswith(SIMULATED_PREFIX):
+            problem = f"must not begin with {SIMULATED_PREFIX}: the payment processor of this deployment is real"
+        elif not self._source_keys:
+            problem = "must be empty: this deployment charges only its own means of payment"
+        else:
+            problem = problem_of_source(source)
+        if problem is not None:
+            raise InvalidRequest((FieldViolation("payment_source", problem),))
 
     def _check_amount(self, amount: Money) -> None:
         try:
@@ -190,8 +230,8 @@ class TwoPhaseFlow:
         limits = self._limits
         return max(0.0, min(deadline.seconds_left(), limits.call_timeout_seconds) - limits.margin_seconds)
 
-    async def _charge(self, payment: Payment) -> Payment:
-        outcome = await self._send(self._processor.capture, Capture.of(payment))
+    async def _charge(self, payment: Payment, charge: NewCharge) -> Payment:
+        outcome = await self._send(self._processor.capture, Capture.of(payment, charge))
         return await self._settle_charge(payment, outcome, "call")
 
     async def _refund(self, refund: Refund, payment: Payment) -> tuple[Refund, Payment]:
@@ -236,9 +276,11 @@ class TwoPhaseFlow:
         # This is not a decline: an operator must find out why the processor never carried it out.
         _log.error("processor_never_did", reference=request.reference, kind=type(request).__name__)
         metrics.count_processor_problem("never_did")
-        return Outcome(Status.FAILED, None)
+        return Outcome(Status.FAILED, None, Failure(FailureReason.PROCESSOR_ERROR, ""))
 
     async def _settle_charge(self, payment: Payment, outcome: Outcome, settled_by: str) -> Payment:
+        if outcome.status is Status.PENDING:
+            return await self._store.await_payer(payment, outcome, self._now())
         settled, is_new = await self._store.settle_charge(payment, outcome, self._now())
         if is_new:
             metrics.count_charge(settled.method, settled.status)

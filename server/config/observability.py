@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from server.config.values import Probability, Seconds
+from server.config.values import Probability, Seconds, split_commas
 
 _ENDPOINT = re.compile(r"https?://[\w.:%\[\]-]+(/[^\s?#]*)?")
 _TRACES_PATH = "/v1/traces"
@@ -65,5 +65,5 @@ class ObservabilitySettings(BaseModel):
     @property
     def tracing_header_values(self) -> dict[str, str]:
         """The values of the headers that are sent with traces, by name."""
-        entries = [entry.strip() for entry in self.tracing_headers.get_secret_value().split(",") if entry.strip()]
+        entries = split_commas(self.tracing_headers.get_secret_value())
         return {name: unquote(value) for name, _, value in (entry.partition("=") for entry in entries)}

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import NoDecode
 
 from server.config.network_addresses import is_loopback
-from server.config.values import Probability, Seconds
+from server.config.values import Probability, Seconds, split_commas
 from server.domain.payment import PaymentMethod
+from server.domain.payment_source import MIN_KEY_LENGTH
 
 _REQUIRED_FOR_STRIPE = ("processor_url", "processor_api_key", "processor_methods")
 
@@ -54,8 +55,26 @@ class ProcessorSettings(BaseModel):
     )
     processor_methods: Annotated[Mapping[PaymentMethod, str], NoDecode] = Field(
         {},
-        description="supported methods, and the payment_method to send to the processor for each, as METHOD=NAME, "
-        "separated by commas; for stripe",
+        description="supported methods, as METHOD, or as METHOD=NAME with the payment_method that charges without a "
+        "payment source use, separated by commas; for stripe",
+    )
+    payment_source_keys: SecretStr = Field(
+        SecretStr(""),
+        description="keys of the hashes of payment sources, the newest first, separated by commas; each of 32 or more "
+        "printable ASCII characters; unset: charges may have no payment source; for stripe",
+    )
+    processor_approval_seconds: Seconds = Field(
+        900, description="how long a payer has to approve a payment before it is canceled"
+    )
+    processor_webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="secrets that sign the processor's webhooks, separated by commas; unset: no webhooks; for stripe",
+    )
+    processor_webhook_tolerance_seconds: Seconds = Field(
+        300, description="maximum age of a webhook's signature, against replays"
+    )
+    processor_events_interval_seconds: Seconds = Field(
+        60, description="how often one replica reads the processor's list of events, in case webhooks are lost"
     )
     processor_default_method: PaymentMethod = Field(
         PaymentMethod.CARD, description="method of charges without one, for stripe; one of PROCESSOR_METHODS"
@@ -111,23 +130,50 @@ class ProcessorSettings(BaseModel):
             raise ValueError("must be printable ASCII characters without spaces")
         return key
 
+    @property
+    def payment_source_key_values(self) -> tuple[str, ...]:
+        """The keys in PAYMENT_SOURCE_KEYS."""
+        return tuple(split_commas(self.payment_source_keys.get_secret_value()))
+
+    @property
+    def processor_webhook_secret_values(self) -> tuple[str, ...]:
+        """The secrets in PROCESSOR_WEBHOOK_SECRETS."""
+        return tuple(split_commas(self.processor_webhook_secrets.get_secret_value()))
+
+    @field_validator("payment_source_keys")
+    @classmethod
+    def _check_source_keys(cls, keys: SecretStr) -> SecretStr:
+        texts = split_commas(keys.get_secret_value())
+        if not all(re.fullmatch(rf"[!-~]{{{MIN_KEY_LENGTH},}}", text) for text in texts):
+            raise ValueError(f"must be keys of {MIN_KEY_LENGTH} or more printable ASCII characters without spaces")
+        if len(set(texts)) < len(texts):
+            raise ValueError("must contain each key once")
+        return keys
+
+    @field_validator("processor_webhook_secrets")
+    @classmethod
+    def _check_webhook_secrets(cls, secrets: SecretStr) -> SecretStr:
+        if not all(re.fullmatch(r"[!-~]{16,}", text) for text in split_commas(secrets.get_secret_value())):
+            raise ValueError("must be secrets of 16 or more printable ASCII characters, such as whsec_...")
+        return secrets
+
     @field_validator("processor_methods", mode="before")
     @classmethod
     def _split_methods(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        entries = [entry.strip().partition("=") for entry in value.split(",") if entry.strip()]
+        entries = [entry.partition("=") for entry in split_commas(value)]
         if len({method for method, _, _ in entries}) < len(entries):
             raise ValueError("must contain each method once, such as CARD=pm_card_visa,UPI=pm_upi")
+        if any(separator and not name for _, separator, name in entries):
+            raise ValueError("must be entries with a name after each =, such as CARD,UPI=pm_upi")
         return {method: name for method, _, name in entries}
 
     @field_validator("processor_methods")
     @classmethod
     def _check_methods(cls, methods: Mapping[PaymentMethod, str]) -> Mapping[PaymentMethod, str]:
-        if PaymentMethod.OTHER in methods or not all(re.fullmatch(r"[!-~]+", name) for name in methods.values()):
-            raise ValueError(
-                "must be entries for UPI, CARD or COD in printable ASCII, such as CARD=pm_card_visa,UPI=pm_upi"
-            )
+        if PaymentMethod.OTHER in methods or not all(re.fullmatch(r"[!-~]*", name) for name in methods.values()):
+            raise ValueError("must be entries for UPI, CARD or COD in printable ASCII, such as CARD,UPI=pm_upi")
         return methods
 
     @model_validator(mode="after")
@@ -138,6 +184,8 @@ class ProcessorSettings(BaseModel):
                 raise ValueError(f"PROCESSOR=stripe requires {', '.join(missing)}")
             if self.processor_default_method not in self.processor_methods:
                 raise ValueError("PROCESSOR_DEFAULT_METHOD must be one of PROCESSOR_METHODS")
+            if not (all(self.processor_methods.values()) or self.payment_source_key_values):
+                raise ValueError("PROCESSOR_METHODS without a NAME require PAYMENT_SOURCE_KEYS")
             minimum_seconds = max(10 * self.processor_timeout_seconds, 2 * self.processor_janitor_after_seconds)
             if self.processor_key_lifetime_seconds < minimum_seconds:
                 # No request is sent in the last quarter of the lifetime, so a quarter must be longer than any request.

@@ -8,8 +8,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from server.config.values import CommaSeparated, Seconds
-from server.domain.callers import Role
+from server.config.values import CommaSeparated, Seconds, split_commas
+from server.domain.callers import CALLING_ROLES, Role
 
 
 class Protection(StrEnum):
@@ -32,11 +32,11 @@ class SecuritySettings(BaseModel):
     )
     tls_reload_interval_seconds: Seconds = Field(10, description="how often these files are checked for changes")
     anonymous_roles: Annotated[frozenset[Role], *CommaSeparated] = Field(
-        frozenset(Role),
+        CALLING_ROLES,
         description="roles of callers without an API key or client certificate, separated by commas; - is none",
     )
     certificate_roles: Annotated[Mapping[str, frozenset[Role]], NoDecode] = Field(
-        {"*": frozenset(Role)},
+        {"*": CALLING_ROLES},
         description="roles of callers by the name in their client certificate, as NAME=ROLE+ROLE, separated by commas; "
         "* is every other name",
     )
@@ -59,7 +59,7 @@ class SecuritySettings(BaseModel):
     def _split_roles(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        entries = [entry.strip().rpartition("=") for entry in value.split(",") if entry.strip()]
+        entries = [entry.rpartition("=") for entry in split_commas(value)]
         if not all(name for name, _, _ in entries) or len({name for name, _, _ in entries}) < len(entries):
             raise ValueError(
                 "must be entries such as shop.example.com=payments.charge+payments.read, at most one for each name"

@@ -20,8 +20,13 @@ def _check_host(host: str) -> str:
     return bare_host
 
 
+def split_commas(text: str) -> list[str]:
+    """Return the items of a list that is separated by commas, without spaces around them and without empty ones."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
 def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return split_commas(value) if isinstance(value, str) else value
 
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

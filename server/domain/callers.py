@@ -29,6 +29,11 @@ class Role(StrEnum):
     CHARGE = "payments.charge"
     REFUND = "payments.refund"
     READ = "payments.read"
+    AUDIT = "payments.audit"
+
+
+CALLING_ROLES = frozenset({Role.CHARGE, Role.REFUND, Role.READ})
+"""The roles that let a caller use every RPC. AUDIT also shows the request_ids of other callers."""
 
 
 @value()
@@ -41,6 +46,14 @@ class Caller:
     name: str
     roles: frozenset[Role]
 
+    def sees_request_ids_of(self, name: str) -> bool:
+        """Return whether it may see, and search for, the request_ids of the caller with this name."""
+        return name == self.name or Role.AUDIT in self.roles
+
+
+NOBODY = Caller("", frozenset())
+"""The caller of a call that is not authenticated yet."""
+
 
 def caller_name(text: str) -> str:
     """Return ``text`` if it is a valid name for an authenticated caller.
@@ -50,6 +63,15 @@ def caller_name(text: str) -> str:
     """
     if text == ANONYMOUS:
         raise InvalidValue(f"must not be {ANONYMOUS}, the name reserved for callers without credentials")
+    return searched_caller_name(text)
+
+
+def searched_caller_name(text: str) -> str:
+    """Return ``text`` if it can be the name of the caller of a payment, which may be anonymous.
+
+    Raises:
+        InvalidValue: it cannot.
+    """
     if not _NAME.fullmatch(text):
         raise InvalidValue("must be 1 to 255 printable ASCII characters, without a space at either end")
     return text

@@ -73,12 +73,25 @@ class PaymentPending(PaymentsError):
     """The outcome of the payment is not known yet, so it cannot be refunded yet."""
 
 
+class PaymentDisputed(PaymentsError):
+    """The payer disputes the payment, or got the money back through a dispute, so it cannot be refunded."""
+
+
 class PaymentArchived(PaymentsError):
     """The payment is archived: it can be read, but not refunded until it is unarchived."""
 
 
 class RefundExceedsPayment(PaymentsError):
     """The refund exceeds the unrefunded amount of the payment, or nothing is left to refund."""
+
+
+class OrderHasPendingPayment(PaymentsError):
+    """Another payment of the order is pending, and the charge was to be made only if there was none."""
+
+    def __init__(self, message: str, payment_id: int) -> None:
+        """Store the id of the pending payment."""
+        super().__init__(message)
+        self.payment_id = payment_id
 
 
 class RequestIdReused(PaymentsError):

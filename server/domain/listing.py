@@ -24,7 +24,7 @@ class Order(StrEnum):
 class PaymentFilter:
     """A filter for payments. All conditions must hold; an empty set or None means no condition. Bounds are inclusive.
 
-    An amount bound matches payments in its currency only.
+    An amount bound matches payments in its currency only. A ``request_id`` is that of ``caller``, which is then set.
 
     Raises:
         InvalidValue: the amount bounds have different currencies, or a minimum is above its maximum; ``part`` names the
@@ -40,6 +40,11 @@ class PaymentFilter:
     max_amount: Money | None = None
     min_create_time: datetime | None = None
     max_create_time: datetime | None = None
+    request_id: str | None = None
+    caller: str | None = None
+    processor_reference: str | None = None
+    external_reference: str | None = None
+    customer_id: str | None = None
 
     def __post_init__(self) -> None:
         """Check the bounds."""

@@ -24,13 +24,11 @@ MINOR_DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES_BY_DIGI
 """The number of decimals of each currency, by its code: 2 for INR, whose minor unit is the paisa."""
 
 
-AMOUNT_DIGITS = 2
+AMOUNT_DIGITS = max(MINOR_DIGITS.values())
 """The number of decimals of an amount in the database."""
 
-MAX_AMOUNT = Decimal("99999999.99")
-"""The largest absolute amount that the database can store."""
-
-_MAX_MINOR = {currency: int(MAX_AMOUNT.scaleb(digits)) for currency, digits in MINOR_DIGITS.items()}
+MAX_MINOR = 10**15 - 1
+"""The largest absolute amount of any currency in minor units: a double, as in JSON, represents it exactly."""
 
 NANOS_PER_UNIT = 1_000_000_000
 
@@ -53,8 +51,9 @@ class Money:
         """Check the currency and the size of the amount."""
         if self.currency not in MINOR_DIGITS:
             raise InvalidValue("must be an ISO 4217 currency code of three upper-case letters", "currency_code")
-        if abs(self.amount_minor) > _MAX_MINOR[self.currency]:
-            raise InvalidValue(f"must be at most {MAX_AMOUNT}", "units")
+        if abs(self.amount_minor) > MAX_MINOR:
+            largest = Decimal(MAX_MINOR).scaleb(-MINOR_DIGITS[self.currency])
+            raise InvalidValue(f"must be at most {largest} in {self.currency}", "units")
 
     @classmethod
     def from_units(cls, currency: str, units: int, nanos: int) -> Self:

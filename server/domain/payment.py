@@ -1,24 +1,29 @@
 """Payments and refunds, and the rules for them."""
 
-import unicodedata
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from server.domain.approval import NextAction
+from server.domain.dispute import Dispute, DisputeStatus
 from server.domain.errors import (
     FieldViolation,
     InvalidRequest,
     InvalidValue,
+    PaymentDisputed,
     PaymentFailed,
     PaymentPending,
     RefundExceedsPayment,
 )
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
+from server.domain.names import NO_NAMES, Names, has_control_characters
+from server.domain.simulation import SimulatedSource
 from server.domain.value import value
 
 MAX_REFERENCE_LENGTH = 100
 MAX_REASON_LENGTH = 255
+MAX_PROCESSOR_REFERENCE_LENGTH = 255
 
 MAX_REFUNDS_SHOWN = 100
 """The maximum number of refunds that are returned with their payment. The others are read a page at a time."""
@@ -45,6 +50,27 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
+class FailureReason(StrEnum):
+    """Why a payment or a refund failed."""
+
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    EXPIRED_METHOD = "EXPIRED_METHOD"
+    INVALID_METHOD = "INVALID_METHOD"
+    AUTHENTICATION_REQUIRED = "AUTHENTICATION_REQUIRED"
+    SUSPECTED_FRAUD = "SUSPECTED_FRAUD"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    DECLINED = "DECLINED"
+    PROCESSOR_ERROR = "PROCESSOR_ERROR"
+
+
+@value()
+class Failure:
+    """Why a payment or a refund failed. ``code`` is the processor's own code, which may be empty."""
+
+    reason: FailureReason
+    code: str
+
+
 class RefundState(StrEnum):
     """How much of a payment was refunded."""
 
@@ -55,20 +81,36 @@ class RefundState(StrEnum):
 
 @value()
 class NewCharge:
-    """A charge that a caller requests. If ``method`` is None, the processor chooses one."""
+    """A charge that a caller requests. If ``method`` is None, the processor chooses one.
+
+    ``order_id`` is 0 if only the external reference in ``names`` identifies the order. ``source`` is None unless the
+    caller gave one; it must not reach a log or the database. ``return_url`` may be empty. With ``unless_pending``, the
+    charge is rejected while another payment of its order is PENDING.
+    """
 
     order_id: int
     amount: Money
     method: PaymentMethod | None
     key: RequestKey
+    names: Names = NO_NAMES
+    source: str | None = field(default=None, repr=False)
+    unless_pending: bool = False
+    return_url: str = field(default="", repr=False)
 
 
 @value()
 class Decision:
-    """The method and the status with which a charge is stored."""
+    """How a charge is stored.
+
+    ``failure`` is None unless the status is FAILED. If the charge has a source, it is either ``simulated_source``, or
+    the one with ``source_marks``: see ``payment_source``.
+    """
 
     method: PaymentMethod
     status: Status
+    failure: Failure | None = None
+    simulated_source: SimulatedSource | None = None
+    source_marks: tuple[str, ...] = ()
 
 
 @value()
@@ -76,8 +118,7 @@ class NewPayment:
     """A payment that is about to be stored."""
 
     charge: NewCharge
-    method: PaymentMethod
-    status: Status
+    decision: Decision
     reference: str
     create_time: datetime
 
@@ -94,7 +135,11 @@ class NewRefund:
 
 @value()
 class Refund:
-    """A stored full or partial refund."""
+    """A stored full or partial refund.
+
+    ``caller`` and ``request_id`` identify the request. ``processor_reference`` is the refund's id at the processor, or
+    empty. ``failure`` is None unless the refund failed for a known reason.
+    """
 
     refund_id: int
     payment_id: int
@@ -102,6 +147,14 @@ class Refund:
     status: Status
     reason: str
     create_time: datetime
+    caller: str
+    request_id: str
+    processor_reference: str = ""
+    failure: Failure | None = None
+
+    def before_outcome(self) -> "Refund":
+        """Return the refund as it was while it was pending."""
+        return replace(self, status=Status.PENDING, processor_reference="", failure=None)
 
 
 @value()
@@ -110,8 +163,13 @@ class Payment:
 
     ``amount``, ``reference`` and ``create_time`` are None only in adopted payments that have none. ``other_method`` is
     the stored text if the method is OTHER, and otherwise empty. ``is_refunded`` is whether the whole amount was
-    refunded; an adopted payment can be refunded without a stored refund. ``is_adopted`` is whether an earlier system
-    made the payment.
+    refunded; an adopted payment can be refunded without a stored refund.
+
+    ``caller`` and ``request_id`` identify the request; both are empty in adopted payments. ``processor_reference`` is
+    the payment's id at the processor, or empty. ``failure`` is None unless the payment failed for a known reason.
+    ``simulated_source`` is None unless the caller chose the outcome of the simulated processor. ``source_mark`` is None
+    unless the caller gave the payer's means of payment. ``next_action`` is None unless the payer must approve the
+    payment, and ``dispute`` is None unless there was one.
     """
 
     payment_id: int
@@ -124,7 +182,20 @@ class Payment:
     create_time: datetime | None
     refunded_amount: Money | None
     is_refunded: bool
-    is_adopted: bool
+    caller: str
+    request_id: str
+    processor_reference: str = ""
+    failure: Failure | None = None
+    names: Names = NO_NAMES
+    simulated_source: SimulatedSource | None = None
+    source_mark: str | None = None
+    next_action: NextAction | None = None
+    dispute: Dispute | None = None
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether an earlier system made the payment."""
+        return not self.caller
 
     @property
     def refund_state(self) -> RefundState:
@@ -141,6 +212,7 @@ class Payment:
         Raises:
             PaymentFailed: nothing was charged.
             PaymentPending: it is not known yet whether anything was charged.
+            PaymentDisputed: a dispute decides who gets the money, or the payer got it by one.
             InvalidRequest: ``requested`` is in another currency.
             RefundExceedsPayment: less than ``requested`` remains, or nothing remains.
         """
@@ -150,6 +222,8 @@ class Payment:
             raise PaymentPending("payment is pending; it can be refunded once it has succeeded")
         if self.is_refunded or self.amount is None or self.refunded_amount is None:
             raise RefundExceedsPayment("nothing is left to refund")
+        if self.dispute is not None:
+            _check_dispute(self.dispute)
         if requested is not None and requested.currency != self.amount.currency:
             description = f"must be the payment's currency, {self.amount.currency}"
             raise InvalidRequest((FieldViolation("amount.currency_code", description),))
@@ -160,9 +234,13 @@ class Payment:
             raise RefundExceedsPayment(f"only {remaining} is left to refund")
         return requested or remaining
 
-    def with_status(self, status: Status) -> "Payment":
-        """Return the payment with another status."""
-        return replace(self, status=status)
+    def before_outcome(self) -> "Payment":
+        """Return the payment as it was while it was pending."""
+        return replace(self, status=Status.PENDING, processor_reference="", failure=None)
+
+    def at(self, time: datetime) -> "Payment":
+        """Return the payment with its dispute as it was at ``time``."""
+        return self if self.dispute is None else replace(self, dispute=self.dispute.at(time))
 
     def after_refund_of(self, amount: Money) -> "Payment":
         """Return the payment after a refund of ``amount``, which must not exceed what remains."""
@@ -174,6 +252,10 @@ class Payment:
     def is_full_refund_repeated_by(self, refund: NewRefund) -> bool:
         """Return whether ``refund``, without a request_id from its caller, repeats the full refund of this payment."""
         return self.is_refunded and refund.key.generated and refund.amount in {None, self.amount}
+
+
+PaymentKey = int | str | RequestKey
+"""Identifies a payment: its id, its reference, or the request key of its charge."""
 
 
 @value()
@@ -216,8 +298,21 @@ class RefundsQuery:
     after: int | None
 
 
+def _check_dispute(dispute: Dispute) -> None:
+    """Check that a payment with this dispute can be refunded. If it could, the payer might get the money twice.
+
+    Raises:
+        PaymentDisputed: it cannot.
+    """
+    if dispute.status is DisputeStatus.OPEN:
+        msg = "the payer disputes this payment; it cannot be refunded while the dispute is open"
+        raise PaymentDisputed(msg)
+    if dispute.status is DisputeStatus.LOST:
+        raise PaymentDisputed("the payer got the money back by a dispute; it cannot be refunded")
+
+
 def identifier(value: int) -> int:
-    """Return ``value`` if it is a valid payment_id, or a valid order_id of a charge.
+    """Return ``value`` if it is a valid payment_id.
 
     Raises:
         InvalidValue: it is less than 1.
@@ -225,6 +320,28 @@ def identifier(value: int) -> int:
     if value < 1:
         raise InvalidValue("must be 1 or more")
     return value
+
+
+def order_of_charge(order_id: int, external_reference: str) -> int:
+    """Return ``order_id`` if it is valid in a charge. It may be 0 if the charge has an external reference.
+
+    Raises:
+        InvalidValue: it is less than 1.
+    """
+    if order_id < 1 and not (order_id == 0 and external_reference):
+        raise InvalidValue("must be 1 or more, or left out if there is an external_reference")
+    return order_id
+
+
+def processor_reference(text: str) -> str:
+    """Return ``text`` if it is a possible identifier of a payment at a processor.
+
+    Raises:
+        InvalidValue: it does not have 1 to 255 characters.
+    """
+    if not 0 < len(text) <= MAX_PROCESSOR_REFERENCE_LENGTH:
+        raise InvalidValue(f"must be 1 to {MAX_PROCESSOR_REFERENCE_LENGTH} characters")
+    return text
 
 
 def reference(text: str) -> str:
@@ -244,6 +361,6 @@ def reason(text: str) -> str:
     Raises:
         InvalidValue: it has more than 255 characters, or control characters.
     """
-    if len(text) > MAX_REASON_LENGTH or any(unicodedata.category(character) == "Cc" for character in text):
+    if len(text) > MAX_REASON_LENGTH or has_control_characters(text):
         raise InvalidValue(f"must be at most {MAX_REASON_LENGTH} characters, without control characters")
     return text

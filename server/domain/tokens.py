@@ -92,20 +92,29 @@ def _canonical(payment_filter: PaymentFilter, order: Order) -> bytes:
     def time(bound: datetime | None) -> str | None:
         return None if bound is None else bound.isoformat()
 
-    return json.dumps(
-        [
-            order,
-            payment_filter.order_id,
-            sorted(payment_filter.methods),
-            sorted(payment_filter.statuses),
-            sorted(payment_filter.refund_states),
-            payment_filter.reference,
-            money(payment_filter.min_amount),
-            money(payment_filter.max_amount),
-            time(payment_filter.min_create_time),
-            time(payment_filter.max_create_time),
-        ]
-    ).encode()
+    conditions: list[object] = [
+        order,
+        payment_filter.order_id,
+        sorted(payment_filter.methods),
+        sorted(payment_filter.statuses),
+        sorted(payment_filter.refund_states),
+        payment_filter.reference,
+        money(payment_filter.min_amount),
+        money(payment_filter.max_amount),
+        time(payment_filter.min_create_time),
+        time(payment_filter.max_create_time),
+    ]
+    later_conditions = [
+        payment_filter.request_id,
+        payment_filter.caller,
+        payment_filter.processor_reference,
+        payment_filter.external_reference,
+        payment_filter.customer_id,
+    ]
+    if any(condition is not None for condition in later_conditions):
+        # Left out otherwise, so that replicas of the previous release accept the tokens of this one.
+        conditions += later_conditions
+    return json.dumps(conditions).encode()
 
 
 _REFUNDS = _TokenKind("q", checksum_bytes=9, purpose=b"refunds")

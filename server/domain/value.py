@@ -1,13 +1,13 @@
 """The decorator of the domain's immutable types."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
 _T = TypeVar("_T")
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value(*, kw_only: bool = False) -> Callable[[type[_T]], type[_T]]:
     """Make a class an immutable, hashable dataclass whose instances are compared by their fields.
 

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from server.domain.late_outcomes import CheckCounts
 from server.domain.payment import PaymentMethod, Status
 
 REGISTRY = CollectorRegistry()
@@ -98,15 +99,38 @@ _processor_requests = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
-PROCESSOR_PROBLEMS = ("refused", "wrong_answer", "never_did")
+PROCESSOR_PROBLEMS = ("refused", "wrong_answer", "never_did", "disagrees", "archived")
+LATE_OUTCOMES = ("refund_failed", "dispute_open", "dispute_won", "dispute_lost")
+WEBHOOK_RESULTS = ("accepted", "ignored", "refused", "failed")
 
 _processor_problems = Counter(
     "payments_processor_problems",
     "Problems with the remote processor that need an operator: requests that it rejected rather than declined, "
-    "responses that do not match the request, and requests that it never carried out.",
+    "responses that do not match the request, requests that it never carried out, outcomes that contradict stored "
+    "ones, and late outcomes of archived payments.",
     ["problem"],
     registry=REGISTRY,
 )
+_late_outcomes = Counter(
+    "payments_late_outcomes",
+    "Changes after a payment or refund had its outcome: disputes, and refunds that failed.",
+    ["kind"],
+    registry=REGISTRY,
+)
+_webhooks = Counter(
+    "payments_webhooks",
+    "Webhooks of the remote processor. accepted: about a payment of this service. ignored: about anything else. "
+    "refused: without a valid signature, or not an event. failed: the database could not be reached.",
+    ["result"],
+    registry=REGISTRY,
+)
+_checks = Gauge(
+    "payments_checks_waiting",
+    "Payments about which the remote processor has hinted at a change, and that have not been read again yet.",
+    registry=REGISTRY,
+)
+_checks_oldest = Gauge("payments_checks_oldest_seconds", "Age of the oldest such hint.", registry=REGISTRY)
+_open_disputes = Gauge("payments_disputes_open", "Payments with an open dispute.", registry=REGISTRY)
 _breaker = Gauge(
     "payments_processor_breaker_open",
     "1 while the circuit breaker of the remote processor is open, otherwise 0.",
@@ -114,8 +138,8 @@ _breaker = Gauge(
 )
 _settlements = Counter(
     "payments_settled",
-    "Charges and refunds settled with the outcome from the remote processor, by the call or by the reconciler "
-    "(janitor).",
+    "Charges and refunds settled with the outcome from the remote processor, by the call, by the reconciler "
+    "(janitor), or by the reconciler after the payer had to approve the charge (payer).",
     ["kind", "by", "outcome"],
     registry=REGISTRY,
 )
@@ -223,6 +247,23 @@ def observe_processor_request(operation: str, outcome: str, seconds: float) -> N
 def count_processor_problem(problem: str) -> None:
     """Count one of the ``PROCESSOR_PROBLEMS``."""
     _processor_problems.labels(problem).inc()
+
+
+def count_late_outcome(kind: str) -> None:
+    """Count one of the ``LATE_OUTCOMES``."""
+    _late_outcomes.labels(kind).inc()
+
+
+def count_webhook(result: str) -> None:
+    """Count a webhook with one of the ``WEBHOOK_RESULTS``."""
+    _webhooks.labels(result).inc()
+
+
+def set_checks(counts: CheckCounts) -> None:
+    """Set the number of payments to check, the age of the oldest, and the number of open disputes."""
+    _checks.set(counts.waiting)
+    _checks_oldest.set(counts.oldest_seconds)
+    _open_disputes.set(counts.disputed)
 
 
 def count_settlement(kind: str, by: str, outcome: str) -> None:
@@ -352,3 +393,7 @@ for method, status in product(set(PaymentMethod) - {PaymentMethod.OTHER}, (Statu
     _charges_with(method, status)
 for problem in PROCESSOR_PROBLEMS:
     _processor_problems.labels(problem)
+for late_outcome in LATE_OUTCOMES:
+    _late_outcomes.labels(late_outcome)
+for webhook_result in WEBHOOK_RESULTS:
+    _webhooks.labels(webhook_result)

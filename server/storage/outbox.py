@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from server.domain.events import KIND_BY_CHARGE_STATUS, EventKind
-from server.domain.payment import NewPayment, Payment
+from server.domain.payment import NewPayment, Payment, Status
 from server.storage.database.values import sql_time
 
 INSERT_CHANGES = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4))"
@@ -40,14 +40,20 @@ def charge_changes(payments: Iterable[NewPayment]) -> str:
 
     A charge that turns out to be a replay stores no row with its reference, so the relay creates no event for it.
     """
-    return orjson.dumps([(KIND_BY_CHARGE_STATUS[payment.status], payment.reference) for payment in payments]).hex()
+    return orjson.dumps(
+        [(KIND_BY_CHARGE_STATUS[payment.decision.status], payment.reference) for payment in payments]
+    ).hex()
 
 
-def settlement_change(payment: Payment, occurred_at: datetime) -> str:
+def settlement_change(payment: Payment, status: Status, occurred_at: datetime) -> str:
     """Return the change of a pending payment that now has its outcome."""
+    return payment_change(KIND_BY_CHARGE_STATUS[status], payment, occurred_at)
+
+
+def payment_change(kind: EventKind, payment: Payment, occurred_at: datetime) -> str:
+    """Return a change of a payment that does not change its refunds."""
     refunded = Decimal(0) if payment.refunded_amount is None else payment.refunded_amount.amount
-    kind, time = KIND_BY_CHARGE_STATUS[payment.status], sql_time(occurred_at)
-    return _hex([_change(kind, payment.payment_id, None, refunded, time)])
+    return _hex([_change(kind, payment.payment_id, None, refunded, sql_time(occurred_at))])
 
 
 def import_changes(payments: Iterable[tuple[PaymentKey, Decimal]], occurred_at: datetime) -> str:
@@ -86,7 +92,7 @@ def _change(
     kind: EventKind, key: PaymentKey, refund_id: int | None, refunded: Decimal, time: str
 ) -> tuple[object, ...]:
     reference, payment_id = (key, None) if isinstance(key, str) else (None, key)
-    return kind, reference, payment_id, refund_id, f"{refunded:.2f}", time
+    return kind, reference, payment_id, refund_id, f"{refunded:f}", time
 
 
 def _hex(changes: Iterable[tuple[object, ...]]) -> str:

@@ -13,7 +13,7 @@ from server.storage.statements import STATEMENTS, explanations
 SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
 """Returns the last applied migration, or NULL before the first one. The table has few rows."""
 
-NEEDED_VERSION = 15
+NEEDED_VERSION = 37
 """The last migration that this version of the service needs."""
 
 _EXPLANATIONS = {explanation: name for name, script in STATEMENTS.items() for _, explanation in explanations(script)}

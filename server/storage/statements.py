@@ -15,12 +15,13 @@ from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
 from server.storage import api_keys
 from server.storage.events import queries as event_queries
-from server.storage.payments import archive_queries, listing, queries
+from server.storage.payments import archive_queries, insert_queries, listing, queries
 from server.storage.payments.listing import Query
+from server.storage.settlement import late_queries
 from server.storage.settlement import queries as settlement_queries
 
 _FURTHER_ROWS = re.compile(r"(?<=\)), \((?:%s, )*%s\)| UNION ALL SELECT (?:%s, )*%s(?= UNION ALL|\))")
-"""The rows of ``queries.for_rows`` and ``event_queries.for_events`` after the first."""
+"""The rows of ``for_payments``, ``for_refunds`` and ``for_events`` after the first."""
 
 _ROWS = re.compile(r"\(?(?:SELECT|INSERT|UPDATE|DELETE)\b")
 """The start of a statement that reads or writes rows."""
@@ -39,9 +40,11 @@ def _named(module: ModuleType, suffix: str = "") -> dict[str, str]:
 
 STATEMENTS = {
     **_named(api_keys),
+    **_named(insert_queries),
     **_named(queries),
     **_named(event_queries),
     **_named(settlement_queries),
+    **_named(late_queries),
     **_named(archive_queries, "_ARCHIVED"),
 }
 """The statements with a fixed text, by name. Some are scripts of several statements, separated by semicolons."""
@@ -103,9 +106,19 @@ _FILTERS = (
         reference="reference",
         min_amount=Money("INR", 1),
         max_amount=Money("INR", 1),
+        request_id="request_id",
+        caller="caller",
+        processor_reference="processor_reference",
+        external_reference="external_reference",
+        customer_id="customer_id",
     ),
     PaymentFilter(min_create_time=_TIME, max_create_time=_TIME),
+    PaymentFilter(request_id="request_id", caller="caller"),
+    PaymentFilter(processor_reference="processor_reference"),
+    PaymentFilter(external_reference="external_reference"),
     PaymentFilter(order_id=1),
+    PaymentFilter(customer_id="customer_id"),
+    PaymentFilter(caller="caller"),
     PaymentFilter(methods=frozenset({PaymentMethod.UPI})),
     PaymentFilter(statuses=frozenset({Status.PENDING})),
 )

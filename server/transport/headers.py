@@ -1,4 +1,4 @@
-"""Read HTTP request headers: single values, lists, and the idempotency key; and reject too many of them.
+"""Read HTTP request headers: single values, lists, and those with a meaning; and reject too many of them.
 
 ``BoundedConnection`` has already removed the whitespace around each value (RFC 9110, section 5.5).
 """
@@ -13,9 +13,14 @@ from server.domain.errors import FieldViolation, InvalidRequest
 IDEMPOTENCY_KEY = "Idempotency-Key"
 """The header that carries the request_id over HTTP (draft-ietf-httpapi-idempotency-key-header)."""
 
+PAYMENT_SOURCE = "Payment-Source"
+"""The header that carries the payment_source of a charge over ``/v1``."""
+
 _IDEMPOTENCY_KEY = IDEMPOTENCY_KEY.lower().encode()
+_PAYMENT_SOURCE = PAYMENT_SOURCE.lower().encode()
 _UNIQUE_HEADERS = {
-    name.lower().encode(): name for name in (IDEMPOTENCY_KEY, "Authorization", "X-Api-Key", "Last-Event-ID")
+    name.lower().encode(): name
+    for name in (IDEMPOTENCY_KEY, PAYMENT_SOURCE, "Authorization", "X-Api-Key", "Last-Event-ID")
 }
 """Headers that may be sent only once, because two values would be ambiguous."""
 
@@ -84,3 +89,8 @@ def idempotency_key(scope: Scope) -> str | None:
             'only printable ASCII characters, and \\" and \\\\ for a quotation mark and a backslash',
         )
     return _ESCAPED.sub(r"\1", quoted[1])
+
+
+def payment_source(scope: Scope) -> str | None:
+    """Return the payment source in the Payment-Source header, or None if it is missing or empty."""
+    return header(scope, _PAYMENT_SOURCE) or None

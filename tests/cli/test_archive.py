@@ -13,7 +13,9 @@ import pytest
 from payments_client.v1 import payments_pb2 as pb
 
 from server.config.settings import Settings
-from server.storage.payments import queries
+from server.domain.dispute import Dispute, DisputeStatus
+from server.storage.payments import insert_queries
+from server.storage.payments.late_codec import dispute_to_json
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import Accounts, DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
@@ -212,6 +214,47 @@ def test_young_pending_and_recently_changed_payments_are_not_archived(
 
     assert [row[0] for row in table("SELECT payment_id FROM payments_archive")] == [ids[4]]
     assert table("SELECT COUNT(*) FROM payments") == [(6,)]
+
+
+def test_a_payment_that_may_still_change_at_the_processor_is_not_archived(
+    calls: GrpcDriver, backdate_rows: Callable[[], None], run_archive: Callable[..., str], table: Table
+) -> None:
+    checked, disputed, won, other = (calls.charge(charge()).payment.payment_id for _ in range(4))
+    backdate_rows()
+    table("INSERT INTO processor_checks (payment_id, due_at) VALUES (%s, UTC_TIMESTAMP(6) + INTERVAL 1 DAY)", checked)
+    for payment_id, status, close_time in ((disputed, "OPEN", None), (won, "WON", datetime(2025, 3, 2, tzinfo=UTC))):
+        dispute = Dispute(DisputeStatus(status), None, "", datetime(2025, 3, 1, tzinfo=UTC), close_time, "dp_1")
+        values = (status, dispute_to_json(dispute), payment_id)
+        table("UPDATE payments SET dispute_status = %s, dispute = %s WHERE payment_id = %s", *values)
+
+    run_archive()
+
+    assert table("SELECT payment_id, dispute_status FROM payments_archive ORDER BY 1") == [(won, "WON"), (other, None)]
+    assert calls.get_payment(pb.GetPaymentRequest(payment_id=won)).payment.dispute.status == pb.DISPUTE_STATUS_WON
+
+
+def test_a_payment_about_which_a_hint_arrives_after_it_was_selected_stays(
+    calls: GrpcDriver,
+    backdate_rows: Callable[[], None],
+    owner: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    table: Table,
+) -> None:
+    ids = [calls.charge(charge()).payment.payment_id for _ in range(3)]
+    backdate_rows()
+    wait_for_stream = archive_tool._Archiver._wait_for_stream
+
+    def hint_meanwhile(archiver: archive_tool._Archiver) -> None:
+        wait_for_stream(archiver)
+        hint = "INSERT INTO processor_checks (payment_id, due_at) VALUES (%s, UTC_TIMESTAMP(6) + INTERVAL 1 DAY)"
+        table(hint, ids[0])
+        table("UPDATE payments SET dispute_status = 'OPEN' WHERE payment_id = %s", ids[1])
+
+    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_stream", hint_meanwhile)
+    with show_progress("archive", None) as progress:
+        assert archive(owner, BEFORE, progress=progress).payments == 1
+
+    assert table("SELECT payment_id FROM payments ORDER BY 1") == [(ids[0],), (ids[1],)]
 
 
 def test_pagination_continues_and_returns_each_remaining_payment_once(
@@ -664,7 +707,7 @@ def test_a_charge_looks_up_its_key_in_the_archive_by_an_index(
 
     # A payment that exists, because MySQL plans no subquery for an empty result.
     table("INSERT INTO payments (payment_id, order_id, method) VALUES (1, 1, 'UPI')")
-    statement = next(text for text in queries.INSERT_PAYMENTS.split(";") if "payments_archive" in text)
+    statement = next(text for text in insert_queries.INSERT_PAYMENTS.split(";") if "payments_archive" in text)
     statement = statement.replace("LAST_INSERT_ID()", "1")
     for count in (1, 32, 1_000):
         keys = tuple((f"caller-{number}", f"request-{number}") for number in range(count))

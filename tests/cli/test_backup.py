@@ -183,6 +183,32 @@ def test_texts_that_look_like_sql_are_counted_and_restored_unchanged(
     assert database_server.execute(text, database=other["MYSQL_DB"]) == rows
 
 
+def test_sources_approvals_disputes_and_what_is_due_at_the_processor_are_restored(
+    payments: Payments, table: Table, make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
+) -> None:
+    url = '{"type":"REDIRECT","redirect_url":"https://pay.example/(1)?a=\'b\'&c=\\\\d"}'
+    table(
+        "INSERT INTO payments (order_id, amount, method, status, source_mark, next_action, dispute_status, dispute) "
+        "VALUES (1, 1, 'CARD', NULL, %s, %s, NULL, NULL), (2, 1, 'CARD', 1, %s, NULL, 'OPEN', %s)",
+        *("0a1b2c3d:00", url, "0a1b2c3d:01", '{"reason":"); (fraudulent"}'),
+    )
+    table("INSERT INTO processor_checks (payment_id, hints, is_disputed, due_at) VALUES (2, 3, 1, UTC_TIMESTAMP(6))")
+    table("INSERT INTO late_outcomes (kind, payment_id, found_at) VALUES ('DISPUTE_OPENED', 2, UTC_TIMESTAMP(6))")
+    table("UPDATE processor_polls SET last_event_id = 'evt_1', due_at = UTC_TIMESTAMP(6)")
+    selections = [
+        f"SELECT * FROM {name} ORDER BY 1"
+        for name in ("payments", "processor_checks", "late_outcomes", "processor_polls")
+    ]
+    rows = [table(selection) for selection in selections]
+
+    run = payments("backup", "copy.sql.gz")
+
+    assert run.returncode == 0, run.stderr
+    other = make_database()
+    assert payments("restore", "copy.sql.gz", **other).returncode == 0
+    assert [database_server.execute(selection, database=other["MYSQL_DB"]) for selection in selections] == rows
+
+
 def test_the_password_is_not_on_a_command_line_or_in_an_environment(
     payments: Payments, accounts: Accounts, migrated_database: dict[str, str], tmp_path: Path
 ) -> None:

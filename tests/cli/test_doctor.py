@@ -1,13 +1,17 @@
 """``payments doctor``: the problems it finds, and its advice."""
 
+import hashlib
+import hmac
 import json
 import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 from payments_client import PaymentMethod, PaymentsClient
 
@@ -33,6 +37,7 @@ UNUSUAL_ROWS = {
     "another method": "(1, 10, 'cheque', 1, 'D', '2025-02-07', 0, 0)",
     "no reference": "(1, 10, 'UPI', 1, NULL, '2025-02-07', 0, 0)",
     "no amount": "(1, NULL, 'UPI', 1, 'E', '2025-02-07', 0, 0)",
+    "an amount with too many decimals": "(1, 10.005, 'UPI', 1, 'L', '2025-02-07', 0, 0)",
     "an amount of zero or less": "(1, 0, 'UPI', 1, 'F', '2025-02-07', 0, 0)",
     "a payment_id below 1": "(1, 10, 'UPI', 1, 'K', '2025-02-07', 0, 0)",
     "an order_id below 1": "(0, 10, 'UPI', 1, 'G', '2025-02-07', 0, 0)",
@@ -45,6 +50,7 @@ INSERT = (
 )
 
 
+WEBHOOK_KEY = "whsec_for_tests_of_payments_doctor"
 BELOW_ONE = "UPDATE payments SET payment_id = -1 WHERE reference = 'K'"
 
 
@@ -213,7 +219,9 @@ def test_the_service_account_may_execute_all_statements_and_another_gets_a_warni
 
     (result,) = results_of(settings_of(migrated_database), "statements")
     assert result.level is Level.WARNING
-    assert result.text.endswith(" may not execute MOVE, SETTLE_CHARGE, SETTLE_REFUND")
+    assert result.text.endswith(
+        " may not execute INSERT_PAYMENT_OF_ORDER, MOVE, SETTLE_CHARGE, SETTLE_REFUND, FINISH_CHECK"
+    )
     assert "DELETE command denied" in result.advice
     assert "Set MYSQL_USER to payments_service, and run deploy/sql/grants.sql" in result.advice
 
@@ -323,6 +331,75 @@ def test_requests_to_the_processor_are_reported_by_kind_with_their_age(settings:
     assert results["charge"].text == "2 charges pending at the processor, the oldest for 60 minutes, up to 7 attempts"
 
 
+def test_payments_that_wait_for_their_payers_are_counted(settings: Settings, table: Table) -> None:
+    (result,) = results_of(settings, "approvals")
+    assert (result.level, result.values) == (Level.OK, {"payments": 0, "oldest_seconds": 0})
+    table(
+        "INSERT INTO payments (payment_id, order_id, amount, method, status, next_action) VALUES "
+        "(1, 1, 1, 'CARD', NULL, '{}'), (2, 1, 1, 'CARD', NULL, '{}'), (3, 1, 1, 'CARD', NULL, NULL)"
+    )
+    table(
+        "INSERT INTO processor_requests (kind, payment_id, created_at, due_at) VALUES "
+        "('charge', 1, UTC_TIMESTAMP(6) - INTERVAL 5 MINUTE, NOW()), ('charge', 2, UTC_TIMESTAMP(6), NOW()), "
+        "('charge', 3, UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, NOW())"
+    )
+
+    (result,) = results_of(settings, "approvals")
+
+    assert (result.level, result.values["payments"]) == (Level.OK, 2)
+    assert result.text == "2 payments wait for their payers' approval, the oldest for 5 minutes"
+
+
+def test_open_disputes_and_payments_to_check_are_counted_separately(settings: Settings, table: Table) -> None:
+    assert [result.level for result in results_of(settings, "disputes")] == [Level.OK]
+    assert [result.level for result in results_of(settings, "checks")] == [Level.OK]
+    table(
+        "INSERT INTO processor_checks (payment_id, is_disputed, created_at, waits_since, due_at) VALUES "
+        "(1, 1, UTC_TIMESTAMP(6) - INTERVAL 3 DAY, NULL, NOW()), (2, 1, UTC_TIMESTAMP(6), NULL, NOW()), "
+        "(3, 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) - INTERVAL 5 MINUTE, NOW())"
+    )
+
+    (disputes,), (checks,) = results_of(settings, "disputes"), results_of(settings, "checks")
+
+    assert (disputes.level, disputes.values["open"]) == (Level.NOTE, 2)
+    assert disputes.text == "2 payments with an open dispute, the oldest for 3 days"
+    assert (checks.level, checks.values["waiting"]) == (Level.OK, 1)
+    assert checks.text == "1 payments to read again at the processor, the oldest for 5 minutes"
+
+
+@pytest.mark.parametrize("is_disputed", [False, True])
+def test_a_payment_that_cannot_be_read_at_the_processor_is_a_warning(
+    settings: Settings, table: Table, *, is_disputed: bool
+) -> None:
+    table(
+        "INSERT INTO processor_checks (payment_id, is_disputed, attempts, waits_since, due_at) VALUES "
+        "(1, %s, 9, UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, NOW())",
+        is_disputed,
+    )
+
+    (checks,) = results_of(settings, "checks")
+
+    assert checks.level is Level.WARNING
+    assert checks.text == "1 payments to read again at the processor, the oldest for 60 minutes, up to 9 attempts"
+
+
+def test_late_outcomes_of_the_last_30_days_are_counted_by_kind(settings: Settings, table: Table) -> None:
+    (result,) = results_of(settings, "late outcomes")
+    assert (result.level, result.text, result.values) == (Level.OK, "none in the last 30 days", {})
+    table(
+        "INSERT INTO late_outcomes (kind, payment_id, found_at) VALUES "
+        "('DISPUTE_OPENED', 1, UTC_TIMESTAMP(6)), ('DISPUTE_OPENED', 2, UTC_TIMESTAMP(6)), "
+        "('REFUND_FAILED', 3, UTC_TIMESTAMP(6) - INTERVAL 31 DAY)"
+    )
+    (result,) = results_of(settings, "late outcomes")
+    assert (result.level, result.text) == (Level.OK, "2 DISPUTE_OPENED in the last 30 days")
+    table("INSERT INTO late_outcomes (kind, payment_id, found_at) VALUES ('REFUND_FAILED', 4, UTC_TIMESTAMP(6))")
+
+    (result,) = results_of(settings, "late outcomes")
+
+    assert (result.level, result.values) == (Level.NOTE, {"DISPUTE_OPENED": 2, "REFUND_FAILED": 1})
+
+
 def test_a_long_transaction_is_a_warning_that_names_its_session(
     migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +483,36 @@ def test_the_connections_and_calls_of_a_service_are_checked(
     assert f"ok       service: the service at http://127.0.0.1:{service.rest_port} is serving" in run.stdout
 
 
+def test_the_webhooks_of_a_service_are_counted_by_result(
+    payments: Payments, start_service: Callable[..., RunningService]
+) -> None:
+    service = start_service(
+        PROCESSOR="stripe",
+        PROCESSOR_URL="http://127.0.0.1:9",
+        PROCESSOR_API_KEY="sk_test",
+        PROCESSOR_METHODS="CARD=pm_card_visa",
+        PROCESSOR_WEBHOOK_SECRETS=WEBHOOK_KEY,
+    )
+    body = json.dumps({"object": "event", "data": {"object": {"object": "payment_intent", "id": "pi_none"}}})
+    signed_at = int(time.time())
+    digest = hmac.new(WEBHOOK_KEY.encode(), f"{signed_at}.{body}".encode(), hashlib.sha256).hexdigest()
+    for signature, status in ((f"t={signed_at},v1={digest}", 200), (f"t={signed_at},v1={'0' * 64}", 400)):
+        response = httpx.post(
+            f"{service.rest_url}/webhooks/stripe", content=body, headers={"Stripe-Signature": signature}
+        )
+        assert response.status_code == status, response.text
+
+    run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
+
+    results = {result["subject"]: result for result in map(json.loads, run.stdout.splitlines())}
+    webhooks = results["webhooks of the service"]
+    assert (webhooks["level"], webhooks["values"]) == (
+        "note",
+        {"accepted": 0, "ignored": 1, "refused": 1, "failed": 0},
+    )
+
+
+@except_on_tidb("it does not limit the connections by default")
 def test_the_workers_of_a_service_are_checked_together(
     payments: Payments, start_service: Callable[..., RunningService]
 ) -> None:

@@ -3,12 +3,16 @@
 import csv
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 
+from server.domain.dispute import Dispute, DisputeStatus
 from server.domain.listing import PaymentFilter
+from server.domain.money import Money
+from server.storage.payments.late_codec import dispute_to_json
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import DatabaseServer, settings_of
 from tools.database.migrations import migrate
@@ -25,6 +29,17 @@ UNUSUAL_ROWS = (
     (6, "20.00", "ಯುಪಿಐ 💸", 1, "ODD-6", "2025-02-07 05:28:54", 0, "19.99"),
     (7, "20.00", "UPI ", 1, "ODD-6 ", "2025-02-07 05:28:54", 0, 0),
 )
+DISPUTES = (
+    Dispute(DisputeStatus.OPEN, None, "=1+1", datetime(2025, 3, 1, 12, 0, 0, 500, tzinfo=UTC), None, "dp_1"),
+    Dispute(
+        DisputeStatus.LOST,
+        Money("INR", 50),
+        "product_not_received",
+        datetime(2025, 3, 1, tzinfo=UTC),
+        datetime(2025, 4, 1, tzinfo=UTC),
+        "dp_2",
+    ),
+)
 
 
 @pytest.fixture
@@ -36,6 +51,11 @@ def varied_payments(payments: Payments, table: Table) -> None:
             "INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, refunded_amount) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             *row,
+        )
+    for number, dispute in enumerate(DISPUTES, start=1):
+        table(
+            "UPDATE payments SET source_mark = %s, dispute_status = %s, dispute = %s WHERE payment_id = %s",
+            *(f"0a1b2c3d:{number:064x}", dispute.status.value, dispute_to_json(dispute), number),
         )
 
 
@@ -114,7 +134,7 @@ def test_a_payment_is_written_as_in_legacy_files(payments: Payments, table: Tabl
 
     lines = (tmp_path / "p.csv").read_bytes().split(b"\r\n")
     assert lines[0].startswith(b"payment_id,order_id,amount,method,status,reference,created_at,refunded,currency,")
-    assert lines[1] == b"1,355,1757.91,UPI,FAILED,ECI20250910-ID9VVN,2025-02-07 05:28:54,0,INR,0.00,,,"
+    assert lines[1] == b"1,355,1757.91,UPI,FAILED,ECI20250910-ID9VVN,2025-02-07 05:28:54,0,INR,0.00" + b"," * 14
     assert lines[2:] == [b""]
 
 
@@ -126,7 +146,7 @@ def test_parquet_has_typed_values(payments: Payments, table: Table, tmp_path: Pa
     exported = pyarrow.parquet.read_table(tmp_path / "p.parquet")
     types = {field.name: str(field.type) for field in exported.schema}
     assert types["payment_id"] == "int64"
-    assert types["amount"] == types["refunded_amount"] == "decimal128(10, 2)"
+    assert types["amount"] == types["refunded_amount"] == "decimal128(19, 4)"
     assert types["created_at"] == "timestamp[us, tz=UTC]"
     assert types["refunded"] == "bool"
     columns = ("payment_id", "amount", "method", "reference", "caller")
@@ -217,6 +237,38 @@ def test_incorrect_usage_is_rejected(payments: Payments, arguments: tuple[str, .
 
     assert run.returncode == 2
     assert words in " ".join(run.stderr.replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    ("status", "dispute", "field"),
+    [
+        ("OPEN", "", "dispute"),
+        ("", dispute_to_json(DISPUTES[0]), "dispute"),
+        ("LOST", dispute_to_json(DISPUTES[0]), "dispute"),
+        ("OPEN", dispute_to_json(DISPUTES[1]), "dispute"),
+        ("CLOSED", dispute_to_json(DISPUTES[1]), "dispute_status"),
+        ("LOST", dispute_to_json(DISPUTES[1]).replace("+00:00", ""), "dispute"),
+        ("LOST", dispute_to_json(DISPUTES[1]).replace('"amount_minor":50', '"amount_minor":1.5'), "dispute"),
+        ("LOST", dispute_to_json(DISPUTES[1]).replace('"reason":"product_not_received"', '"reason":7'), "dispute"),
+        ("LOST", dispute_to_json(DISPUTES[1]).replace('"reason"', '"cause"'), "dispute"),
+        ("LOST", "[]", "dispute"),
+        ("LOST", "fraudulent", "dispute"),
+    ],
+)
+def test_a_dispute_that_no_export_wrote_is_rejected(
+    payments: Payments, table: Table, tmp_path: Path, status: str, dispute: str, field: str
+) -> None:
+    with (tmp_path / "p.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ("payment_id", "order_id", "amount", "method", "status", "created_at", "dispute_status", "dispute")
+        )
+        writer.writerow((1, 1, "5.00", "CARD", "SUCCESS", "2025-02-07 05:28:54", status, dispute))
+
+    assert payments("import", "p.csv").returncode == 3
+
+    assert [row["reject_field"] for row in rows_of(tmp_path / "p.csv.rejects.csv")] == [field]
+    assert table("SELECT COUNT(*) FROM payments") == [(0,)]
 
 
 def test_imported_refunds_are_checked_against_their_payments(payments: Payments, table: Table, tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ INVALID_LINES = [
     ("1,342,nan,UPI,SUCCESS,R,2025-02-07", "amount", "must be a number such as 561.00"),
     ("1,342,0.005,UPI,SUCCESS,R,2025-02-07", "amount", "must have at most 2 decimals"),
     ("1,342,1.005,UPI,SUCCESS,R,2025-02-07", "amount", "is ambiguous: it may be 1.005 or 1005"),
-    ("1,342,100000000.00,UPI,SUCCESS,R,2025-02-07", "amount", "must be at most 99999999.99"),
+    ("1,342,10000000000000.00,UPI,SUCCESS,R,2025-02-07", "amount", "must be at most 9999999999999.99 in INR"),
     ("1,342,1.00,,SUCCESS,R,2025-02-07", "method", "must be 1 to 255 characters"),
     ("1,342,1.00," + "U" * 256 + ",SUCCESS,R,2025-02-07", "method", "must be 1 to 255 characters"),
     ("1,342,1.00,UPI,MAYBE,R,2025-02-07", "status", "must be SUCCESS, FAILED or PENDING"),

@@ -36,7 +36,8 @@ each_client = pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS)
 def test_a_client_passes_all_cases_and_spreads_its_calls_over_two_replicas(
     runner: Sequence[str], start_service: StartService
 ) -> None:
-    replicas = [start_service(), start_service()]
+    settings = {"ALLOWED_CURRENCIES": "INR,JPY,KWD,CLF"}
+    replicas = [start_service(**settings), start_service(**settings)]
     target = "ipv4:" + ",".join(replica.target for replica in replicas)
     result = subprocess.run(
         [*runner, "cases", target, str(CASES)],
@@ -52,6 +53,20 @@ def test_a_client_passes_all_cases_and_spreads_its_calls_over_two_replicas(
     for replica in replicas:
         assert replica.stop() == 0
         assert any(event["event"] == "call" for event in replica.events)
+
+
+@each_client
+def test_the_fake_of_a_client_passes_all_cases(runner: Sequence[str]) -> None:
+    result = subprocess.run(
+        [*runner, "fake", str(CASES)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_CASES_TIMEOUT_SECONDS,
+    )
+    count = len(json.loads(CASES.read_text("utf-8")))
+    assert result.stdout.splitlines()[-1:] == [f"{count} passed, 0 failed"], result.stdout + result.stderr
 
 
 @each_client

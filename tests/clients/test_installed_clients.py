@@ -58,7 +58,17 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from payments_client import AsyncPaymentsClient, OutcomeUnknown, Payment, PaymentMethod, PaymentsClient, RequestIdReused
+from payments_client import (
+    AsyncPaymentsClient,
+    Failure,
+    OutcomeUnknown,
+    Payment,
+    PaymentEventType,
+    PaymentMethod,
+    PaymentsClient,
+    RequestIdReused,
+)
+from payments_client.testing import FakePayments
 
 
 def charge(client: PaymentsClient, order_id: int) -> Decimal | None:
@@ -79,6 +89,22 @@ def charge(client: PaymentsClient, order_id: int) -> Decimal | None:
 
 def charge_later(client: AsyncPaymentsClient) -> Awaitable[Payment]:
     return client.charge(order_id=342, amount=Decimal("561.00"))
+
+
+def watch(client: PaymentsClient) -> Failure | None:
+    for update in client.watch_payments(customer_id="customer-7", types=[PaymentEventType.FAILED]):
+        if update.event is not None:
+            return update.event.payment.failure
+    return None
+
+
+def charge_in_a_test() -> str | None:
+    fake = FakePayments(default_source="sim_declined")
+    with fake.client() as client:
+        payment = client.charge(external_reference="ORD-1", amount=Decimal("561.00"), labels={"channel": "web"})
+    asynchronous: AsyncPaymentsClient = fake.async_client()
+    print(asynchronous)
+    return payment.labels.get("channel")
 
 
 def payment_ids(client: PaymentsClient) -> list[int]:
@@ -239,6 +265,8 @@ def test_a_program_that_uses_the_wheel_passes_mypy_strict(python_with_mypy: Path
         ("method=PaymentMethod.UPI", 'method="UPI"', 'Argument "method" to "charge"'),
         ("return payment.amount", "return payment.total", '"Payment" has no attribute "total"'),
         ("min_create_time=datetime", "since=datetime", 'Unexpected keyword argument "since"'),
+        ("types=[PaymentEventType.FAILED]", "types=[7]", "incompatible type"),
+        ('default_source="sim_declined"', "default_source=7", 'Argument "default_source" to "FakePayments"'),
         ("page_size=100", 'page_size="100"', 'Argument "page_size" to "list_refunds"'),
     ],
 )

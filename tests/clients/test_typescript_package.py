@@ -86,3 +86,13 @@ def test_es_modules_and_commonjs_load_the_same_classes(project: Path) -> None:
         "PreciseDate function true",
         "function 2",
     ]
+
+
+def test_the_example_of_the_fake_runs_in_a_project_with_default_settings(project: Path) -> None:
+    run("npm", "pkg", "set", "type=module", folder=project)
+    run(*INSTALL, "--save-dev", f"typescript@{LOCKED_TYPESCRIPT}", folder=project)
+    run("npx", "tsc", "--init", folder=project)
+    example = first_block("typescript", "typescript", containing='"@payments/client/testing"')
+    (project / "checkout.test.ts").write_text(example, "utf-8")
+    run("npx", "tsc", folder=project)
+    run("node", "--test", "checkout.test.js", folder=project)

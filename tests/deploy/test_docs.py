@@ -1,17 +1,23 @@
 """Documents and comments name only files, links and tests that exist; the contract guide and the index are complete.
 
-``docs/architecture.md`` also names only classes and functions that exist.
+``docs/architecture.md`` also names only classes and functions that exist. The sources and the examples of clients in
+``docs/testing-against-payments.md`` are those of the contract and of the clients' READMEs.
 """
 
 import ast
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from itertools import chain
 from pathlib import Path
 
 import pytest
+from payments_client import PaymentStatus
+from payments_client.testing import FakePayments
 
+from server.domain.simulation import SimulatedSource
+from server.processors.stripe import failures
 from server.transport.pipeline.errors import REASONS
 from tests.support.programs import ROOT
 from tests.surface.errors import errors
@@ -19,6 +25,7 @@ from tests.surface.errors import errors
 DOCS = ROOT / "docs"
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(DOCS.rglob("*.md"))
 INDEX = DOCS / "README.md"
+TESTING = DOCS / "testing-against-payments.md"
 
 FOLDERS = "bench|clients|data|deploy|docs|migrations|proto|server|tests|tools"
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -28,6 +35,9 @@ LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 TEST = re.compile(r"`(test_\w+)`")
 NAME = re.compile(r"`([A-Z]\w*[a-z]\w*|[A-Z]?\w+\.\w+|[a-z]+_[a-z_]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+SOURCE_ROW = re.compile(r"^\W*\| `(sim_\w+)` \| (.+) \|$", re.MULTILINE)
+CLIENT_ROW = re.compile(r"^\| (Python|TypeScript|Go|Java) \| `(.+)` \|$", re.MULTILINE)
+CLIENT_BLOCK = re.compile(r"^```(python|typescript|go|java)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ERROR_ROW = re.compile(r"^\| `([A-Z_]+)` \| ([A-Z_]+) \| (\d{3}) \| .* \| (no|yes|same key) \|$", re.MULTILINE)
 
 
@@ -79,6 +89,37 @@ def test_the_contract_guide_advises_a_retry_after_every_error_with_a_retry_delay
     assert reasons_with_delay & {reason for reason, _, _, retry in error_rows() if retry == "no"} == set()
 
 
+def test_the_testing_page_has_the_table_of_sources_of_the_contract() -> None:
+    contract = SOURCE_ROW.findall((ROOT / "proto/payments/v1/payments.proto").read_text(encoding="utf-8"))
+    assert SOURCE_ROW.findall(TESTING.read_text(encoding="utf-8")) == contract
+    assert [source for source, _ in contract] == list(SimulatedSource)
+
+
+def test_the_tests_of_the_testing_page_are_those_of_the_readmes_of_the_clients() -> None:
+    blocks = CLIENT_BLOCK.findall(TESTING.read_text(encoding="utf-8"))
+    assert [language for language, _ in blocks] == ["python", "typescript", "go", "java"]
+    for language, block in blocks:
+        assert block in client_readme(language)
+
+
+def test_the_charges_of_the_testing_page_use_the_names_of_the_clients() -> None:
+    charges = dict(CLIENT_ROW.findall(TESTING.read_text(encoding="utf-8")))
+    assert list(charges) == ["Python", "TypeScript", "Go", "Java"]
+    for language, charge in charges.items():
+        readme = client_readme(language.lower())
+        assert [name for name in re.findall(r"[A-Za-z_]\w+", charge) if not re.search(rf"\b{name}\b", readme)] == []
+    with FakePayments().client() as client:
+        payment = eval(charges["Python"], {"client": client, "Decimal": Decimal})  # noqa: S307 - our own page
+    assert payment.status == PaymentStatus.FAILED
+
+
+def test_the_page_on_the_processor_has_every_failure_code_of_stripe() -> None:
+    section = (DOCS / "operations/processor.md").read_text(encoding="utf-8").partition("## Failures")[2]
+    rows = dict(re.findall(r"^\| ([A-Z_]+) \| (`.*`) \|$", section.partition("\n## ")[0], re.MULTILINE))
+    documented = {reason: re.findall(r"`(\w+)`", codes) for reason, codes in rows.items()}
+    assert documented == {reason: codes.split() for reason, codes in vars(failures)["_CODES"].items()}
+
+
 def test_every_class_and_function_named_in_the_architecture_exists() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     architecture, _, packages = text.partition("## Custom code, and why")
@@ -98,17 +139,26 @@ OTHER_NAMES = {
     "database",
     "payment_events",
     "payment_outbox",
+    "payments.audit",
     "pyproject.toml",
     "queries.py",
     "request_id",
     "structlog.get_logger",
+    "unless_pending",
 }
-"""Names in the architecture that `server` does not define: files, tables, participants, library functions."""
+"""Names in the architecture that `server` does not define: files, tables, fields, roles, participants, functions of
+libraries.
+"""
 
 
 def local_links(document: Path) -> list[str]:
     """Return the targets of a document's links, except those to other sites."""
     return LINK.findall(CODE_BLOCK.sub("", document.read_text(encoding="utf-8")))
+
+
+def client_readme(language: str) -> str:
+    """Return the README of a client, whose tests run its examples."""
+    return (ROOT / "clients" / language / "README.md").read_text(encoding="utf-8")
 
 
 def error_rows() -> list[tuple[str, str, str, str]]:

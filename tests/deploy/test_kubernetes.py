@@ -20,6 +20,7 @@ from tests.support.running_service import RunningService
 from tools.cli.main import app
 from tools.dev.database_accounts import MIGRATOR, SERVICE
 
+SERVICE_SECRETS = ("MYSQL_PASSWORD", "PROCESSOR_API_KEY", "PAYMENT_SOURCE_KEYS", "PROCESSOR_WEBHOOK_SECRETS")
 BASE = ROOT / "deploy/kubernetes/base"
 EXAMPLE = ROOT / "deploy/kubernetes/overlays/example"
 API_VERSIONS = ("1.34", "1.37")
@@ -129,7 +130,7 @@ def test_pods_get_settings_that_the_service_accepts(deployment: Object, job: Obj
         for workload in (deployment, job)
     ]
     assert accounts == [
-        [("MYSQL_PASSWORD", "payments"), ("PROCESSOR_API_KEY", "payments")],
+        [(name, "payments") for name in SERVICE_SECRETS],
         [("MYSQL_USER", MIGRATOR), ("MYSQL_PASSWORD", "payments-migrator")],
     ]
     assert config["MYSQL_USER"] == SERVICE

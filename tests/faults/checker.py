@@ -42,6 +42,10 @@ _ALLOWED_CODES = {
 """The statuses that a server may return for each RPC of the workload. INTERNAL and UNKNOWN are never allowed."""
 
 
+_DISPUTED = "PAYMENT_DISPUTED"
+_EVENTS_OF_THE_PAYER = frozenset({"ACTION_REQUIRED", "DISPUTE_OPENED", "DISPUTE_WON", "DISPUTE_LOST"})
+
+
 def violations(history: History, tables: Tables) -> list[str]:
     """Run all checks, and return their violations, each prefixed with the name of the check."""
     return [f"{check.__name__}: {violation}" for check in CHECKS for violation in check(history, tables)]
@@ -66,7 +70,7 @@ def each_request_has_one_payment(history: History, tables: Tables) -> Iterator[s
     """A request_id has at most one payment, which matches one of its requests, and every payment was requested."""
     requests: defaultdict[str, set[ChargeRequest]] = defaultdict(set)
     for call in history.charges:
-        requests[call.request.request_id].add(call.request)
+        requests[call.request.request_id].add(replace(call.request, source=""))
     for request_id, rows in _group((row.request_id, row) for row in tables.payments).items():
         if len(rows) > 1:
             yield f"request_id {request_id!r} has {len(rows)} payments: {rows}"
@@ -170,7 +174,7 @@ def reads_are_consistent(history: History, tables: Tables) -> Iterator[str]:
             yield f"{call} saw a payment or refund that is not in the table"
 
 
-def acknowledged_writes_are_visible(history: History, _tables: Tables) -> Iterator[str]:
+def acknowledged_writes_are_visible(history: History, tables: Tables) -> Iterator[str]:
     """A read that starts after a charge or refund was acknowledged returns it, on any replica."""
     charged: dict[int, float] = {}
     for call in history.charges:
@@ -188,7 +192,7 @@ def acknowledged_writes_are_visible(history: History, _tables: Tables) -> Iterat
             if is_missing and charged.get(payment_id, float("inf")) < read.started_seconds:
                 yield f"{read} did not find a payment that had been acknowledged"
             continue
-        missing = _unseen(read.response, refunded[payment_id], read.started_seconds)
+        missing = _unseen(read.response, refunded[payment_id], read.started_seconds, tables.refunds_that_failed_late)
         if missing:
             yield f"{read} did not see {missing}, which had been acknowledged"
 
@@ -209,10 +213,10 @@ def rejections_are_justified(history: History, tables: Tables) -> Iterator[str]:
             outcome_received_seconds[charge.response.payment_id] = min(earlier, charge.ended_seconds)
     payments = {row.payment.payment_id: row.payment for row in tables.payments}
     for call in history.refunds:
-        if call.failure is None or call.failure.code != "FAILED_PRECONDITION":
+        if not _is_rejected_for_its_amount_or_status(call):
             continue
         payment = payments.get(call.request.payment_id)
-        if call.failure.reason == "PAYMENT_PENDING":
+        if _reason(call) == "PAYMENT_PENDING":
             if outcome_received_seconds.get(call.request.payment_id, float("inf")) < call.started_seconds:
                 yield f"{call} was rejected as pending after a client had received the outcome of {payment}"
             continue
@@ -220,6 +224,13 @@ def rejections_are_justified(history: History, tables: Tables) -> Iterator[str]:
             continue
         if refunded[payment.payment_id] + (call.request.amount_minor or 1) <= payment.amount_minor:
             yield f"{call} was rejected, though only {refunded[payment.payment_id]} of {payment} were refunded"
+
+
+def only_disputed_payments_are_rejected_as_disputed(history: History, tables: Tables) -> Iterator[str]:
+    """A refund is rejected because of a dispute only if its payment was ever disputed."""
+    for call in history.refunds:
+        if _reason(call) == _DISPUTED and call.request.payment_id not in tables.disputed_payments:
+            yield f"{call} was rejected as disputed, though the payment never was"
 
 
 def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> Iterator[str]:
@@ -239,9 +250,15 @@ def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> 
     if tables.is_two_phase:
         expected.update(("PENDING", row.payment.payment_id, None) for row in tables.payments)
         expected.update(("REFUND_PENDING", row.refund.payment_id, row.refund.refund_id) for row in tables.refunds)
+    for late in tables.late_outcomes:
+        # A refund that failed late has the event of its failure in any case, and in addition that of its success.
+        kind = "REFUNDED" if late.refund_id is not None else late.kind
+        expected[kind, late.payment_id, late.refund_id] += 1
     found: Counter[tuple[str, int, int | None]] = Counter(
         (event.kind, event.payment_id, event.refund_id) for event in tables.events
     )
+    # Nothing else in the tables says whether a payment needed its payer.
+    expected.update({event for event in found if event[0] == "ACTION_REQUIRED"})
     for event, count in (expected - found).items():
         yield f"{event} is missing from the stream {count} times"
     for event, count in (found - expected).items():
@@ -251,19 +268,28 @@ def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> 
 
 
 def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
-    """The stream has no gaps. The events of a payment are its charge, then its refunds with correct totals."""
+    """The stream has no gaps. The events of a payment are its charge, then its refunds with correct totals.
+
+    What the payer must do is after the beginning of the charge and before its outcome, and disputes are after it.
+    """
     if [event.sequence for event in tables.events] != list(range(1, len(tables.events) + 1)):
         yield "the sequence of the events has gaps"
     amounts = {row.refund.refund_id: row.refund.amount_minor for row in tables.refunds}
     signs = {"REFUND_PENDING": 1, "REFUND_FAILED": -1} if tables.is_two_phase else {"REFUNDED": 1}
     charge_event_count = 2 if tables.is_two_phase else 1
     for payment_id, events in _group((event.payment_id, event) for event in tables.events).items():
-        minor = 0
-        for index, event in enumerate(events):
+        kinds = [event.kind for event in events]
+        has_early_dispute = any(kind.startswith("DISPUTE_") for kind in kinds[:charge_event_count])
+        if "ACTION_REQUIRED" in (kinds[:1] + kinds[2:]) or has_early_dispute:
+            yield f"the events of payment {payment_id} are not in order: {events}"
+        without_payer = [event for event in events if event.kind not in _EVENTS_OF_THE_PAYER]
+        for index, event in enumerate(without_payer):
             if (event.refund_id is None) != (index < charge_event_count) or (event.kind == "PENDING") != (
                 index < charge_event_count - 1
             ):
                 yield f"payment {payment_id} was not charged first: {events}"
+        minor = 0
+        for event in events:
             minor += signs.get(event.kind, 0) * amounts.get(event.refund_id or 0, 0)
             if event.refunded_minor != minor:
                 yield f"{event} follows refunds of {minor}"
@@ -295,6 +321,7 @@ CHECKS: tuple[Callable[[History, Tables], Iterator[str]], ...] = (
     reads_are_consistent,
     acknowledged_writes_are_visible,
     rejections_are_justified,
+    only_disputed_payments_are_rejected_as_disputed,
     each_payment_and_refund_has_one_event,
     events_are_in_order,
     calls_end_by_their_deadline,
@@ -337,11 +364,12 @@ def _without_refunds(payment: ObservedPayment) -> ObservedPayment:
 
 
 class _FinalStatuses:
-    """Replaces the status PENDING in responses with the final status in the tables."""
+    """Replaces the status PENDING in responses, and SUCCEEDED of refunds that failed late, with the final status."""
 
     def __init__(self, tables: Tables) -> None:
         self._payments = {row.payment.payment_id: row.payment.status for row in tables.payments}
         self._refunds = {row.refund.refund_id: row.refund.status for row in tables.refunds}
+        self._failed_late = tables.refunds_that_failed_late
 
     def payment(self, seen: ObservedPayment) -> ObservedPayment:
         """Return a payment with its final status and without its refunds."""
@@ -352,7 +380,8 @@ class _FinalStatuses:
 
     def refund(self, seen: ObservedRefund) -> ObservedRefund:
         """Return a refund with its final status."""
-        if seen.status is not Status.PENDING:
+        may_change = seen.status is Status.SUCCEEDED and seen.refund_id in self._failed_late
+        if seen.status is not Status.PENDING and not may_change:
             return seen
         return replace(seen, status=self._refunds.get(seen.refund_id, seen.status))
 
@@ -376,6 +405,14 @@ def _request_of(row: StoredPayment) -> ChargeRequest:
     return ChargeRequest(row.request_id, row.payment.order_id, row.payment.amount_minor, row.payment.method)
 
 
+def _reason(call: Refund) -> str:
+    return call.failure.reason if call.failure is not None else ""
+
+
+def _is_rejected_for_its_amount_or_status(call: Refund) -> bool:
+    return call.failure is not None and call.failure.code == "FAILED_PRECONDITION" and _reason(call) != _DISPUTED
+
+
 def _is_refund_of(refund: ObservedRefund, request: RefundRequest) -> bool:
     return refund.payment_id == request.payment_id and request.amount_minor in {None, refund.amount_minor}
 
@@ -389,7 +426,10 @@ def _refunded_amounts(tables: Tables) -> Counter[int]:
 
 
 def _unseen(
-    seen: ObservedDetails, acknowledged: list[tuple[float, ObservedRefund]], before_seconds: float
+    seen: ObservedDetails,
+    acknowledged: list[tuple[float, ObservedRefund]],
+    before_seconds: float,
+    failed_late: frozenset[int],
 ) -> list[ObservedRefund]:
     """Return the acknowledged refunds that a read does not have, or has without their acknowledged outcome."""
     found = {(refund.refund_id, refund.status) for refund in seen.refunds}
@@ -400,6 +440,11 @@ def _unseen(
         and not any(
             (refund.refund_id, status) in found
             for status in (Status if refund.status is Status.PENDING else (refund.status,))
+        )
+        and not (
+            refund.status is Status.SUCCEEDED
+            and refund.refund_id in failed_late
+            and (refund.refund_id, Status.FAILED) in found
         )
     ]
 

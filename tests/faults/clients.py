@@ -36,6 +36,7 @@ from tests.faults.record import (
 )
 
 TIMEOUT_SECONDS = 8.0
+_RETURN_URL = "https://shop.example/paid"
 _CHANNEL_OPTIONS = (
     # Reconnect to a restarted replica within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -148,6 +149,8 @@ class ClientCalls:
                 amount=_decimal(request.amount_minor),
                 method=PaymentMethod(request.method),
                 request_id=request.request_id,
+                payment_source=request.source,
+                return_url=_return_url(request),
                 timeout_seconds=self._timeout_seconds,
             )
         except PaymentsError as error:
@@ -246,7 +249,13 @@ def _charge_request(request: ChargeRequest) -> pb.ChargeRequest:
         amount=_money(request.amount_minor),
         method=pb.PaymentMethod.Value(f"PAYMENT_METHOD_{request.method}"),
         request_id=request.request_id,
+        payment_source=request.source,
+        return_url=_return_url(request),
     )
+
+
+def _return_url(request: ChargeRequest) -> str:
+    return _RETURN_URL if request.source else ""
 
 
 def _payment_from_message(message: pb.Payment) -> ObservedPayment:

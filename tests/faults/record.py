@@ -24,12 +24,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """The parameters of a charge."""
+    """The parameters of a charge. ``source`` is the payer's payment source, or empty."""
 
     request_id: str
     order_id: int
     amount_minor: int
     method: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,15 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredLateOutcome:
+    """A row of ``late_outcomes``: a refund that failed after it had succeeded, or what became of a dispute."""
+
+    kind: str
+    payment_id: int
+    refund_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """The content of the database. ``backlog`` is the number of rows that the relays left in the outbox.
 
@@ -183,3 +193,14 @@ class Tables:
     events: tuple[StoredEvent, ...]
     backlog: int = 0
     is_two_phase: bool = False
+    late_outcomes: tuple[StoredLateOutcome, ...] = ()
+
+    @property
+    def refunds_that_failed_late(self) -> frozenset[int]:
+        """The ids of the refunds that failed after they had succeeded."""
+        return frozenset(late.refund_id for late in self.late_outcomes if late.refund_id is not None)
+
+    @property
+    def disputed_payments(self) -> frozenset[int]:
+        """The ids of the payments that were ever disputed."""
+        return frozenset(late.payment_id for late in self.late_outcomes if late.refund_id is None)

@@ -9,6 +9,7 @@ from tests.faults.record import (
     ObservedRefund,
     Status,
     StoredEvent,
+    StoredLateOutcome,
     StoredPayment,
     StoredRefund,
     Tables,
@@ -39,6 +40,7 @@ def read_tables(execute: Callable[[str], list[Any]], *, is_two_phase: bool) -> T
         "SELECT refund_id, payment_id, CAST(amount * 100 AS SIGNED), status, CONVERT(request_id USING ascii) "
         "FROM refunds"
     )
+    late_outcomes = execute("SELECT kind, payment_id, refund_id FROM late_outcomes") if is_two_phase else []
     return Tables(
         tuple(
             StoredPayment(
@@ -56,4 +58,5 @@ def read_tables(execute: Callable[[str], list[Any]], *, is_two_phase: bool) -> T
         tuple(StoredEvent(*event) for event in events),
         outbox_backlog(),
         is_two_phase=is_two_phase,
+        late_outcomes=tuple(StoredLateOutcome(*late) for late in late_outcomes),
     )

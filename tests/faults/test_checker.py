@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.faults.record import (
     RefundResponse,
     Status,
     StoredEvent,
+    StoredLateOutcome,
     StoredPayment,
     StoredRefund,
     Tables,
@@ -171,6 +173,10 @@ VIOLATIONS: list[tuple[str, Corruption]] = [
         "rejections_are_justified",
         with_refund(refund(replace(REFUND_REQUEST, amount_minor=None), None, Failure("FAILED_PRECONDITION"))),
     ),
+    (
+        "only_disputed_payments_are_rejected_as_disputed",
+        with_refund(refund(refunded=None, failure=Failure("FAILED_PRECONDITION", "PAYMENT_DISPUTED"))),
+    ),
     ("each_payment_and_refund_has_one_event", with_events(CHARGE_EVENT)),
     ("each_payment_and_refund_has_one_event", with_events(replace(REFUND_EVENT, sequence=1))),
     (
@@ -197,6 +203,76 @@ VIOLATIONS: list[tuple[str, Corruption]] = [
 )
 def test_each_kind_of_violation_is_detected(check: str, corrupt: Corruption) -> None:
     found = violations(*corrupt(correct_history(), correct_tables()))
+    assert check in {line.partition(":")[0] for line in found}
+
+
+def events(*kinds: str) -> tuple[StoredEvent, ...]:
+    """Return the events of the payment and its refund, with the amount that is refunded after each."""
+    found, minor = [], 0
+    for sequence, kind in enumerate(kinds, start=1):
+        minor += {"REFUND_PENDING": 300, "REFUND_FAILED": -300}.get(kind, 0)
+        refund_id = 11 if kind.startswith("REFUND") else None
+        found.append(StoredEvent(sequence, kind, 1, refund_id, minor))
+    return tuple(found)
+
+
+LATE_EVENTS = [
+    "PENDING",
+    "ACTION_REQUIRED",
+    "CHARGED",
+    "REFUND_PENDING",
+    "DISPUTE_OPENED",
+    "REFUNDED",
+    "REFUND_FAILED",
+    "DISPUTE_WON",
+]
+OPENED, WON = StoredLateOutcome("DISPUTE_OPENED", 1, None), StoredLateOutcome("DISPUTE_WON", 1, None)
+FAILED_LATE = StoredLateOutcome("REFUND_FAILED", 1, 11)
+DISPUTED_REFUND = refund(
+    replace(REFUND_REQUEST, request_id="refund-2"), None, Failure("FAILED_PRECONDITION", "PAYMENT_DISPUTED")
+)
+
+
+def tables_with_late_outcomes() -> Tables:
+    """Return the tables after the payer's approval, a dispute, and a refund that failed after it had succeeded."""
+    return Tables(
+        (StoredPayment("charge-1", PAYMENT),),
+        (StoredRefund("refund-1", replace(REFUND, status=Status.FAILED)),),
+        events(*LATE_EVENTS),
+        is_two_phase=True,
+        late_outcomes=(OPENED, FAILED_LATE, WON),
+    )
+
+
+def test_late_outcomes_that_clients_saw_before_and_after_have_no_violations() -> None:
+    history = correct_history()
+    history.reads.append(read(ObservedDetails(PAYMENT, (replace(REFUND, status=Status.FAILED),))))
+    history.refunds.append(DISPUTED_REFUND)
+    assert violations(history, tables_with_late_outcomes()) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "changes"),
+    [
+        ("acknowledged_refunds_are_stored_once", {"late_outcomes": (OPENED, WON)}),
+        ("acknowledged_writes_are_visible", {"late_outcomes": (OPENED, WON)}),
+        ("reads_are_consistent", {"refunds": (StoredRefund("refund-1", REFUND),)}),
+        ("only_disputed_payments_are_rejected_as_disputed", {"late_outcomes": (FAILED_LATE,)}),
+        ("each_payment_and_refund_has_one_event", {"late_outcomes": (OPENED, FAILED_LATE)}),
+        ("each_payment_and_refund_has_one_event", {"events": events(*LATE_EVENTS[:-1])}),
+        ("each_payment_and_refund_has_one_event", {"events": events(*LATE_EVENTS, "DISPUTE_WON")}),
+        ("each_payment_and_refund_has_one_event", {"events": events(*LATE_EVENTS[:2], *LATE_EVENTS[1:])}),
+        ("events_are_in_order", {"events": events(*LATE_EVENTS[1:2], *LATE_EVENTS[:1], *LATE_EVENTS[2:])}),
+        ("events_are_in_order", {"events": events("PENDING", "CHARGED", "ACTION_REQUIRED", *LATE_EVENTS[3:])}),
+        ("events_are_in_order", {"events": events("PENDING", "DISPUTE_OPENED", "CHARGED", *LATE_EVENTS[3:])}),
+        ("events_are_in_order", {"events": events("ACTION_REQUIRED", "REFUND_PENDING", "CHARGED")}),
+    ],
+)
+def test_each_kind_of_wrong_late_outcome_is_detected(check: str, changes: dict[str, Any]) -> None:
+    history = correct_history()
+    history.reads.append(read(ObservedDetails(PAYMENT, (replace(REFUND, status=Status.FAILED),))))
+    history.refunds.append(DISPUTED_REFUND)
+    found = violations(history, replace(tables_with_late_outcomes(), **changes))
     assert check in {line.partition(":")[0] for line in found}
 
 

@@ -72,11 +72,14 @@ class System:
             assert time.monotonic() < deadline, "the relays did not catch up"
             time.sleep(0.1)
         rows = self.query(
-            "SELECT sequence, kind, payment_id, refund_id, CAST(refunded_amount AS CHAR) FROM payment_events "
-            "ORDER BY sequence"
+            "SELECT sequence, kind, payment_id, refund_id, refunded_amount FROM payment_events ORDER BY sequence"
         )
         assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), "the sequence has gaps"
-        return [(str(kind), int(str(payment)), refund, str(refunded)) for _, kind, payment, refund, refunded in rows]  # type: ignore[misc]
+        # The database returns four decimals, and the clients those of the currency, rupees.
+        return [
+            (str(kind), int(str(payment)), refund, f"{Decimal(str(refunded)):.2f}")  # type: ignore[misc]
+            for _, kind, payment, refund, refunded in rows
+        ]
 
 
 @pytest.fixture

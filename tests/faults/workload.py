@@ -10,6 +10,8 @@ import random
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from string import ascii_lowercase
 from types import TracebackType
 from typing import TypeVar
 
@@ -40,9 +42,21 @@ class Workload(LoopThread):
     requests in the same order, as long as the responses are the same.
     """
 
-    def __init__(self, targets: Sequence[str], seed: int, history: History, workers: int = _WORKERS) -> None:
-        """Set the replicas, the seed, the history and the number of concurrent calls, without making calls."""
+    def __init__(
+        self,
+        targets: Sequence[str],
+        seed: int,
+        history: History,
+        workers: int = _WORKERS,
+        sources: Sequence[str] = ("",),
+    ) -> None:
+        """Set the replicas, the seed, the history and the number of concurrent calls, without making calls.
+
+        ``sources`` has the beginnings of the payment sources of charges, from which each charge chooses one; one with
+        an empty string has no source.
+        """
         super().__init__()
+        self._sources = sources
         self._targets = targets
         self._workers = workers
         self._seed = seed
@@ -62,7 +76,7 @@ class Workload(LoopThread):
         """Make calls until ``stopping`` is set, then complete the requests without a final outcome."""
         async with Clients(self._targets, _CHANNELS_PER_REPLICA, self._history) as clients:
             recent = _RecentWrites()
-            workers = [_Worker(number, self._seed, clients, recent) for number in range(self._workers)]
+            workers = [_Worker(number, self._seed, clients, recent, self._sources) for number in range(self._workers)]
             await asyncio.gather(*(worker.run(self.stopping) for worker in workers))
             await _complete([stubs[0] for stubs in clients.stubs_by_replica], self._history)
 
@@ -84,7 +98,8 @@ class _RecentWrites:
 class _Worker:
     """Makes calls through randomly chosen clients."""
 
-    def __init__(self, number: int, seed: int, clients: Clients, recent: _RecentWrites) -> None:
+    def __init__(self, number: int, seed: int, clients: Clients, recent: _RecentWrites, sources: Sequence[str]) -> None:
+        self._sources = sources
         self._name = f"{seed}-{number}"
         self._rng = random.Random(self._name)
         self._clients = clients
@@ -133,7 +148,7 @@ class _Worker:
         """Repeat an earlier request_id with another amount. Whichever request is stored first wins."""
         if self._recent.charges:
             before = self._rng.choice(self._recent.charges)
-            request = ChargeRequest(before.request_id, before.order_id, before.amount_minor + 1, before.method)
+            request = replace(before, amount_minor=before.amount_minor + 1)
             await self._replica().charge(request, DEFAULT_LIMITS)
 
     async def _charge_batch(self) -> None:
@@ -172,9 +187,16 @@ class _Worker:
             order_id=self._rng.randint(1, 1000),
             amount_minor=self._rng.randint(100, 100_000),
             method=self._rng.choices(("UPI", "COD", "CARD"), (8, 4, 1))[0],
+            source=self._new_source(),
         )
         self._recent.charges.append(request)
         return request
+
+    def _new_source(self) -> str:
+        """Return a payment source that no other charge has, or an empty string."""
+        kind = self._rng.choice(self._sources)
+        # Without digits, because they could look like a card number.
+        return f"{kind}_{''.join(self._rng.choices(ascii_lowercase, k=16))}" if kind else ""
 
     def _new_refund(self) -> RefundRequest | None:
         payment = self._some_payment()

@@ -46,6 +46,10 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 }
 
 
+_LABELS = st.dictionaries(TEXTS, TEXTS, max_size=20)
+"""The values of maps, all of which have texts as keys and values."""
+
+
 def descriptor_of(message_type: type[Message]) -> Descriptor:
     """Return the descriptor of a message type."""
     return cast("Descriptor", message_type.DESCRIPTOR)
@@ -62,6 +66,9 @@ def messages(draw: st.DrawFn, message_type: type[Message]) -> Message:
 def _fill(draw: st.DrawFn, message: Message, descriptor: Descriptor) -> None:
     for field in descriptor.fields:
         if not draw(st.booleans()):
+            continue
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            getattr(message, field.name).update(draw(_LABELS))
             continue
         count = draw(st.integers(0, 22 if field.message_type is None else 3)) if field.is_repeated else 1
         for _ in range(count):

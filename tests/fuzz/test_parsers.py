@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from payments_client.v1 import payments_pb2 as pb
 
 from server.domain import tokens
+from server.domain.callers import CALLING_ROLES, Caller
 from server.domain.errors import InvalidRequest, InvalidValue, PaymentsError
 from server.domain.identifiers import RequestKey
 from server.domain.listing import Order, PaymentFilter, Position
@@ -28,7 +29,7 @@ from server.transport.rest.gateway.proto_json import message_of_json
 from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path
 from server.transport.rest.responses import json_text, to_json
 from server.transport.rest.v1 import parameters as legacy_parameters
-from server.transport.service import codec, event_codec
+from server.transport.service import event_codec, requests
 from tests.fuzz import inputs
 from tests.fuzz.inputs import examples
 from tools.transfer.files.csv_records import Record, RecordReader
@@ -42,17 +43,18 @@ from tools.transfer.files.records import (
     refund_converter,
 )
 
+VIEWER = Caller("someone", CALLING_ROLES)
 CURRENCIES = Currencies("INR", frozenset({"INR", "USD", "JPY"}))
 MAX_STATUS_BYTES = 6000
 """Small enough that its Base64 fits into the 8 KiB of trailers that clients accept."""
 
 PARSERS: dict[str, Callable[[Any], object]] = {
-    "Charge": lambda message: codec.charge_request(message, "someone", CURRENCIES),
-    "BatchCharge": lambda message: codec.batch_charge_request(message, "someone", CURRENCIES),
-    "Refund": lambda message: codec.refund_request(message, "someone", CURRENCIES),
-    "GetPayment": codec.get_request,
-    "ListRefunds": codec.refunds_request,
-    "ListPayments": lambda message: codec.list_request(message, CURRENCIES),
+    "Charge": lambda message: requests.charge_request(message, "someone", CURRENCIES),
+    "BatchCharge": lambda message: requests.batch_charge_request(message, "someone", CURRENCIES),
+    "Refund": lambda message: requests.refund_request(message, "someone", CURRENCIES),
+    "GetPayment": lambda message: requests.get_request(message, VIEWER),
+    "ListRefunds": requests.refunds_request,
+    "ListPayments": lambda message: requests.list_request(message, VIEWER, CURRENCIES),
     "ListPaymentEvents": event_codec.events_request,
     "WatchPayments": event_codec.watch_request,
 }
@@ -129,7 +131,7 @@ def test_any_path_is_a_request_or_is_rejected(field: str) -> None:
         with only_contract_errors():
             message = pb.GetPaymentRequest()
             fill_from_path(message, {(field,): text})
-            codec.get_request(message)
+            requests.get_request(message, VIEWER)
 
     holds()
 

@@ -8,24 +8,26 @@ import json
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.processors.fake_objects import DECLINED
+from tests.processors.fake_records import FakeRecords, Request, Response, error_response
 from tests.support.ports import free_port
 from tests.support.secrecy import register_secret
 
 API_KEY = "sk_test_faulty_processor_key"
-DECLINED = "pm_declined"
-"""A payment method whose charges are always declined."""
-
 METHODS = f"UPI=pm_upi,COD=pm_cod,CARD={DECLINED}"
 
-register_secret(API_KEY)
+SOURCE_KEY = "the-key-of-the-payment-sources-of-the-tests"
+WEBHOOK_SECRET = "whsec_the-secret-of-the-tests"  # noqa: S105 - of the tests
+
+for _secret in (API_KEY, SOURCE_KEY, WEBHOOK_SECRET):
+    register_secret(_secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,94 +57,24 @@ class Fault:
     """A body to send in place of the response's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A received request."""
-
-    method: str
-    path: str
-    key: str | None
-    form: dict[str, str]
-    api_key: str
-
-
-@dataclass(slots=True)
-class FakeIntent:
-    """A PaymentIntent of the processor."""
-
-    processor_id: str
-    reference: str
-    amount_minor: int
-    currency: str
-    status: str
-    created_seconds: float = field(default_factory=time.time)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object of a response."""
-        return {
-            "id": self.processor_id,
-            "object": "payment_intent",
-            "amount": self.amount_minor,
-            "amount_received": self.amount_minor if self.status == "succeeded" else 0,
-            "created": int(self.created_seconds),
-            "currency": self.currency,
-            "status": self.status,
-            "metadata": {"reference": self.reference},
-        }
-
-
-@dataclass(slots=True)
-class FakeRefund:
-    """A Refund of the processor."""
-
-    processor_id: str
-    intent_id: str
-    refund_id: str
-    amount_minor: int
-    currency: str
-    status: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object of a response."""
-        return {
-            "id": self.processor_id,
-            "object": "refund",
-            "amount": self.amount_minor,
-            "currency": self.currency,
-            "payment_intent": self.intent_id,
-            "status": self.status,
-            "metadata": {"refund_id": self.refund_id},
-        }
-
-
-_Response = tuple[int, dict[str, Any]]
-
-
-class FaultyProcessor:
+class FaultyProcessor(FakeRecords):
     """A context manager that listens on one port, also after a restart."""
 
     def __init__(self) -> None:
         """Create a processor without faults that does not listen yet."""
+        super().__init__()
         self.port = free_port()
         self.fault: Callable[[Request], Fault | None] = lambda _: None
-        self.intents: dict[str, FakeIntent] = {}
-        self.refunds: dict[str, FakeRefund] = {}
+        self.events_fault: Callable[[Request], Fault | None] = lambda _: None
+        """The fault of a request for the list of events, which services send at any time."""
         self.requests: list[Request] = []
-        self.rejects_refunds = False
+        """The received requests, without those for the list of events."""
+        self.events_requests: list[Request] = []
         self.echoes_keys = True
         """Whether responses have the idempotency key, as Stripe's do."""
-        self.initial_status: str | None = None
-        """The status of new payments and refunds; None means succeeded."""
-        self.list_lag_seconds = 0.0
         self.key_lifetime_seconds = float("inf")
-        self.rejection: tuple[int, dict[str, str]] = (400, {"type": "invalid_request_error"})
-        """The response to a rejected refund; by default, Stripe's response to a refund that exceeds what is left."""
-        self.alter: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
-        """Changes each payment and refund in a response, but not in the record."""
-        self.should_reject_refund: Callable[[], bool] = lambda: False
-        self._responses: dict[str, tuple[float, dict[str, str], _Response]] = {}
+        self._responses: dict[str, tuple[float, dict[str, str], Response]] = {}
         self._keys_in_progress: set[str] = set()
-        self._lock = threading.RLock()
         self._server: _Server | None = None
 
     @property
@@ -154,6 +86,8 @@ class FaultyProcessor:
             "PROCESSOR_API_KEY": API_KEY,
             "PROCESSOR_METHODS": METHODS,
             "PROCESSOR_DEFAULT_METHOD": "UPI",
+            "PAYMENT_SOURCE_KEYS": SOURCE_KEY,
+            "PROCESSOR_WEBHOOK_SECRETS": WEBHOOK_SECRET,
         }
 
     def __enter__(self) -> Self:
@@ -191,150 +125,57 @@ class FaultyProcessor:
 
     def forget_keys(self) -> None:
         """Forget all idempotency keys, as after their lifetime."""
-        with self._lock:
+        with self.lock:
             self._responses.clear()
-
-    def capture_counts(self) -> Counter[str]:
-        """Return how often each reference was charged."""
-        with self._lock:
-            return Counter(intent.reference for intent in self.intents.values() if intent.status == "succeeded")
 
     def posts(self, path: str) -> list[Request]:
         """Return the POST requests to this path."""
-        with self._lock:
+        with self.lock:
             return [request for request in self.requests if (request.method, request.path) == ("POST", path)]
 
-    def respond(self, request: Request) -> tuple[_Response | None, Fault]:
+    def respond(self, request: Request) -> tuple[Response | None, Fault]:
         """Carry out a request; return the response, or None to drop the request, and the fault of the response."""
-        with self._lock:
-            self.requests.append(request)
-        fault = self.fault(request) or Fault()
+        is_events = request.path == "/v1/events"
+        with self.lock:
+            (self.events_requests if is_events else self.requests).append(request)
+        fault = (self.events_fault if is_events else self.fault)(request) or Fault()
         time.sleep(fault.before_seconds)
         if fault.drop_before:
             return None, fault
         if fault.error_before:
             return (fault.error_before, {"error": dict(fault.error)}), fault
         if request.api_key != API_KEY:
-            return _error(401, "invalid_request_error", message=f"Invalid API Key provided: {request.api_key}"), fault
+            return error_response(
+                401, "invalid_request_error", message=f"Invalid API Key provided: {request.api_key}"
+            ), fault
         response, is_replay = self._once(request, fault)
         if is_replay:
             fault = replace(fault, headers=(*fault.headers, ("Idempotent-Replayed", "true")))
         time.sleep(fault.after_seconds)
         return (None if fault.drop_after else response), fault
 
-    def _once(self, request: Request, fault: Fault) -> tuple[_Response, bool]:
+    def _once(self, request: Request, fault: Fault) -> tuple[Response, bool]:
         """Carry out a request once per key; return the response, and whether it is a replay."""
         key = request.key
         if key is None:
-            return self._do(request), False
-        with self._lock:
+            return self.do(request), False
+        with self.lock:
             stored_seconds, form, response = self._responses.get(key, (float("-inf"), {}, (0, {})))
             if time.monotonic() - stored_seconds < self.key_lifetime_seconds:
-                return (response, True) if form == request.form else (_error(400, "idempotency_error"), False)
+                return (response, True) if form == request.form else (error_response(400, "idempotency_error"), False)
             if key in self._keys_in_progress:
-                return _error(409, "idempotency_error", code="idempotency_key_in_use"), False
+                return error_response(409, "idempotency_error", code="idempotency_key_in_use"), False
             self._keys_in_progress.add(key)
         try:
-            with self._lock:
-                response = self._do(request)
+            with self.lock:
+                response = self.do(request)
                 if fault.error_after:
-                    response = _error(fault.error_after, "api_error")
+                    response = error_response(fault.error_after, "api_error")
                 self._responses[key] = time.monotonic(), request.form, response
             return response, False
         finally:
-            with self._lock:
+            with self.lock:
                 self._keys_in_progress.discard(key)
-
-    def _do(self, request: Request) -> _Response:  # noqa: PLR0911 - one return for each path
-        with self._lock:
-            match request.method, request.path.removeprefix("/v1/").split("/"):
-                case "POST", ["payment_intents"]:
-                    return self._capture(request.form)
-                case "GET", ["payment_intents"]:
-                    return self._list(request.form)
-                case "GET", ["payment_intents", processor_id]:
-                    return self._object_response(self.intents.get(processor_id))
-                case "POST", ["refunds"]:
-                    return self._refund(request.form)
-                case "GET", ["refunds"]:
-                    intent_id = request.form["payment_intent"]
-                    refunds = [
-                        self.alter(refund.as_json())
-                        for refund in self.refunds.values()
-                        if refund.intent_id == intent_id
-                    ]
-                    return self._page(refunds[::-1], request.form)
-                case "GET", ["refunds", processor_id]:
-                    return self._object_response(self.refunds.get(processor_id))
-        return _error(404, "invalid_request_error")
-
-    def _capture(self, form: dict[str, str]) -> _Response:
-        if "error_on_requires_action" in form and "automatic_payment_methods[enabled]" in form:
-            return _error(400, "invalid_request_error", code="parameter_unknown", param="error_on_requires_action")
-        is_declined = form["payment_method"] == DECLINED
-        status = "requires_payment_method" if is_declined else self.initial_status or "succeeded"
-        intent = FakeIntent(
-            f"pi_{len(self.intents) + 1}",
-            form["metadata[reference]"],
-            int(form["amount"]),
-            form["currency"],
-            status,
-        )
-        self.intents[intent.processor_id] = intent
-        if is_declined:
-            return 402, {"error": {"type": "card_error", "code": "card_declined", "payment_intent": intent.as_json()}}
-        return 200, self.alter(intent.as_json())
-
-    def _list(self, form: dict[str, str]) -> _Response:
-        latest = time.time() - self.list_lag_seconds
-        intents = [
-            self.alter(intent.as_json())
-            for intent in self.intents.values()
-            if int(form["created[gte]"]) <= int(intent.created_seconds) <= int(form["created[lte]"])
-            and intent.created_seconds <= latest
-        ]
-        return self._page(intents[::-1], form)
-
-    def _refund(self, form: dict[str, str]) -> _Response:
-        intent, amount = self.intents.get(form["payment_intent"]), int(form["amount"])
-        if intent is None or intent.status != "succeeded":
-            return _error(400, "invalid_request_error", code="resource_missing")
-        refunded_minor = sum(
-            refund.amount_minor for refund in self.refunds.values() if refund.intent_id == intent.processor_id
-        )
-        if refunded_minor == intent.amount_minor:
-            return _error(400, "invalid_request_error", code="charge_already_refunded")
-        exceeds_payment = refunded_minor + amount > intent.amount_minor
-        if self.rejects_refunds or self.should_reject_refund() or exceeds_payment:
-            status, error = self.rejection
-            return status, {"error": error}
-        refund = FakeRefund(
-            f"re_{len(self.refunds) + 1}",
-            intent.processor_id,
-            form["metadata[refund_id]"],
-            amount,
-            intent.currency,
-            self.initial_status or "succeeded",
-        )
-        self.refunds[refund.processor_id] = refund
-        return 200, self.alter(refund.as_json())
-
-    @staticmethod
-    def _page(objects: list[dict[str, Any]], form: dict[str, str]) -> _Response:
-        first = 0
-        if "starting_after" in form:
-            first = 1 + next(index for index, item in enumerate(objects) if item["id"] == form["starting_after"])
-        page = objects[first : first + int(form["limit"])]
-        return 200, {"object": "list", "data": page, "has_more": first + len(page) < len(objects)}
-
-    def _object_response(self, subject: FakeIntent | FakeRefund | None) -> _Response:
-        if subject is None:
-            return _error(404, "invalid_request_error", code="resource_missing")
-        return 200, self.alter(subject.as_json())
-
-
-def _error(status: int, kind: str, **more: str) -> _Response:
-    return status, {"error": {"type": kind, **more}}
 
 
 class _Server(ThreadingHTTPServer):
@@ -372,7 +213,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve("GET", dict(parse_qsl(urlsplit(self.path).query)))
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The sender was killed before it had sent the whole body.
+            self.close_connection = True
+            return
         self._serve("POST", dict(parse_qsl(body.decode())))
 
     def log_message(self, *_: object) -> None:

@@ -1,10 +1,19 @@
-"""Compares the database's record of money with the faulty processor's own."""
+"""Compares the database's records with the faulty processor's own: where money moved, and disputes."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from tests.faults.record import ObservedPayment, ObservedRefund, Status, Tables
 from tests.processors.faulty_processor import FaultyProcessor
+
+DISPUTES = """
+    SELECT processor_reference, dispute_status, JSON_VALUE(dispute, '$.reference'),
+        CAST(JSON_VALUE(dispute, '$.amount_minor') AS SIGNED)
+    FROM payments WHERE dispute_status IS NOT NULL
+"""
+"""Selects the disputes for ``dispute_disagreements``."""
+
+_DISPUTE_STATUSES = {"needs_response": "OPEN", "under_review": "OPEN", "won": "WON", "lost": "LOST"}
 
 
 def disagreements(tables: Tables, processor: FaultyProcessor) -> Iterator[str]:
@@ -27,6 +36,20 @@ def disagreements(tables: Tables, processor: FaultyProcessor) -> Iterator[str]:
             if refund.status == "succeeded"
         ),
     )
+
+
+def dispute_disagreements(rows: Iterable[tuple[object, ...]], processor: FaultyProcessor) -> Iterator[str]:
+    """Yield each dispute that only one of the two records has, or that is not the same; ``rows`` is from DISPUTES."""
+    stored = set(rows)
+    with processor.lock:
+        real: set[tuple[object, ...]] = {
+            (dispute.intent_id, _DISPUTE_STATUSES[dispute.status], dispute.processor_id, dispute.amount_minor)
+            for dispute in processor.disputes.values()
+        }
+    for dispute in real - stored:
+        yield f"dispute: {dispute} is missing in the table"
+    for dispute in stored - real:
+        yield f"dispute: the table has {dispute}, but the processor has not"
 
 
 def _compare(

@@ -4,7 +4,7 @@ The processor is a fake, over HTTP; the service and the database are real.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,17 @@ import httpx
 import pytest
 from payments_client.v1 import payments_pb2 as pb
 
-from tests.processors.faulty_processor import API_KEY, FakeRefund, Fault, FaultyProcessor
+from tests.processors.fake_objects import FakeRefund
+from tests.processors.faulty_processor import API_KEY, Fault, FaultyProcessor
+from tests.processors.services import (
+    FAST,
+    NO_RECONCILER,
+    WAIT_SECONDS,
+    Starter,
+    charge_within,
+    make_charge,
+    wait_until_settled,
+)
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import FAILING, SUCCEEDING, charge, money, new_request_id, refund
@@ -22,62 +32,6 @@ from tests.support.running_service import RunningService
 from tests.support.waiting import wait_until
 from tools.operations.archive import archive
 from tools.progress import show_progress
-
-FAST = {
-    "PROCESSOR_TIMEOUT_SECONDS": "5",
-    "PROCESSOR_JANITOR_INTERVAL_SECONDS": "0.1",
-    "PROCESSOR_JANITOR_AFTER_SECONDS": "0.5",
-    "PROCESSOR_JANITOR_MAX_PAUSE_SECONDS": "1",
-    "PROCESSOR_BREAKER_FAILURES": "1000",
-}
-"""Settings with shorter times than the defaults."""
-
-NO_RECONCILER = {**FAST, "PROCESSOR_JANITOR_AFTER_SECONDS": "3600", "PROCESSOR_KEY_LIFETIME_SECONDS": "86400"}
-"""Settings with which the reconciler does nothing while a test runs."""
-
-_WAIT_SECONDS = 300
-
-
-class Starter:
-    """Starts services that use the processor, and returns a driver for each."""
-
-    def __init__(self, processor: FaultyProcessor, start: Callable[..., RunningService]) -> None:
-        """Start services with ``start``."""
-        self._processor = processor
-        self._start = start
-        self.services: list[RunningService] = []
-        self.channels: list[grpc.Channel] = []
-
-    def __call__(self, common: Mapping[str, str] = FAST, **settings: str) -> GrpcDriver:
-        """Start a service with these settings."""
-        service = self._start(**{**self._processor.settings, **common, **settings})
-        self.services.append(service)
-        self.channels.append(grpc.insecure_channel(service.target))
-        return GrpcDriver(self.channels[-1])
-
-
-@pytest.fixture
-def start(processor: FaultyProcessor, start_service: Callable[..., RunningService]) -> Iterator[Starter]:
-    starter = Starter(processor, start_service)
-    yield starter
-    for channel in starter.channels:
-        channel.close()
-
-
-def wait_until_settled(api: GrpcDriver, payment_id: int) -> pb.GetPaymentResponse:
-    """Return a payment once neither it nor any of its refunds is pending."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        details = api.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
-        refunds = {refund.status for refund in details.refunds}
-        if details.payment.status != pb.PAYMENT_STATUS_PENDING and pb.REFUND_STATUS_PENDING not in refunds:
-            return details
-        assert time.monotonic() < deadline, f"still pending: {details}"
-        time.sleep(0.05)
-
-
-def charge_within(api: GrpcDriver, request: pb.ChargeRequest, seconds: float) -> pb.Payment:
-    return api.stub.Charge(request, timeout=seconds).payment
 
 
 def test_a_charge_is_sent_once_with_its_parameters(processor: FaultyProcessor, start: Starter) -> None:
@@ -176,7 +130,7 @@ def test_a_charge_whose_response_has_another_amount_stays_pending(processor: Fau
 def test_a_payment_that_was_refunded_elsewhere_is_refunded(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
     payment = make_charge(api)
-    with processor._lock:
+    with processor.lock:
         processor.refunds["re_0"] = FakeRefund("re_0", "pi_1", "dashboard", 10_000, "inr", "succeeded")
     response = api.refund(refund(payment.payment_id))
     assert response.refund.status == pb.REFUND_STATUS_SUCCEEDED
@@ -341,17 +295,17 @@ def test_payments_that_a_killed_replica_left_pending_are_settled_by_another(
 def test_two_reconcilers_ask_about_each_pending_payment_only_once_a_round(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    api = start(NO_RECONCILER)
+    # Long enough that no reconciler asks before the test lets it, nor twice while the other payments are being settled.
+    settings = {**FAST, "PROCESSOR_JANITOR_AFTER_SECONDS": "600", "PROCESSOR_JANITOR_MAX_PAUSE_SECONDS": "600"}
+    api = start(settings)
+    start(settings)
     with processor.failing(Fault(error_before=503)):
         batch = pb.BatchChargeRequest(charges=[charge() for _ in range(60)])
         payments = [result.payment for result in api.batch_charge(batch).results]
         wait_until(lambda: sum(event["event"] == "left_pending" for event in start.services[0].events) == len(payments))
     assert {payment.status for payment in payments} == {pb.PAYMENT_STATUS_PENDING}
-    with processor._lock:
+    with processor.lock:
         processor.requests.clear()
-    for _ in range(2):
-        # Long enough that no request is retried while the others are being settled.
-        start(PROCESSOR_JANITOR_AFTER_SECONDS="600", PROCESSOR_JANITOR_MAX_PAUSE_SECONDS="600")
     database = migrated_database["MYSQL_DB"]
     database_server.execute("UPDATE processor_requests SET due_at = UTC_TIMESTAMP(6)", database=database)
     for payment in payments:
@@ -370,11 +324,11 @@ def test_a_batch_sends_no_more_than_the_maximum_of_concurrent_requests(
 
     def count(_: object) -> Fault | None:
         nonlocal concurrent, maximum
-        with processor._lock:
+        with processor.lock:
             concurrent += 1
             maximum = max(concurrent, maximum)
         time.sleep(0.05)
-        with processor._lock:
+        with processor.lock:
             concurrent -= 1
         return None
 
@@ -391,12 +345,6 @@ def test_a_pending_payment_cannot_be_refunded(processor: FaultyProcessor, start:
     with pytest.raises(CallFailed) as raised:
         api.refund(refund(payment.payment_id))
     assert (raised.value.code, raised.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_PENDING")
-
-
-def make_charge(api: GrpcDriver, amount: int = 100) -> pb.Payment:
-    payment = api.charge(charge(amount=amount)).payment
-    assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    return payment
 
 
 def test_a_refund_is_sent_once_for_the_charged_payment(processor: FaultyProcessor, start: Starter) -> None:
@@ -436,7 +384,7 @@ def test_the_amount_of_a_rejected_refund_can_be_refunded_again(processor: Faulty
     processor.rejects_refunds = True
     with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=2), path="/refunds"):
         first = pool.submit(api.stub.Refund, whole, timeout=10)
-        deadline = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not processor.posts("/v1/refunds"):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -504,7 +452,7 @@ def test_while_the_processor_does_not_answer_calls_are_rejected_before_anything_
     assert database_server.execute(count, database=migrated_database["MYSQL_DB"]) == rows
 
     processor.listen()
-    deadline = time.monotonic() + _WAIT_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     payment = None
     while payment is None and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -533,7 +481,7 @@ def test_an_outcome_that_cannot_be_stored_at_first_is_stored_later(
     api = start(MYSQL_STATEMENT_TIMEOUT_SECONDS="1", PROCESSOR_TIMEOUT_SECONDS="9")
     with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=1)):
         call = pool.submit(api.charge, charge())
-        deadline = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not processor.requests:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -561,7 +509,7 @@ def test_a_charge_whose_caller_cancels_is_completed(processor: FaultyProcessor, 
     request = charge(request_id=new_request_id())
     with processor.failing(Fault(before_seconds=0.5)):
         call = api.stub.Charge.future(request, timeout=30)
-        deadline = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not processor.requests:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -583,16 +531,16 @@ def test_each_change_of_a_payment_is_an_event(
     declined = api.charge(charge(method=FAILING)).payment
     query = "SELECT payment_id, kind, CAST(refunded_amount AS CHAR) FROM payment_events ORDER BY sequence"
     expected = [
-        (payment.payment_id, "PENDING", "0.00"),
-        (payment.payment_id, "CHARGED", "0.00"),
-        (payment.payment_id, "REFUND_PENDING", "100.00"),
-        (payment.payment_id, "REFUND_FAILED", "0.00"),
-        (payment.payment_id, "REFUND_PENDING", "10.00"),
-        (payment.payment_id, "REFUNDED", "10.00"),
-        (declined.payment_id, "PENDING", "0.00"),
-        (declined.payment_id, "FAILED", "0.00"),
+        (payment.payment_id, "PENDING", "0.0000"),
+        (payment.payment_id, "CHARGED", "0.0000"),
+        (payment.payment_id, "REFUND_PENDING", "100.0000"),
+        (payment.payment_id, "REFUND_FAILED", "0.0000"),
+        (payment.payment_id, "REFUND_PENDING", "10.0000"),
+        (payment.payment_id, "REFUNDED", "10.0000"),
+        (declined.payment_id, "PENDING", "0.0000"),
+        (declined.payment_id, "FAILED", "0.0000"),
     ]
-    deadline = time.monotonic() + _WAIT_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while (found := database_server.execute(query, database=migrated_database["MYSQL_DB"])) != expected:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)

@@ -8,7 +8,7 @@ import pytest
 
 from server.domain.errors import InvalidValue, OutcomeUnknown, ProcessorUnavailable
 from server.domain.money import Money
-from server.domain.payment import PaymentMethod, Status
+from server.domain.payment import Failure, FailureReason, PaymentMethod, Status
 from server.domain.processing import Capture, Outcome, ProcessorRefund
 from server.observability.metrics import REGISTRY
 from server.processors.circuit_breaker import Breaker
@@ -19,7 +19,7 @@ from tests.support.fakes import counter_value
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 CHARGE = Capture(7, 342, "REF-1", Money("INR", 10_050), PaymentMethod.UPI, CREATED)
-REFUND = ProcessorRefund(9, "REF-1", Money("INR", 4_050), "pi_1")
+REFUND = ProcessorRefund(9, "REF-1", Money("INR", 4_050), "pi_1", CREATED)
 TOKENS = {PaymentMethod.UPI: "pm_upi", PaymentMethod.CARD: "pm_card", PaymentMethod.COD: "pm_cod"}
 
 
@@ -102,7 +102,8 @@ def test_a_refund_of_a_payment_that_another_processor_charged_fails_and_is_not_s
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     refund = replace(REFUND, processor_id=None)
-    assert use(lambda stripe: stripe.refund(refund)) == Outcome(Status.FAILED, None)
+    failure = Failure(FailureReason.INVALID_METHOD, "")
+    assert use(lambda stripe: stripe.refund(refund)) == Outcome(Status.FAILED, None, failure)
     assert use(lambda stripe: stripe.find_refund(refund)) is None
     assert not processor.requests
     assert log == [{"event": "processor_has_no_payment", "log_level": "error", "refund_id": 9, "reference": "REF-1"}]

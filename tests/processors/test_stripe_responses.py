@@ -15,17 +15,30 @@ import uvloop
 
 from server.domain.errors import OutcomeUnknown
 from server.domain.money import Money
-from server.domain.payment import PaymentMethod, Status
+from server.domain.payment import Failure, FailureReason, PaymentMethod, Status
 from server.domain.processing import Capture, Outcome, ProcessorRefund
 from server.processors.circuit_breaker import Breaker
 from server.processors.stripe.processor import StripeProcessor
+from tests.processors.adapter import adapter
 from tests.processors.conftest import Use
 from tests.processors.faulty_processor import API_KEY, Fault, FaultyProcessor
+from tests.support.fakes import NOW
 
 
 @pytest.fixture
 def method_tokens() -> dict[PaymentMethod, str]:
     return {PaymentMethod.UPI: "pm_upi", PaymentMethod.CARD: "pm_declined"}
+
+
+UNKNOWN_FAILURE = Failure(FailureReason.DECLINED, "")
+"""The failure of an object without a code."""
+
+
+def refund_outcome(status: str) -> Outcome:
+    """Return the outcome of refund re_1 with a final status."""
+    if status == "succeeded":
+        return Outcome(Status.SUCCEEDED, "re_1")
+    return Outcome(Status.FAILED, "re_1", UNKNOWN_FAILURE)
 
 
 def error_events(log: list[Any]) -> set[str]:
@@ -58,7 +71,7 @@ def capture_request(
 
 
 def refund_request(amount_minor: int = 4_000, refund_id: int = 9, processor_id: str = "pi_1") -> ProcessorRefund:
-    return ProcessorRefund(refund_id, "REF-1", Money("INR", amount_minor), processor_id)
+    return ProcessorRefund(refund_id, "REF-1", Money("INR", amount_minor), processor_id, NOW)
 
 
 REJECTIONS = [
@@ -100,13 +113,15 @@ def test_an_amount_that_the_processor_never_charges_fails_and_is_logged_as_an_er
     processor: FaultyProcessor, use: Use, log: list[Any], code: str
 ) -> None:
     with processor.failing(Fault(error_before=400, error=(("type", "invalid_request_error"), ("code", code)))):
-        assert use(lambda stripe: stripe.capture(capture_request())) == Outcome(Status.FAILED, None)
+        outcome = use(lambda stripe: stripe.capture(capture_request()))
+    assert outcome == Outcome(Status.FAILED, None, Failure(FailureReason.LIMIT_EXCEEDED, code))
     assert error_events(log) == {"processor_refuses"}
 
 
 def test_a_decline_fails_a_charge_and_is_not_logged_as_an_error(use: Use, log: list[Any]) -> None:
     declined = capture_request(method=PaymentMethod.CARD)
-    assert use(lambda stripe: stripe.capture(declined)) == Outcome(Status.FAILED, "pi_1")
+    failure = Failure(FailureReason.DECLINED, "card_declined")
+    assert use(lambda stripe: stripe.capture(declined)) == Outcome(Status.FAILED, "pi_1", failure)
     assert not error_events(log)
 
 
@@ -246,19 +261,25 @@ def test_a_response_that_does_not_match_the_request_leaves_a_refund_pending(
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"),
+    ("status", "outcome", "failure"),
     [
-        ("succeeded", Status.SUCCEEDED),
-        ("canceled", Status.FAILED),
-        ("requires_payment_method", Status.FAILED),
-        ("requires_confirmation", Status.FAILED),
-        ("requires_action", Status.FAILED),
+        ("succeeded", Status.SUCCEEDED, None),
+        ("canceled", Status.FAILED, UNKNOWN_FAILURE),
+        ("requires_payment_method", Status.FAILED, UNKNOWN_FAILURE),
+        ("requires_confirmation", Status.FAILED, UNKNOWN_FAILURE),
+        (
+            "requires_action",
+            Status.FAILED,
+            Failure(FailureReason.AUTHENTICATION_REQUIRED, "authentication_required"),
+        ),
     ],
 )
-def test_a_final_status_decides_a_charge(processor: FaultyProcessor, use: Use, status: str, outcome: Status) -> None:
+def test_a_final_status_decides_a_charge(
+    processor: FaultyProcessor, use: Use, status: str, outcome: Status, failure: Failure | None
+) -> None:
     received = {} if status == "succeeded" else {"amount_received": 0}
     processor.alter = lambda body: {**body, "status": status, **received}
-    assert use(lambda stripe: stripe.capture(capture_request())) == Outcome(outcome, "pi_1")
+    assert use(lambda stripe: stripe.capture(capture_request())) == Outcome(outcome, "pi_1", failure)
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
@@ -266,7 +287,7 @@ def test_a_final_status_decides_a_refund(processor: FaultyProcessor, use: Use, s
     use(lambda stripe: stripe.capture(capture_request()))
     processor.initial_status = status
     outcome = use(lambda stripe: stripe.refund(refund_request()))
-    assert outcome == Outcome(Status.SUCCEEDED if status == "succeeded" else Status.FAILED, "re_1")
+    assert outcome == refund_outcome(status)
 
 
 def test_a_charge_with_a_stored_error_is_found_in_a_list_of_many(processor: FaultyProcessor, use: Use) -> None:
@@ -346,7 +367,7 @@ def test_a_declined_refund_fails_and_is_logged_as_an_error(
 ) -> None:
     use(lambda stripe: stripe.capture(capture_request()))
     processor.rejects_refunds, processor.rejection = True, (402, {"type": "card_error"})
-    assert use(lambda stripe: stripe.refund(refund_request())) == Outcome(Status.FAILED, None)
+    assert use(lambda stripe: stripe.refund(refund_request())) == Outcome(Status.FAILED, None, UNKNOWN_FAILURE)
     assert error_events(log) == {"processor_refuses"}
 
 
@@ -377,13 +398,13 @@ def test_a_refund_that_is_rejected_because_it_was_made_before_has_the_earlier_ou
     use(lambda stripe: stripe.capture(capture_request()))
     use(lambda stripe: stripe.refund(refund_request(10_000)))
     processor.refunds["re_1"].status = status
+    processor.rejects_refunds = True
     processor.forget_keys()
     if status == "pending":
         with pytest.raises(OutcomeUnknown):
             use(lambda stripe: stripe.refund(refund_request(10_000)))
     else:
-        expected = Status.SUCCEEDED if status == "succeeded" else Status.FAILED
-        assert use(lambda stripe: stripe.refund(refund_request(10_000))) == Outcome(expected, "re_1")
+        assert use(lambda stripe: stripe.refund(refund_request(10_000))) == refund_outcome(status)
 
 
 def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
@@ -391,7 +412,7 @@ def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
 ) -> None:
     use(lambda stripe: stripe.capture(capture_request()))
     use(lambda stripe: stripe.refund(refund_request(9_000, refund_id=1)))
-    assert use(lambda stripe: stripe.refund(refund_request())) == Outcome(Status.FAILED, None)
+    assert use(lambda stripe: stripe.refund(refund_request())) == Outcome(Status.FAILED, None, UNKNOWN_FAILURE)
     assert error_events(log) == {"processor_refuses"}
     assert len(processor.refunds) == 1
 
@@ -423,19 +444,16 @@ def test_a_rejection_that_is_not_about_the_refund_leaves_it_pending(
 
 def test_a_connection_that_is_reset_as_soon_as_it_is_open_leaves_a_charge_pending(resetting_port: int) -> None:
     async def capture_many() -> list[Outcome | BaseException]:
-        stripe = StripeProcessor(
+        async with adapter(
             f"http://127.0.0.1:{resetting_port}",
             API_KEY,
             method_tokens={PaymentMethod.UPI: "pm_upi"},
-            timeout_seconds=60,
             breaker=Breaker(1000, 3600),
-        )
-        try:
+            timeout_seconds=60,
+        ) as stripe:
             # How far a connection gets before the reset is random; 200 of them cover every case.
             return await asyncio.gather(
                 *(stripe.capture(capture_request(f"REF-{number}")) for number in range(200)), return_exceptions=True
             )
-        finally:
-            await stripe.close()
 
     assert [outcome for outcome in uvloop.run(capture_many()) if not isinstance(outcome, OutcomeUnknown)] == []

@@ -1,5 +1,6 @@
 """The stores that the contract tests run against: the in-memory stores and the MySQL stores."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -8,17 +9,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from server.application.ports import EventStore, HistoryStore, PaymentStore, PendingStore, SettlementStore
+from server.application.ports import EventStore, HistoryStore, LateStore, PaymentStore, PendingStore, SettlementStore
 from server.application.relay import Relay
 from server.domain.deadline import Deadline
 from server.domain.payment import Payment
 from server.storage.database.pool import Database
 from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.late_store import MysqlLateStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.storage.listed_statements import ListedSession
 from tests.support.databases import Accounts, DatabaseServer, settings_of
-from tests.support.memory import Memory, MemoryEventStore, MemoryPaymentStore, MemorySettlementStore
+from tests.support.memory import Memory, MemoryEventStore, MemoryLateStore, MemoryPaymentStore, MemorySettlementStore
 
 Execute = Callable[..., list[Any]]
 
@@ -31,6 +33,7 @@ class Stores(ABC):
     payments: PaymentStore
     settlements: SettlementStore
     pending: PendingStore
+    late: LateStore
     events: EventStore
     history: HistoryStore
 
@@ -56,7 +59,7 @@ class Stores(ABC):
 
     @abstractmethod
     def advance(self, seconds: float) -> None:
-        """Make every pending request ``seconds`` older, and due that much sooner."""
+        """Make every pending request and check ``seconds`` older, and these and the poll due that much sooner."""
 
 
 class MemoryStores(Stores):
@@ -67,6 +70,11 @@ class MemoryStores(Stores):
         self.memory = Memory(due_seconds=0)
         self.payments = MemoryPaymentStore(self.memory)
         self.settlements = self.pending = MemorySettlementStore(
+            self.memory, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
+        )
+        self._seconds = 0.0
+        self.memory.now_seconds = lambda: time.monotonic() + self._seconds
+        self.late = MemoryLateStore(
             self.memory, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
         )
         self.events = self.history = MemoryEventStore(self.memory)
@@ -92,10 +100,8 @@ class MemoryStores(Stores):
         self.memory.payments[payment.payment_id] = refunded
 
     def advance(self, seconds: float) -> None:
-        """Change the times of all requests."""
-        for one in self.memory.requests:
-            one.created_at -= seconds
-            one.due_at -= seconds
+        """Advance the clock of the stores."""
+        self._seconds += seconds
 
 
 class MysqlStores(Stores):
@@ -108,6 +114,9 @@ class MysqlStores(Stores):
         self._relay = Relay(MysqlOutbox(database), lambda: None)
         self.payments = MysqlPaymentStore(database, due_seconds=0)
         self.settlements = self.pending = MysqlSettlementStore(
+            database, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
+        )
+        self.late = MysqlLateStore(
             database, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
         )
         self.events = self.history = MysqlEventStore(database)
@@ -146,13 +155,16 @@ class MysqlStores(Stores):
         self._execute("UPDATE payments SET refunded = 1 WHERE payment_id = %s", payment.payment_id)
 
     def advance(self, seconds: float) -> None:
-        """Change the times of all requests."""
-        self._execute(
-            "UPDATE processor_requests SET created_at = created_at - INTERVAL %s MICROSECOND, "
-            "due_at = due_at - INTERVAL %s MICROSECOND",
-            round(seconds * 1e6),
-            round(seconds * 1e6),
-        )
+        """Change the times of all requests, checks and polls."""
+        microseconds = round(seconds * 1e6)
+        for table, start in (("processor_requests", "created_at"), ("processor_checks", "waits_since")):
+            self._execute(
+                f"UPDATE {table} SET {start} = {start} - INTERVAL %s MICROSECOND, "
+                "due_at = due_at - INTERVAL %s MICROSECOND",
+                microseconds,
+                microseconds,
+            )
+        self._execute("UPDATE processor_polls SET due_at = due_at - INTERVAL %s MICROSECOND", microseconds)
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +181,14 @@ def execute(database_server: DatabaseServer, environment: dict[str, str]) -> Exe
 
 @pytest_asyncio.fixture(params=["memory", "mysql"])
 async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
-    """Yield stores without pending requests; they may contain payments of other tests of the module."""
+    """Yield stores without pending requests and checks; they may contain payments of other tests of the module."""
     if request.param == "memory":
         yield MemoryStores()
         return
     execute = request.getfixturevalue("execute")
     execute("DELETE FROM processor_requests")
+    execute("DELETE FROM processor_checks")
+    execute("UPDATE processor_polls SET last_event_id = NULL, due_at = '2000-01-01'")
     database = Database(settings_of(request.getfixturevalue("environment")), ListedSession)
     yield MysqlStores(database, execute)
     await database.close(Deadline.after(10))

@@ -10,7 +10,7 @@ from server.domain.errors import PaymentNotFound
 from server.domain.events import EventKind, EventsPage, EventsQuery, PaymentEvent
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.payment import NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Refund, Status
+from server.domain.payment import Decision, NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Refund, Status
 from server.domain.processing import Outcome
 from tests.storage.conftest import Stores
 
@@ -24,7 +24,10 @@ async def charge(stores: Stores, status: Status = Status.SUCCEEDED) -> tuple[Pay
     """Store a charge, and return its payment and request_id."""
     key = RequestKey.of("shop", None)
     new = NewPayment(
-        NewCharge(7, Money("INR", 10_050), PaymentMethod.UPI, key), PaymentMethod.UPI, status, key.request_id, NOW
+        NewCharge(7, Money("INR", 10_050), PaymentMethod.UPI, key),
+        Decision(PaymentMethod.UPI, status),
+        key.request_id,
+        NOW,
     )
     return (await stores.payments.insert(new, Deadline())).payment, key.request_id
 

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ from server.application.relay import Relay
 from server.domain.deadline import Deadline
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, NewRefund, PaymentMethod, Status
+from server.domain.payment import ChargeOutcome, Decision, NewCharge, NewPayment, NewRefund, PaymentMethod, Status
 from server.storage.database.pool import Database
 from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
@@ -113,7 +112,7 @@ def test_charges_and_refunds_become_events_in_order(service_environment: dict[st
     async def run() -> tuple[int, int]:
         async with open_stores(service_environment) as stores:
             one = await stores.charge()
-            other = await stores.charge(replace(new_payment(), status=Status.FAILED))
+            other = await stores.charge(new_payment(status=Status.FAILED))
             await stores.refund(one, 100)
             await stores.refund(one)
             await stores.relay_all()
@@ -121,10 +120,10 @@ def test_charges_and_refunds_become_events_in_order(service_environment: dict[st
 
     one, other = asyncio.run(run())
     assert events() == [
-        (1, one, "CHARGED", "0.00"),
-        (2, other, "FAILED", "0.00"),
-        (3, one, "REFUNDED", "1.00"),
-        (4, one, "REFUNDED", "561.00"),
+        (1, one, "CHARGED", "0.0000"),
+        (2, other, "FAILED", "0.0000"),
+        (3, one, "REFUNDED", "1.0000"),
+        (4, one, "REFUNDED", "561.0000"),
     ]
 
 
@@ -166,7 +165,7 @@ def test_charges_are_numbered_whichever_collation_references_have(
             return payment_id
 
     payment_id = asyncio.run(run())
-    assert events() == [(1, payment_id, "CHARGED", "0.00")]
+    assert events() == [(1, payment_id, "CHARGED", "0.0000")]
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 700])
@@ -368,7 +367,12 @@ def test_a_long_outbox_row_is_moved_alone(
             for _ in range(3):
                 charge = NewCharge(1, Money("INR", 100), None, RequestKey.of("x", None))
                 rows = [
-                    NewPayment(charge, PaymentMethod.UPI, Status.SUCCEEDED, f"{next(numbers):0100}", datetime.now(UTC))
+                    NewPayment(
+                        charge,
+                        Decision(PaymentMethod.UPI, Status.SUCCEEDED),
+                        f"{next(numbers):0100}",
+                        datetime.now(UTC),
+                    )
                     for _ in range(3_000)
                 ]
                 changes = "[" + ",".join(f'["CHARGED","{row.reference}"]' for row in rows) + "]"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
-from server.storage.payments import listing, queries
+from server.storage.payments import insert_queries, listing
 from server.storage.statements import explanations, name_of
 from tests.storage.listed_statements import is_listed
 
@@ -47,7 +47,7 @@ def test_every_clause_of_every_list_is_in_a_listed_statement(
     [
         "SELECT COUNT(*) FROM payments p WHERE p.amount IS NULL",
         "SELECT MAX(p.amount) FROM payments p",
-        queries.SELECT_IDS + " FOR UPDATE",
+        insert_queries.SELECT_IDS + " FOR UPDATE",
     ],
 )
 def test_a_statement_with_another_clause_is_not_listed(text: str) -> None:
@@ -55,8 +55,8 @@ def test_a_statement_with_another_clause_is_not_listed(text: str) -> None:
 
 
 def test_a_statement_has_the_name_of_its_constant_for_any_number_of_rows() -> None:
-    assert name_of(queries.for_rows(queries.INSERT_PAYMENTS, 3)) == "INSERT_PAYMENTS"
-    assert is_listed(queries.for_rows(queries.INSERT_PAYMENTS, 3))
+    assert name_of(insert_queries.for_payments(insert_queries.INSERT_PAYMENTS, 3)) == "INSERT_PAYMENTS"
+    assert is_listed(insert_queries.for_payments(insert_queries.INSERT_PAYMENTS, 3))
 
 
 def test_each_statement_of_a_script_that_touches_rows_is_explained_without_values() -> None:

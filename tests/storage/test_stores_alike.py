@@ -12,12 +12,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from server.domain.deadline import Deadline
+from server.domain.errors import OrderHasPendingPayment
 from server.domain.events import PaymentEvent
 from server.domain.identifiers import RequestKey
 from server.domain.listing import Order, Page, PageQuery, PaymentFilter
 from server.domain.money import Money
+from server.domain.names import NO_NAMES, Names
 from server.domain.payment import (
     ChargeOutcome,
+    Decision,
     NewCharge,
     NewPayment,
     NewRefund,
@@ -30,6 +33,7 @@ from server.domain.payment import (
     Status,
 )
 from server.domain.processing import Outcome
+from server.domain.simulation import SimulatedSource
 from server.storage.database.pool import Database
 from tests.storage.conftest import Execute, MemoryStores, MysqlStores, Stores
 from tests.storage.listed_statements import ListedSession
@@ -48,6 +52,9 @@ class Charge:
     amount: int
     status: Status
     method: PaymentMethod | None
+    names: Names = NO_NAMES
+    source: SimulatedSource | None = None
+    unless_pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,9 @@ CHARGES = st.builds(
     amount=st.sampled_from([100, 200]),
     status=st.sampled_from([Status.SUCCEEDED, Status.PENDING, Status.FAILED]),
     method=st.sampled_from([None, PaymentMethod.UPI]),
+    names=st.sampled_from([NO_NAMES, NO_NAMES, Names(" ORD ", "customer", (("a", ""), ("b", "2")))]),
+    source=st.sampled_from([None, None, SimulatedSource.REFUND_FAILS]),
+    unless_pending=st.booleans(),
 )
 REFUNDS = st.builds(
     MakeRefund,
@@ -163,6 +173,8 @@ class Runner:
     async def _result(self, step: object) -> Any:  # noqa: ANN401 - of any type
         try:
             return self._with_indexes(await self._run_step(step))
+        except OrderHasPendingPayment as error:
+            return type(error), list(self._payments).index(error.payment_id)
         except Exception as error:  # noqa: BLE001 - any error is the result
             return type(error), str(error)
 
@@ -202,8 +214,16 @@ class Runner:
         reference = f"{self._caller}-{step.key or ''}-{step.reference}"
         if reference in self._archived_references:
             return None
-        charge = NewCharge(self._order_id, Money("INR", step.amount), step.method, self._key(step.key))
-        new = NewPayment(charge, step.method or PaymentMethod.COD, step.status, reference, now)
+        charge = NewCharge(
+            self._order_id,
+            Money("INR", step.amount),
+            step.method,
+            self._key(step.key),
+            step.names,
+            step.source,
+            step.unless_pending,
+        )
+        new = NewPayment(charge, Decision(step.method or PaymentMethod.COD, step.status), reference, now)
         return await self._stores.payments.insert(new, Deadline())
 
     async def _archive(self, payment_id: int) -> bool:
@@ -238,13 +258,15 @@ class Runner:
         match result:
             case Payment():
                 self._payments[result.payment_id] = result
-                return replace(result, payment_id=list(self._payments).index(result.payment_id))
+                payment_id = list(self._payments).index(result.payment_id)
+                return replace(result, payment_id=payment_id, request_id=_chosen(result.request_id))
             case Refund():
                 self._refunds[result.refund_id] = result
                 return replace(
                     result,
                     refund_id=list(self._refunds).index(result.refund_id),
                     payment_id=list(self._payments).index(result.payment_id),
+                    request_id=_chosen(result.request_id),
                 )
             case ChargeOutcome():
                 return replace(result, payment=self._with_indexes(result.payment))
@@ -258,12 +280,16 @@ class Runner:
                 return tuple(map(self._with_indexes, result.payments)), result.next is None, result.total
             case PaymentEvent():
                 payment = self._with_indexes(result.payment)
-                # A generated request_id differs each time.
-                request_id = result.request_id if result.request_id.startswith("r") else ""
+                request_id = _chosen(result.request_id)
                 return replace(result, payment=payment, refund=self._with_indexes(result.refund), request_id=request_id)
             case tuple() | list():
                 return [self._with_indexes(one) for one in result]
         return result
+
+
+def _chosen(request_id: str) -> str:
+    """Return a request_id that the caller chose; a generated one differs each time."""
+    return request_id if request_id.startswith("r") else ""
 
 
 @settings(

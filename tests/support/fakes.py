@@ -44,12 +44,14 @@ def stored_payment(payment_id: int, status: Status = Status.PENDING, refunded: i
         create_time=NOW,
         refunded_amount=Money("INR", refunded),
         is_refunded=refunded == 56_100,
-        is_adopted=False,
+        caller="shop",
+        request_id=f"request-{payment_id}",
     )
 
 
 def stored_refund(refund_id: int, payment_id: int, status: Status = Status.PENDING, amount: int = 56_100) -> Refund:
-    return Refund(refund_id, payment_id, Money("INR", amount), status, "damaged", NOW)
+    money, request_id = Money("INR", amount), f"refund-{refund_id}"
+    return Refund(refund_id, payment_id, money, status, "damaged", NOW, "shop", request_id)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -66,7 +68,7 @@ def counter_value(name: str, **labels: str) -> float:
 class FakeProcessor:
     """A ``RemoteProcessor`` that returns preset outcomes, once ``may_answer`` is set."""
 
-    methods = frozenset({PaymentMethod.UPI, PaymentMethod.CARD})
+    methods = methods_without_source = frozenset({PaymentMethod.UPI, PaymentMethod.CARD})
 
     def __init__(self) -> None:
         """Create a processor that carries out every request immediately."""

@@ -7,20 +7,32 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from server.domain.deadline import Deadline
-from server.domain.errors import PaymentArchived, PaymentNotFound, ReferenceTaken, RequestIdReused
+from server.domain.dispute import Dispute
+from server.domain.errors import (
+    OrderHasPendingPayment,
+    PaymentArchived,
+    PaymentNotFound,
+    ReferenceTaken,
+    RequestIdReused,
+)
 from server.domain.events import (
     KIND_BY_CHARGE_STATUS,
+    KIND_BY_DISPUTE_STATUS,
     KIND_BY_REFUND_STATUS,
+    KINDS_WITHOUT_REQUEST,
     EventKind,
     EventsPage,
     EventsQuery,
     PaymentEvent,
 )
 from server.domain.identifiers import RequestKey
+from server.domain.late_outcomes import Check, CheckCounts, FailedRefund, Hint
 from server.domain.listing import NumberedPage, NumberedPageQuery, Order, Page, PageQuery, PaymentFilter, Position
 from server.domain.money import Money
+from server.domain.names import Names
 from server.domain.payment import (
     MAX_REFUNDS_SHOWN,
     ChargeOutcome,
@@ -29,13 +41,16 @@ from server.domain.payment import (
     NewRefund,
     Payment,
     PaymentDetails,
+    PaymentKey,
     PaymentMethod,
     Refund,
     RefundOutcome,
     RefundsQuery,
     Status,
 )
+from server.domain.payment_source import is_same_source
 from server.domain.processing import Outcome, PendingRequest
+from server.domain.simulation import DEFERRED_REFUNDS
 
 
 @dataclass
@@ -85,10 +100,14 @@ class Memory:
         if refund.status is Status.PENDING:
             self._add_request(refund.payment_id, refund.refund_id)
 
-    def payment(self, key: int | str) -> Payment:
-        """Return the payment with this id or reference."""
+    def payment(self, key: PaymentKey) -> Payment:
+        """Return the payment with this id, reference or request key."""
         for payment in self.payments.values():
-            if key == (payment.payment_id if isinstance(key, int) else payment.reference):
+            if isinstance(key, RequestKey):
+                is_wanted = _key(key) == (payment.caller, payment.request_id)
+            else:
+                is_wanted = key == (payment.payment_id if isinstance(key, int) else payment.reference)
+            if is_wanted:
                 return payment
         raise PaymentNotFound("payment not found")
 
@@ -107,16 +126,10 @@ class Memory:
     def add_event(self, kind: EventKind, occurred_at: datetime, payment_id: int, refund_id: int | None) -> None:
         """Append an event with the current state of the payment and the refund."""
         self.last_sequence += 1
-        keys: dict[int, tuple[str, str]] = (
-            {number: key for key, (_, number) in self.charge_keys.items()}
-            if refund_id is None
-            else {number: key for key, (_, number) in self.refund_keys.items()}
-        )
-        caller, request_id = keys.get(payment_id if refund_id is None else refund_id, ("", ""))
-        refund = None if refund_id is None else self.refunds[refund_id]
-        self.events.append(
-            PaymentEvent(self.last_sequence, kind, occurred_at, self.payments[payment_id], refund, caller, request_id)
-        )
+        payment, refund = self.payments[payment_id], None if refund_id is None else self.refunds[refund_id]
+        request = payment if refund is None else refund
+        key = ("", "") if kind in KINDS_WITHOUT_REQUEST else (request.caller, request.request_id)
+        self.events.append(PaymentEvent(self.last_sequence, kind, occurred_at, payment, refund, *key))
 
 
 class MemoryPaymentStore:
@@ -144,30 +157,55 @@ class MemoryPaymentStore:
         memory, charge, key = self._memory, new.charge, _key(new.charge.key)
         if key in memory.charge_keys:
             earlier, payment_id = memory.charge_keys[key]
-            if (earlier.order_id, earlier.amount, earlier.method) != (charge.order_id, charge.amount, charge.method):
-                return _reused("Charge", charge.key)
             payment = memory.payments[payment_id]
+            same = replace(
+                earlier, unless_pending=charge.unless_pending, return_url=charge.return_url, source=charge.source
+            )
+            is_same_simulation = payment.simulated_source == new.decision.simulated_source
+            is_same = is_same_source(payment.source_mark, new.decision.source_marks) and is_same_simulation
+            if not is_same or replace(charge, key=earlier.key) != same:
+                return _reused("Charge", charge.key)
             # With the same reference, it is the same payment, retried after a lost reply.
             return ChargeOutcome(payment, replayed=payment.reference != new.reference)
         if new.reference in memory.references:
             return ReferenceTaken()
+        pending = self._pending_payment(charge)
+        if charge.unless_pending and pending is not None:
+            return OrderHasPendingPayment("pending", pending.payment_id)
         payment = Payment(
             payment_id=max(memory.payments, default=0) + 1,
             order_id=charge.order_id,
             amount=charge.amount,
-            method=new.method,
+            method=new.decision.method,
             other_method="",
-            status=new.status,
+            status=new.decision.status,
             reference=new.reference,
             create_time=new.create_time,
             refunded_amount=Money(charge.amount.currency, 0),
             is_refunded=False,
-            is_adopted=False,
+            caller=charge.key.caller,
+            request_id=charge.key.request_id,
+            failure=new.decision.failure,
+            names=charge.names,
+            simulated_source=new.decision.simulated_source,
+            source_mark=new.decision.source_marks[0] if new.decision.source_marks else None,
         )
         memory.add(payment)
         memory.charge_keys[key] = charge, payment.payment_id
-        memory.add_event(KIND_BY_CHARGE_STATUS[new.status], new.create_time, payment.payment_id, None)
+        memory.add_event(KIND_BY_CHARGE_STATUS[new.decision.status], new.create_time, payment.payment_id, None)
         return ChargeOutcome(payment, replayed=False)
+
+    def _pending_payment(self, charge: NewCharge) -> Payment | None:
+        """Return a pending payment of the order of ``charge``, if there is one."""
+
+        def order_of(order_id: int, names: Names) -> int | str | None:
+            return order_id or names.external_reference
+
+        for payment in self._memory.payments.values():
+            is_same_order = order_of(payment.order_id, payment.names) == order_of(charge.order_id, charge.names)
+            if payment.status is Status.PENDING and is_same_order and not payment.is_adopted:
+                return payment
+        return None
 
     async def refund(
         self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
@@ -189,14 +227,17 @@ class MemoryPaymentStore:
         amount = payment.amount_to_refund(refund.amount)
         if payment.payment_id in memory.archived:
             raise PaymentArchived("payment is archived; it can be refunded once it has been brought back")
-        new = Refund(len(memory.refunds) + 1, payment.payment_id, amount, status, refund.reason, create_time)
+        if payment.simulated_source in DEFERRED_REFUNDS:
+            status = Status.PENDING
+        number = len(memory.refunds) + 1
+        new = Refund(number, payment.payment_id, amount, status, refund.reason, create_time, *key)
         memory.add_refund(new)
         memory.refund_keys[key] = refund, new.refund_id
         memory.payments[payment.payment_id] = after = payment.after_refund_of(amount)
         memory.add_event(KIND_BY_REFUND_STATUS[status], create_time, payment.payment_id, new.refund_id)
         return RefundOutcome(new, after, replayed=False, is_new=True)
 
-    async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
+    async def get(self, key: PaymentKey, deadline: Deadline) -> PaymentDetails:
         """Return a payment and its first refunds: see ``PaymentStore``."""
         payment_id = self._memory.payment(key).payment_id
         return await self.list_refunds(RefundsQuery(payment_id, MAX_REFUNDS_SHOWN, None), deadline)
@@ -251,12 +292,28 @@ class MemorySettlementStore:
         memory, number = self._memory, payment.payment_id
         if memory.payments[number].status is not Status.PENDING:
             return memory.payments[number], False
-        memory.payments[number] = after = memory.payments[number].with_status(outcome.status)
+        before = memory.payments[number]
+        values = {**_values(outcome), "processor_reference": outcome.processor_id or before.processor_reference}
+        memory.payments[number] = after = replace(before, **values, next_action=None)
         if outcome.processor_id is not None:
             memory.processor_ids[number] = outcome.processor_id
         memory.remove_request(number, None)
         memory.add_event(KIND_BY_CHARGE_STATUS[outcome.status], now, number, None)
         return after, True
+
+    async def await_payer(self, payment: Payment, outcome: Outcome, now: datetime) -> Payment:
+        """Store what the payer must do: see ``SettlementStore``."""
+        memory, number = self._memory, payment.payment_id
+        stored = memory.payments[number]
+        if stored.status is Status.PENDING and stored.next_action != outcome.next_action:
+            memory.payments[number] = replace(
+                stored, next_action=outcome.next_action, processor_reference=outcome.processor_id or ""
+            )
+            memory.add_event(EventKind.ACTION_REQUIRED, now, number, None)
+        for one in memory.requests:
+            if (one.payment_id, one.refund_id) == (number, None):
+                one.attempts = 0
+        return memory.payments[number]
 
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
         """Store the outcome of a refund: see ``SettlementStore``."""
@@ -264,7 +321,7 @@ class MemorySettlementStore:
         stored, payment = memory.refunds[number], memory.payments[refund.payment_id]
         if stored.status is not Status.PENDING:
             return stored, payment, False
-        memory.refunds[number] = after = replace(stored, status=outcome.status)
+        memory.refunds[number] = after = replace(stored, **_values(outcome))
         if outcome.status is Status.FAILED:
             assert payment.refunded_amount is not None
             refunded = payment.refunded_amount.minus(stored.amount)
@@ -305,6 +362,143 @@ class MemorySettlementStore:
         return counts, 0.0 if oldest is None else self._memory.now_seconds() - oldest
 
 
+@dataclass
+class _Check:
+    """A check, with times in seconds of ``Memory.now_seconds``."""
+
+    waits_since: float | None
+    due_at: float
+    hints: int = 0
+    attempts: int = 0
+    is_disputed: bool = False
+
+
+class MemoryLateStore:
+    """An in-memory ``LateStore``."""
+
+    def __init__(
+        self, memory: Memory, *, first_pause_seconds: float = 1.0, longest_pause_seconds: float = 60.0
+    ) -> None:
+        """Use ``memory``. The pauses define how long a claimed check is postponed: see ``MysqlLateStore``."""
+        self._memory = memory
+        self._first_pause_seconds = first_pause_seconds
+        self._longest_pause_seconds = longest_pause_seconds
+        self._checks: dict[int, _Check] = {}
+        self._last_event_id: str | None = None
+        self._poll_due_at = memory.now_seconds()
+
+    async def request_check(self, hint: Hint) -> bool:
+        """Make the payment of a hint due for a check: see ``LateStore``."""
+        now = self._memory.now_seconds()
+        for number, payment in self._memory.payments.items():
+            is_named = hint.processor_id is not None and payment.processor_reference == hint.processor_id
+            if is_named or (hint.reference is not None and payment.reference == hint.reference):
+                await self.add_check(number)
+                for one in self._memory.requests:
+                    if one.payment_id == number:
+                        one.due_at, one.attempts = now, 0
+                return True
+        return False
+
+    async def add_check(self, payment_id: int) -> None:
+        """Make a payment due for a check: see ``LateStore``."""
+        now = self._memory.now_seconds()
+        check = self._checks.setdefault(payment_id, _Check(now, now))
+        check.due_at, check.attempts, check.hints = now, 0, check.hints + 1
+        check.waits_since = now if check.waits_since is None else check.waits_since
+
+    async def count_checks(self) -> CheckCounts:
+        """Count the payments to check: see ``LateStore``."""
+        now, checks = self._memory.now_seconds(), self._checks.values()
+        waiting_seconds = [now - one.waits_since for one in checks if one.waits_since is not None]
+        return CheckCounts(
+            len(waiting_seconds),
+            sum(one.due_at <= now for one in checks),
+            sum(one.is_disputed for one in checks),
+            max(waiting_seconds, default=0.0),
+        )
+
+    async def claim_checks(self, at_most: int) -> list[Check]:
+        """Claim checks that are due: see ``LateStore``."""
+        memory, now = self._memory, self._memory.now_seconds()
+        due = sorted((one.due_at, number) for number, one in self._checks.items() if one.due_at <= now)[:at_most]
+        checks = []
+        for _, number in due:
+            one = self._checks[number]
+            pause_seconds = min(self._longest_pause_seconds, self._first_pause_seconds * 2**one.attempts)
+            one.due_at, one.attempts = now + pause_seconds, one.attempts + 1
+            one.waits_since = now if one.waits_since is None else one.waits_since
+            refunds = [refund for refund in memory.refunds_of(number) if refund.status is Status.SUCCEEDED]
+            checks.append(
+                Check(
+                    memory.payments[number],
+                    one.hints,
+                    now - one.waits_since,
+                    is_archived=number in memory.archived,
+                    has_pending_requests=any(request.payment_id == number for request in memory.requests),
+                    succeeded_refunds=tuple(refunds),
+                )
+            )
+        return checks
+
+    async def postpone_check(self, check: Check) -> None:
+        """Keep a check: see ``LateStore``."""
+        one = self._checks.get(check.payment.payment_id)
+        if one is not None and one.hints == check.hints:
+            one.waits_since = None
+
+    async def finish_check(self, check: Check, *, again_after_seconds: float | None) -> None:
+        """Remove or postpone a check: see ``LateStore``."""
+        number = check.payment.payment_id
+        one = self._checks.get(number)
+        if one is None or one.hints != check.hints:
+            return
+        if again_after_seconds is None:
+            del self._checks[number]
+        else:
+            one.is_disputed, one.attempts, one.waits_since = True, 0, None
+            one.due_at = self._memory.now_seconds() + again_after_seconds
+
+    async def set_dispute(self, payment: Payment, dispute: Dispute, now: datetime) -> bool:
+        """Store the dispute of a payment: see ``LateStore``."""
+        memory, number = self._memory, payment.payment_id
+        stored = memory.payments[number]
+        if stored.dispute != payment.dispute:
+            return False
+        memory.payments[number] = replace(stored, dispute=dispute)
+        memory.add_event(KIND_BY_DISPUTE_STATUS[dispute.status], now, number, None)
+        return True
+
+    async def fail_refund(self, payment: Payment, failed: FailedRefund, now: datetime) -> bool | None:
+        """Store that a SUCCEEDED refund failed: see ``LateStore``."""
+        memory, refund = self._memory, self._memory.refunds.get(failed.refund_id)
+        if refund is None or refund.payment_id != payment.payment_id:
+            return None
+        if (refund.amount, refund.processor_reference) != (failed.amount, failed.processor_id):
+            return None
+        if refund.status is not Status.SUCCEEDED:
+            return False
+        memory.refunds[refund.refund_id] = replace(refund, status=Status.FAILED, failure=failed.failure)
+        stored = memory.payments[payment.payment_id]
+        assert stored.refunded_amount is not None
+        refunded = stored.refunded_amount.minus(refund.amount)
+        memory.payments[payment.payment_id] = replace(stored, refunded_amount=refunded, is_refunded=False)
+        memory.add_event(EventKind.REFUND_FAILED, now, payment.payment_id, refund.refund_id)
+        return True
+
+    async def take_poll(self, interval_seconds: float) -> tuple[bool, str | None]:
+        """Claim the next reading of the processor's events: see ``LateStore``."""
+        now = self._memory.now_seconds()
+        if self._poll_due_at > now:
+            return False, None
+        self._poll_due_at = now + interval_seconds
+        return True, self._last_event_id
+
+    async def set_last_event(self, event_id: str | None) -> None:
+        """Store the last event: see ``LateStore``."""
+        self._last_event_id = event_id
+
+
 class MemoryEventStore:
     """An in-memory ``EventStore`` and ``HistoryStore``."""
 
@@ -342,6 +536,15 @@ def _key(key: RequestKey) -> tuple[str, str]:
     return key.caller, key.request_id
 
 
+def _values(outcome: Outcome) -> dict[str, Any]:
+    """Return the fields of a payment or refund after an outcome."""
+    return {
+        "status": outcome.status,
+        "failure": outcome.failure,
+        "processor_reference": outcome.processor_id or "",
+    }
+
+
 def _reused(rpc: str, key: RequestKey) -> RequestIdReused:
     return RequestIdReused(f"request_id {key.request_id!r} came before, in a {rpc} with other parameters")
 
@@ -360,6 +563,11 @@ def _matches(payment: Payment, wanted: PaymentFilter) -> bool:
         wanted.min_amount is None or _is_at_most(wanted.min_amount, payment.amount),
         wanted.max_amount is None or _is_at_most(payment.amount, wanted.max_amount),
         _is_between(payment.create_time, wanted.min_create_time, wanted.max_create_time),
+        wanted.request_id in {None, payment.request_id},
+        wanted.caller in {None, payment.caller},
+        wanted.processor_reference in {None, payment.processor_reference},
+        wanted.external_reference in {None, payment.names.external_reference},
+        wanted.customer_id in {None, payment.names.customer_id},
     )
     return all(conditions)
 

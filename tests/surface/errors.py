@@ -38,6 +38,7 @@ _ARGUMENTS: dict[str, Any] = {
     _RETRY: 1.5,
     "origin": "https://pages.example",
     "site": "cross-site",
+    "payment_id": 7,
 }
 """Arguments for the constructors of errors, by parameter."""
 

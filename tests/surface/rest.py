@@ -22,6 +22,7 @@ _PLACEHOLDERS = (
     (re.compile(r"ECI\d{8}-\w+"), "REFERENCE"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?"), "TIME"),
     (re.compile(r'(?<="resumeToken":")[^"]+'), "TOKEN"),
+    (re.compile(r'(?<="requestId":")[0-9a-f]{32}'), "REQUEST_ID"),
 )
 _OMITTED_HEADERS = {"content-length", "date", "etag"}
 _SHOWN_TYPE = "application/json"
@@ -72,6 +73,7 @@ _REST = (
     _Request("v2 partial refund", "POST", "/v2/payments/2:refund", _PART, _KEY),
     _Request("v1 charge, repeated", "POST", "/v1/payments/charge", _CHARGE_V1, _KEY_V1),
     _Request("v1 charge, key reused", "POST", "/v1/payments/charge", {**_CHARGE_V1, "amount": 1}, _KEY_V1),
+    _Request("v1 charge, unknown source", "POST", "/v1/payments/charge", _CHARGE_V1, {"Payment-Source": "sim_x"}),
     _Request("v1 charge, wrong", "POST", "/v1/payments/charge", {"amount": -1}),
     _Request("v1 refund, repeated", "POST", "/v1/payments/1/refund"),
     _Request("v1 refund, no payment", "POST", "/v1/payments/999/refund"),
@@ -87,6 +89,8 @@ _REST = (
     _Request("v2 get", "GET", "/v2/payments/2"),
     _Request("v2 get, no payment", "GET", "/v2/payments/999"),
     _Request("v2 get by reference, no payment", "GET", "/v2/payments/by-reference/none"),
+    _Request("v2 get by request_id", "GET", "/v2/payments/by-request-id/order-343"),
+    _Request("v2 get by request_id of another caller", "GET", "/v2/payments/by-request-id/order-343?caller=shop"),
     _Request("v2 refunds", "GET", "/v2/payments/2/refunds"),
     _Request("v2 events", "GET", "/v2/payments/2/events"),
     _Request("v2 list", "GET", "/v2/payments?include_total_size=true&order_by=create_time%20asc"),

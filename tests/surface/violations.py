@@ -49,6 +49,7 @@ _JSON_HEADERS = {"Content-Type": "application/json"}
 _WHOLE_REQUEST = "(the request)"
 """The placeholder for the empty field name in violations of the whole request."""
 
+_MAPS = ({"": ""}, {"k" * 1_000: ""}, {"k": "v" * 1_000}, {"k": "\0"}, {str(number): "" for number in range(100)})
 _MANY = 1001
 """More items than any field can have."""
 
@@ -114,6 +115,9 @@ def _changed_requests(method: MethodDescriptor) -> Iterator[Message]:
 
 
 def _values(field: FieldDescriptor) -> Iterator[Any]:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        yield from _MAPS
+        return
     values = _VALUES.get(field.cpp_type, ())
     if not field.is_repeated:
         yield from values
@@ -124,7 +128,9 @@ def _values(field: FieldDescriptor) -> Iterator[Any]:
 
 
 def _fill(parent: Message, field: FieldDescriptor, value: Any) -> None:  # noqa: ANN401 - of the field's type
-    if field.is_repeated:
+    if isinstance(value, dict):
+        getattr(parent, field.name).update(value)
+    elif field.is_repeated:
         getattr(parent, field.name).extend(value)
     else:
         setattr(parent, field.name, value)

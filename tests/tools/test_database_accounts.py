@@ -82,10 +82,10 @@ def test_the_service_account_is_denied(attempt: Attempt, text: str) -> None:
     [
         "DELETE FROM payments",
         "DELETE FROM refunds",
-        "TRUNCATE payments",
-        "DROP TABLE refunds",
+        "TRUNCATE api_keys",
+        "DROP TABLE payment_outbox",
         "DROP DATABASE {database}",
-        "CREATE TRIGGER mine BEFORE INSERT ON payments FOR EACH ROW SET NEW.amount = 1",
+        "CREATE TRIGGER mine BEFORE INSERT ON api_keys FOR EACH ROW SET NEW.caller = 'x'",
         "GRANT SELECT ON payments TO {service}",
         "SELECT * FROM mysql.user",
         "SELECT 1 INTO OUTFILE '/tmp/payments-outfile'",

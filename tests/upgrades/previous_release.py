@@ -14,8 +14,11 @@ from pathlib import Path
 
 from tests.support.programs import ROOT
 
-BEFORE_FIRST_RELEASE = "556dc22ab93410be1d870ca3e2414dcf375f0674"
-"""The commit that takes the place of the previous release until there is a tag: the first one with these migrations."""
+BEFORE_FIRST_RELEASE = "14c2c9901bc2f4fbfe11516c9a27e05f0cdbaca5"
+"""The commit that takes the place of the previous release until there is a tag.
+
+It is the first one that reads amounts with four decimals, to which migrations 0022 to 0027 change the columns.
+"""
 
 _RELEASE_TAG = re.compile(r"v\d+\.\d+\.\d+")
 _FOLDER = ROOT / ".cache" / "previous-release"

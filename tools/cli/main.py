@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from tools.cli import archive, backup, calls, doctor, export, history, import_csv, keys, migrate, sample, serve, watch
+from tools.cli import (
+    archive,
+    backup,
+    calls,
+    doctor,
+    export,
+    forget,
+    history,
+    import_csv,
+    keys,
+    migrate,
+    sample,
+    serve,
+    watch,
+)
 
 _CALLS = "Call a service"
 _OPERATE = "Run the service and maintain its database"
@@ -30,6 +44,7 @@ app.command("backup", rich_help_panel=_OPERATE)(backup.backup_command)
 app.command("restore", rich_help_panel=_OPERATE)(backup.restore_command)
 app.command("archive", rich_help_panel=_OPERATE)(archive.archive_command)
 app.command("unarchive", rich_help_panel=_OPERATE)(archive.unarchive_command)
+app.command("forget", rich_help_panel=_OPERATE)(forget.command)
 app.command("history", rich_help_panel=_OPERATE)(history.command)
 app.command("sample", rich_help_panel=_OPERATE)(sample.command)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)

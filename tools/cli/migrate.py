@@ -29,12 +29,18 @@ def command(
     lock_timeout_seconds: Annotated[
         float, typer.Option(help="Seconds to wait for another process that is migrating.")
     ] = DEFAULT_LOCK_TIMEOUT_SECONDS,
+    allow_blocking: Annotated[
+        bool,
+        typer.Option(
+            "--allow-blocking", help="Alter large tables in place, while writes to them wait, instead of copying them."
+        ),
+    ] = False,
 ) -> None:
     """Bring the database schema up to date. Several processes can run this at the same time."""
     with report_failures(account=MIGRATOR):
         settings = load_tool_settings()
         if action is Action.MIGRATE:
-            migrate(settings, lock_timeout_seconds=lock_timeout_seconds)
+            migrate(settings, lock_timeout_seconds=lock_timeout_seconds, allow_blocking=allow_blocking)
             return
         with closing(connect(settings)) as connection:
             records = read_records(connection)

@@ -1,6 +1,7 @@
 """Options shared by several commands, and parsers for amounts and times in options."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -13,6 +14,11 @@ from tools.transfer.files import csv_values
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")]
 OrderId = Annotated[int | None, typer.Option(help="Only payments of this order.")]
 Reference = Annotated[str | None, typer.Option(help="Only the payment with this reference.")]
+ExternalReference = Annotated[
+    str | None, typer.Option(help="Only payments of the order to which their caller gave this name.")
+]
+Customer = Annotated[str | None, typer.Option(help="Only payments of this customer.")]
+Caller = Annotated[str | None, typer.Option(help="Only payments that this caller charged.")]
 MinAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="Only payments of at least this amount.")]
 MaxAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="Only payments of at most this amount.")]
 Since = Annotated[
@@ -48,6 +54,23 @@ def parse_amount(option: str, text: str) -> Decimal:
         return csv_values.decimal(text)
     except InvalidValue as error:
         raise typer.BadParameter(error.description, param_hint=option) from None
+
+
+def parse_labels(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """Parse labels such as ``channel=web``. A value may contain ``=``.
+
+    Raises:
+        typer.BadParameter: one has no ``=``, or two have the same key.
+    """
+    labels: dict[str, str] = {}
+    for text in texts:
+        key, separator, label = text.partition("=")
+        if not separator:
+            raise typer.BadParameter("must be KEY=VALUE, such as channel=web", param_hint=option)
+        if key in labels:
+            raise typer.BadParameter(f"has the key {key} twice", param_hint=option)
+        labels[key] = label
+    return labels
 
 
 def parse_time(option: str, text: str | None, now: datetime) -> datetime | None:

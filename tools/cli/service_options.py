@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import grpc
 import typer
-from payments_client import InvalidRequest, OutcomeUnknown, PaymentsClient, PaymentsError
+from payments_client import InvalidRequest, OrderHasPendingPayment, OutcomeUnknown, PaymentsClient, PaymentsError
 
 EXIT_OUTCOME_UNKNOWN = 4
 """The exit code of a command whose call may have succeeded."""
@@ -124,6 +124,8 @@ def _client(connection: _Connection) -> Iterator[PaymentsClient]:
             yield client
         except InvalidRequest as error:
             sys.exit("\n".join(f"{it.field}: {it.description}" for it in error.violations) or error.message)
+        except OrderHasPendingPayment as error:
+            sys.exit(f"{_error_line(error)}\nTo see the pending payment: payments get {error.payment_id}")
         except OutcomeUnknown as error:
             _print_unknown_outcome(error, connection)
             raise typer.Exit(EXIT_OUTCOME_UNKNOWN) from None

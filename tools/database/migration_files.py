@@ -19,6 +19,9 @@ _FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 _PLACEHOLDER = "${default_currency}"
 
+FIRST_ID, LAST_ID = "${first_id}", "${last_id}"
+"""Placeholders of a statement that runs once for each range of IDs (``row_ranges``)."""
+
 
 class MigrationError(ToolError):
     """The migration files are invalid or do not match the database, or a migration failed."""
@@ -43,7 +46,7 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def statement(self, default_currency: str) -> str:
-        """Return the SQL to run, with ``${default_currency}`` replaced.
+        """Return the SQL to run, with ``${default_currency}`` replaced; a range of IDs is replaced later.
 
         Raises:
             MigrationError: the file has another placeholder, or ``default_currency`` is not three uppercase letters.
@@ -52,8 +55,8 @@ class Migration:
             msg = f"the default currency must be three uppercase letters, not {default_currency!r}"
             raise MigrationError(msg)
         sql = self.text.replace(_PLACEHOLDER, default_currency)
-        if "${" in sql:
-            msg = f"{self.path}: unknown placeholder; only {_PLACEHOLDER} is allowed"
+        if "${" in sql.replace(FIRST_ID, "").replace(LAST_ID, ""):
+            msg = f"{self.path}: unknown placeholder; only {_PLACEHOLDER}, {FIRST_ID} and {LAST_ID} are allowed"
             raise MigrationError(msg)
         return sql
 

@@ -13,6 +13,11 @@ is therefore one statement:
    migration. If the schema has changed, the migration was applied, and the run only records that.
 
 A statement that changes rows instead of the schema runs in the same transaction as the UPDATE that sets ``applied_at``.
+If it runs in ranges of IDs (``row_ranges``), that is the transaction of the last range.
+
+**Large tables are altered while they are written to.** The database itself can add columns and indexes so
+(``LOCK = NONE``). If it refuses, the table is copied (``online_copy``). On TiDB, each ALTER is online. On a Galera
+cluster, a statement blocks all nodes until its end, so the table is copied unless the change needs no time.
 
 The lock of a process that crashed ends by itself, and its statement may still be running then. The next process starts
 the same statement. It waits for the first one, because each of them locks the table (on Galera and TiDB, DDL is
@@ -25,7 +30,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import pymysql
@@ -34,7 +39,7 @@ from server.config.settings import Settings
 from server.domain.money import MINOR_DIGITS
 from server.storage.database import driver_errors
 from server.storage.database.access import address, explain
-from server.storage.database.server_version import UnsupportedServer
+from server.storage.database.server_version import ServerVersion, UnsupportedServer
 from tools.database.connection import (
     DatabaseConnection,
     connect,
@@ -47,16 +52,22 @@ from tools.database.connection import (
     quote_identifier,
     read_server_version,
 )
+from tools.database.lock_waits import LOCK_PAUSE_SECONDS, Attempts, is_locked, short_lock_waits
 from tools.database.maintenance_locks import LEASE_SECONDS, MIGRATION, MaintenanceLock, create_table, maintenance_lock
 from tools.database.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
 from tools.database.migration_progress import report_progress
 from tools.database.migration_records import Record, applied_version, check_records, read_records
+from tools.database.online_copy.constraints import CONSTRAINTS_TABLE
+from tools.database.online_copy.table_copy import Leftover, OnlineCopy
+from tools.database.online_copy.tables import NEW_PREFIX, OLD_PREFIX
+from tools.database.row_ranges import add_range, range_statements
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
 
 _METADATA_LOCK_TIMEOUT_SECONDS = 60
-"""While an ALTER waits for a table that another session holds, every new statement on the table waits behind it.
-Therefore the ALTER gives up after this time, not after the server's default of a day (MariaDB) or a year (MySQL).
+"""How long a statement may wait for a table that another session holds, instead of the server's default of a day
+(MariaDB) or a year (MySQL). While an ALTER waits, every new statement on the table waits behind it. Therefore it waits
+only for ``LOCK_WAIT_SECONDS``, and is repeated after a pause, for up to this time.
 """
 
 _IDLE_TIMEOUT_SECONDS = LEASE_SECONDS // 3
@@ -83,9 +94,12 @@ _DELETE_RECORD = "DELETE FROM schema_migrations WHERE version = %s AND applied_a
 _SELECT_TABLES = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'
-        AND table_name NOT IN ('schema_migrations', 'maintenance_locks')
+        AND table_name NOT IN ('schema_migrations', 'maintenance_locks', %s)
+        AND LEFT(table_name, CHAR_LENGTH(%s)) <> %s AND LEFT(table_name, CHAR_LENGTH(%s)) <> %s
     ORDER BY table_name
 """
+"""Leaves out the tables of an online copy."""
+
 _SELECT_ROW_COUNT = """
     SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s
 """
@@ -99,7 +113,15 @@ _SELECT_KEY = """
 _ATTEMPTS = 3
 """How often a migration is started if concurrent INSERTs, or transactions on other nodes of a cluster, make it fail."""
 
-_LARGE_TABLE_ROWS = 100_000
+_LARGE_TABLE_ROWS = 10_000
+"""A smaller table is altered in place, within a second."""
+
+_LONG_ROWS = 100_000
+_ONLINE, _INSTANT = "LOCK = NONE", "ALGORITHM = INSTANT"
+_HAS_LOCK_CLAUSE = re.compile(r"\bLOCK\s*=", re.IGNORECASE)
+_NOT_ONLINE = frozenset({1799, 1845, 1846})
+"""The database cannot make the change while it accepts writes, or cannot log so many of them."""
+
 _ALTERED_TABLE = re.compile(r"\s*(?:--[^\n]*\n\s*)*ALTER TABLE (\w+)", re.IGNORECASE)
 _AUTO_INCREMENT = re.compile(r" AUTO_INCREMENT=\d+")
 _DUPLICATE_KEY = re.compile(r"for key '(?:\w+\.)?(\w+)'$")
@@ -110,13 +132,15 @@ def migrate(
     *,
     folder: Path = MIGRATIONS,
     lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS,
+    allow_blocking: bool = False,
     report: Callable[[str], None] = print_line,
 ) -> int:
     """Apply every pending migration in ``folder``; return how many this call applied.
 
     Creates the database if it does not exist and the account may create it. Waits for the server as long
     as the settings allow, and up to ``lock_timeout_seconds`` for another process that is migrating. ``report`` receives
-    a line for each migration and for each wait.
+    a line for each migration and for each wait. ``allow_blocking`` alters large tables in place, while writes to them
+    wait, instead of copying them.
 
     Raises:
         MigrationError: the service cannot use this server, a file is invalid, an applied migration was changed, the
@@ -128,7 +152,7 @@ def migrate(
     migrations = load_migrations(folder)
     statements = [migration.statement(settings.default_currency) for migration in migrations]
     with closing(connect(settings, report=report, create_database=True)) as connection:
-        _check_version(connection)
+        version = _check_version(connection)
         create_table(connection)
         with maintenance_lock(
             connection, settings, MIGRATION, timeout_seconds=lock_timeout_seconds, report=report
@@ -139,7 +163,9 @@ def migrate(
             check_records(migrations, records)
             if not records:
                 _check_currency(connection, settings.default_currency)
-            migrator = _Migrator(connection, settings, lock, lock_timeout_seconds, report)
+            migrator = _Migrator(
+                connection, settings, version, lock, lock_timeout_seconds, allow_blocking=allow_blocking, report=report
+            )
             count = 0
             for migration, statement in zip(migrations, statements, strict=True):
                 record = records.get(migration.version)
@@ -150,16 +176,18 @@ def migrate(
     return count
 
 
-def _check_version(connection: DatabaseConnection) -> None:
-    """Refuse to migrate on a server that the service cannot use, because its DDL may not be atomic.
+def _check_version(connection: DatabaseConnection) -> ServerVersion:
+    """Return the server's version. Refuse to migrate on one that the service cannot use: its DDL may not be atomic.
 
     Raises:
         MigrationError: the service cannot use this server.
     """
+    version = read_server_version(connection)
     try:
-        read_server_version(connection).require_supported()
+        version.require_supported()
     except UnsupportedServer as error:
         raise MigrationError(str(error)) from None
+    return version
 
 
 def _prepare_session(connection: DatabaseConnection) -> None:
@@ -193,8 +221,11 @@ class _Migrator:
 
     connection: DatabaseConnection
     settings: Settings
+    version: ServerVersion
     lock: MaintenanceLock
     lock_timeout_seconds: float
+    _: KW_ONLY
+    allow_blocking: bool
     report: Callable[[str], None]
 
     def apply(self, migration: Migration, statement: str, record: Record | None) -> None:
@@ -212,8 +243,10 @@ class _Migrator:
                 return
 
     def _run_or_record(self, migration: Migration, statement: str, record: Record | None) -> None:
+        leftover = self._recover_copy(statement)
         fingerprint = _schema_fingerprint(self.connection)
-        if record is None or record.schema_before == fingerprint:
+        is_unchanged = record is None or record.schema_before == fingerprint
+        if record is None or leftover is Leftover.REMOVED or (is_unchanged and leftover is Leftover.NONE):
             self._run(migration, statement, record, fingerprint)
         else:
             self._record_applied(migration, record)
@@ -224,9 +257,8 @@ class _Migrator:
         with self._transaction():
             execute(self.connection, _INSERT_RECORD, migration.version, migration.name, migration.checksum, fingerprint)
         try:
-            with report_progress(self.connection, self.settings, str(migration), self.report), self._transaction():
-                self._execute(migration, statement, record)
-                execute(self.connection, _SET_APPLIED, migration.version)
+            with report_progress(self.connection, self.settings, str(migration), self.report):
+                self._change(migration, statement, record)
         except pymysql.err.MySQLError as error:
             if is_unreachable(error) or is_conflict(error):
                 raise
@@ -234,10 +266,78 @@ class _Migrator:
                 self._record_applied(migration, record)
                 return
             if record is None or not is_lock_timeout(error):
-                with self._transaction():
-                    execute(self.connection, _DELETE_RECORD, migration.version)
+                self._delete_record(migration)
+            raise
+        except MigrationError:
+            self._delete_record(migration)
             raise
         self.report(f"{migration}: applied in {time.monotonic() - start:.2f} s")
+
+    def _delete_record(self, migration: Migration) -> None:
+        with self._transaction():
+            execute(self.connection, _DELETE_RECORD, migration.version)
+
+    def _change(self, migration: Migration, statement: str, record: Record | None) -> None:
+        """Execute the statement and record the migration as applied."""
+        if (ranged := add_range(migration, statement)) is not None:
+            self._change_ranges(migration, ranged)
+            return
+        is_online = self._is_altered_online(statement)
+        try:
+            with self._transaction():
+                self._execute(migration, self._online(statement) if is_online else statement, record)
+                execute(self.connection, _SET_APPLIED, migration.version)
+        except pymysql.err.MySQLError as error:
+            if not is_online or driver_errors.code(error) not in _NOT_ONLINE:
+                raise
+        else:
+            return
+        self.report(f"{migration}: the table is copied, and writes to it continue")
+        self._copy(statement).alter(statement)
+        with self._transaction():
+            execute(self.connection, _SET_APPLIED, migration.version)
+
+    def _change_ranges(self, migration: Migration, statement: str) -> None:
+        """Execute a statement for each range of IDs, each in its own transaction. The last records the migration."""
+        for range_statement, is_last in range_statements(self.connection, statement):
+            attempts = Attempts(_METADATA_LOCK_TIMEOUT_SECONDS)
+            while True:
+                try:
+                    with short_lock_waits(self.connection), self._transaction():
+                        execute(self.connection, range_statement)
+                        if is_last:
+                            execute(self.connection, _SET_APPLIED, migration.version)
+                    break
+                except pymysql.err.MySQLError as error:
+                    if not is_locked(error) or attempts.are_exhausted():
+                        raise
+
+    def _is_altered_online(self, statement: str) -> bool:
+        """Whether the statement alters a table that is so large that writes to it must continue meanwhile."""
+        table = _ALTERED_TABLE.match(statement)
+        if table is None or self.allow_blocking or self.version.is_tidb or _HAS_LOCK_CLAUSE.search(statement):
+            return False
+        count = f"SELECT COUNT(*) FROM (SELECT 1 FROM {table[1]} LIMIT {_LARGE_TABLE_ROWS}) counted"  # noqa: S608
+        rows = execute_if_exists(self.connection, count)
+        return bool(rows) and rows[0][0] >= _LARGE_TABLE_ROWS
+
+    def _online(self, statement: str) -> str:
+        """Return the ALTER with a clause that makes the database refuse it if writes would have to wait."""
+        clause = _INSTANT if self.version.is_cluster else _ONLINE
+        return f"{statement.rstrip().removesuffix(';')}\n    , {clause}"
+
+    def _copy(self, statement: str) -> OnlineCopy:
+        table = _ALTERED_TABLE.match(statement)
+        assert table is not None, statement
+        return OnlineCopy(
+            self.connection, self.settings, self.version, self.lock, table[1], self.lock_timeout_seconds, self.report
+        )
+
+    def _recover_copy(self, statement: str) -> Leftover:
+        """Complete or remove the copy of an interrupted run."""
+        if _ALTERED_TABLE.match(statement) is None or self.version.is_tidb:
+            return Leftover.NONE
+        return self._copy(statement).recover(add_checks=not self._is_altered_online(statement))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -257,15 +357,22 @@ class _Migrator:
                 execute(self.connection, "SET autocommit = 1")
 
     def _execute(self, migration: Migration, statement: str, record: Record | None) -> None:
-        """Execute a statement. Repeat it if a concurrent INSERT or the statement of an interrupted run made it fail."""
-        deadline = time.monotonic() + self.lock_timeout_seconds
+        """Execute a statement. Repeat it if others held the table, or if a concurrent INSERT made it fail."""
+        seconds = self.lock_timeout_seconds if record is not None else _METADATA_LOCK_TIMEOUT_SECONDS
+        lock_attempts = Attempts(min(seconds, self.lock_timeout_seconds), at_least=1)
         attempts_left = _ATTEMPTS
+        is_waiting = False
         while True:
             try:
-                execute(self.connection, statement)
+                with short_lock_waits(self.connection):
+                    execute(self.connection, statement)
             except pymysql.err.MySQLError as error:
-                if record is not None and is_lock_timeout(error) and time.monotonic() < deadline:
-                    self.report(f"{migration}: waiting for the statement of the run that was interrupted")
+                if is_lock_timeout(error) and not lock_attempts.are_exhausted():
+                    if not is_waiting:
+                        others = "the statement of the run that was interrupted" if record else "other sessions"
+                        self.report(f"{migration}: waiting for {others}")
+                        is_waiting = True
+                    time.sleep(LOCK_PAUSE_SECONDS)
                     continue
                 attempts_left -= 1
                 if not attempts_left or not self._is_due_to_rejected_insert(statement, error):
@@ -286,11 +393,12 @@ class _Migrator:
         return bool(execute(self.connection, _SELECT_KEY, table[1], key[1]))
 
     def _announce(self, migration: Migration, statement: str) -> None:
-        """Warn that altering a large table takes time, and that writes to the table may have to wait."""
+        """Say that altering a large table takes time, and whether writes to the table may have to wait."""
         table = _ALTERED_TABLE.match(statement)
         rows = execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
-        if rows and rows[0][0] >= _LARGE_TABLE_ROWS:
-            self.report(f"{migration}: altering {table[1]}, about {rows[0][0]:,} rows; writes to it may have to wait")  # type: ignore[index]
+        if table and rows and rows[0][0] >= _LONG_ROWS:
+            writes = "may have to wait" if self.allow_blocking else "continue"
+            self.report(f"{migration}: altering {table[1]}, about {rows[0][0]:,} rows; writes to it {writes}")
 
     def _record_applied(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""
@@ -336,7 +444,7 @@ def _first_line(statement: str) -> str:
 def _schema_fingerprint(connection: DatabaseConnection) -> str:
     """Return a digest of all table definitions, without the AUTO_INCREMENT counters, which grow with the rows."""
     digest = hashlib.sha256()
-    for (table,) in execute(connection, _SELECT_TABLES):
+    for (table,) in execute(connection, _SELECT_TABLES, CONSTRAINTS_TABLE, *[NEW_PREFIX] * 2, *[OLD_PREFIX] * 2):
         ((_, definition),) = execute(connection, f"SHOW CREATE TABLE {quote_identifier(str(table))}")
         digest.update(_AUTO_INCREMENT.sub("", str(definition)).encode())
     return digest.hexdigest()

@@ -78,6 +78,8 @@ def archive(
 ) -> ArchiveResult:
     """Move the payments that were created before a time and have not changed since; return how many rows were moved.
 
+    A payment that has an open dispute, or is to be read again at the processor, stays, because it may still change.
+
     Payments are moved in small transactions. After each, the run pauses for ``pause_seconds``, or for as long as the
     transaction took. It can be stopped at any moment and started again, and services can keep running.
 
@@ -90,14 +92,14 @@ def archive(
     """
     with (
         open_migrated(settings, report=progress.print_line) as connection,
-        _transactions(connection, settings) as runner,
+        archive_transactions(connection, settings) as runner,
     ):
         before = before.astimezone(UTC).replace(tzinfo=None)
         return _Archiver(runner, before, batch_payments, pause_seconds, progress).run()
 
 
 @dataclass(frozen=True, slots=True)
-class _Transactions:
+class ArchiveTransactions:
     """Runs transactions, none of which can commit once this process has lost the lock."""
 
     connection: DatabaseConnection
@@ -124,7 +126,7 @@ class _Transactions:
 class _Archiver:
     """One archive run. ``before`` is in UTC and naive, like the column."""
 
-    transactions: _Transactions
+    transactions: ArchiveTransactions
     before: datetime
     batch_payments: int
     pause_seconds: float | None
@@ -228,7 +230,7 @@ class _Archiver:
         return self._move_locked(unchanged) if unchanged else (0, 0)
 
     def _lock_payments(self, batch: Sequence[int]) -> set[int]:
-        """Lock the payments that exist and have an outcome, and return their ids.
+        """Lock the payments that exist, and have an outcome and no open dispute; return their ids.
 
         Raises:
             _PaymentsLocked: another session has locked one of them.
@@ -244,7 +246,7 @@ class _Archiver:
         if not locked:
             return []
         ids = sorted(locked)
-        changed = execute(self.connection, archive_statements.CHANGED_PAYMENTS, ids, self.before, ids)
+        changed = execute(self.connection, archive_statements.CHANGED_PAYMENTS, ids, self.before, ids, ids)
         return sorted(locked - {int(row[0]) for row in changed})
 
     def _move_locked(self, ids: list[int]) -> tuple[int, int]:
@@ -284,13 +286,13 @@ def unarchive(settings: DatabaseSettings, payment_ids: Sequence[int], report: Ca
         LockHeld, LockLost: as in ``archive``.
         SchemaOutdated: the database is not migrated.
     """
-    with open_migrated(settings) as connection, _transactions(connection, settings) as transactions:
+    with open_migrated(settings) as connection, archive_transactions(connection, settings) as transactions:
         for payment_id in payment_ids:
-            outcome = transactions.run(partial(_unarchive_one, connection, payment_id))
+            outcome = transactions.run(partial(unarchive_one, connection, payment_id))
             report(f"{payment_id}: {outcome}")
 
 
-def _unarchive_one(connection: DatabaseConnection, payment_id: int) -> str:
+def unarchive_one(connection: DatabaseConnection, payment_id: int) -> str:
     """Move a payment back, and describe the outcome."""
     if execute(connection, "SELECT 1 FROM payments WHERE payment_id = %s", payment_id):
         return "already live"
@@ -303,12 +305,12 @@ def _unarchive_one(connection: DatabaseConnection, payment_id: int) -> str:
 
 
 @contextmanager
-def _transactions(connection: DatabaseConnection, settings: DatabaseSettings) -> Iterator[_Transactions]:
+def archive_transactions(connection: DatabaseConnection, settings: DatabaseSettings) -> Iterator[ArchiveTransactions]:
     """Hold the lock that lets one process at a time move payments."""
     execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     with maintenance_lock(connection, settings, ARCHIVING) as lock:
         _check_columns(connection)
-        yield _Transactions(connection, lock)
+        yield ArchiveTransactions(connection, lock)
 
 
 def _check_columns(connection: DatabaseConnection) -> None:

@@ -2,9 +2,13 @@
 
 _PAYMENT_COLUMNS = (
     "payment_id, order_id, amount, method, status, reference, created_at, refunded, currency, refunded_amount, "
-    "requested_method, caller, request_id"
+    "requested_method, caller, request_id, external_reference, customer_id, labels, failure, failure_code, "
+    "processor_reference, simulated_source, forgotten_at, source_mark, next_action, dispute_status, dispute"
 )
-_REFUND_COLUMNS = "refund_id, payment_id, amount, requested_amount, status, reason, caller, request_id, created_at"
+_REFUND_COLUMNS = (
+    "refund_id, payment_id, amount, requested_amount, status, reason, caller, request_id, created_at, failure, "
+    "failure_code, processor_reference"
+)
 _EVENT_COLUMNS = "sequence, payment_id, refund_id, kind, refunded_amount, occurred_at"
 MOVED_COLUMNS = {"payments": _PAYMENT_COLUMNS, "refunds": _REFUND_COLUMNS, "payment_events": _EVENT_COLUMNS}
 """The columns of each table that has an archive."""
@@ -25,13 +29,15 @@ COPY_EVENTS = f"""
 """
 DELETE_EVENTS = "DELETE FROM payment_events WHERE sequence <= %s"
 
+_HAS_OUTCOME = "{0}.status IS NOT NULL AND NOT {0}.dispute_status <=> 'OPEN'"
 _CHANGED_SINCE = "(r.status IS NULL OR r.created_at >= %s)"
 CANDIDATES = f"""
     SELECT l.payment_id, l.created_at FROM payments l FORCE INDEX (payments_by_time)
     WHERE l.created_at >= %s AND (l.created_at > %s OR l.payment_id > %s) AND l.created_at < %s
-        AND l.status IS NOT NULL
+        AND {_HAS_OUTCOME.format("l")}
         AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = l.payment_id AND {_CHANGED_SINCE})
         AND NOT EXISTS (SELECT 1 FROM payment_events e WHERE e.payment_id = l.payment_id)
+        AND NOT EXISTS (SELECT 1 FROM processor_checks c WHERE c.payment_id = l.payment_id)
     ORDER BY l.created_at, l.payment_id LIMIT %s
 """
 COPY_PAYMENTS = f"""
@@ -44,12 +50,13 @@ COPY_REFUNDS = f"""
 """
 DELETE_PAYMENT_COPIES = "DELETE FROM payments_archive WHERE payment_id IN %s"
 DELETE_REFUND_COPIES = "DELETE FROM refunds_archive WHERE payment_id IN %s"
-LOCK_PAYMENTS = """
-    SELECT payment_id FROM payments WHERE payment_id IN %s AND status IS NOT NULL FOR UPDATE NOWAIT
+LOCK_PAYMENTS = f"""
+    SELECT l.payment_id FROM payments l WHERE l.payment_id IN %s AND {_HAS_OUTCOME.format("l")} FOR UPDATE NOWAIT
 """
 CHANGED_PAYMENTS = f"""
     SELECT r.payment_id FROM refunds r WHERE r.payment_id IN %s AND {_CHANGED_SINCE}
     UNION SELECT e.payment_id FROM payment_events e WHERE e.payment_id IN %s
+    UNION SELECT c.payment_id FROM processor_checks c WHERE c.payment_id IN %s
 """
 COUNT_EQUAL_PAYMENTS = f"""
     SELECT COUNT(*) FROM payments l

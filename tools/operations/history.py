@@ -5,7 +5,7 @@ has not numbered yet. Their entries are derived from the stored payment and refu
 """
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -46,19 +46,8 @@ class _DetailQueries(Protocol):
     SELECT_DETAILS_BY_REFERENCE: str
 
 
-_Requests = Mapping[int | None, tuple[str, str]]
-"""The caller and request_id of each refund by refund_id, and those of the charge by None."""
-
 _ALL = 1 << 62
 """More refunds and more events than any payment has."""
-
-_SELECT_REQUESTS = """
-    SELECT NULL, CONVERT(caller USING utf8mb4), CONVERT(request_id USING utf8mb4) FROM payments{suffix}
-    WHERE payment_id = %s
-    UNION ALL
-    SELECT refund_id, CONVERT(caller USING utf8mb4), CONVERT(request_id USING utf8mb4) FROM refunds{suffix}
-    WHERE payment_id = %s
-"""
 
 
 def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetails, list[Entry]]:
@@ -67,20 +56,16 @@ def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetail
     Raises:
         ToolError: there is no such payment.
     """
-    for detail_queries, select_events, suffix in (
-        (queries, event_queries.events_of_payment, ""),
-        (archive_queries, event_queries.events_of_archived_payment, "_archive"),
+    for detail_queries, select_events in (
+        (queries, event_queries.events_of_payment),
+        (archive_queries, event_queries.events_of_archived_payment),
     ):
         details = _details(connection, detail_queries, payment)
         if details is not None:
-            payment_id = details.payment.payment_id
-            requests = _requests(connection, suffix, payment_id)
-            query = select_events(payment_id, 0, _ALL)
+            query = select_events(details.payment.payment_id, 0, _ALL)
             events = events_from_rows(_raw_rows(connection, query.text, *query.values))
-            refunds = heapq.merge(
-                _refunds_without_events(details, events, requests), map(_entry, events), key=_time_or_earliest
-            )
-            return details, [*_charge_without_event(details, events, requests), *refunds]
+            refunds = heapq.merge(_refunds_without_events(details, events), map(_entry, events), key=_time_or_earliest)
+            return details, [*_charge_without_event(details, events), *refunds]
     raise ToolError(f"there is no payment {payment}")
 
 
@@ -92,11 +77,6 @@ def _details(connection: DatabaseConnection, texts: _DetailQueries, payment: str
     else:
         text, key = texts.SELECT_DETAILS_BY_REFERENCE, (payment,)
     return details_from_rows(_raw_rows(connection, text, *key, 0, _ALL, *key), _ALL)
-
-
-def _requests(connection: DatabaseConnection, suffix: str, payment_id: int) -> _Requests:
-    rows = execute(connection, _SELECT_REQUESTS.format(suffix=suffix), payment_id, payment_id)
-    return {refund_id: (caller or "", request_id or "") for refund_id, caller, request_id in rows}
 
 
 def _raw_rows(connection: DatabaseConnection, text: str, *values: object) -> list[RawRow]:
@@ -121,26 +101,22 @@ def _entry(event: PaymentEvent) -> Entry:
     )
 
 
-def _charge_without_event(
-    details: PaymentDetails, events: Sequence[PaymentEvent], requests: _Requests
-) -> Iterator[Entry]:
+def _charge_without_event(details: PaymentDetails, events: Sequence[PaymentEvent]) -> Iterator[Entry]:
     """Derive the charge if it has no event, and a refund that only the payment's refunded flag shows."""
     payment = details.payment
-    if not any(event.refund is None for event in events):
-        kind = KIND_BY_CHARGE_STATUS[payment.status]
-        yield Entry(payment.create_time, kind, payment.amount, None, None, *requests.get(None, ("", "")), None)
+    if not any(event.refund is None and event.kind is not EventKind.FORGOTTEN for event in events):
+        kind, request = KIND_BY_CHARGE_STATUS[payment.status], (payment.caller, payment.request_id)
+        yield Entry(payment.create_time, kind, payment.amount, None, None, *request, None)
     if not events and not details.refunds and payment.is_refunded:
         yield Entry(None, EventKind.REFUNDED, payment.amount, payment.refunded_amount, None, "", "", None)
 
 
-def _refunds_without_events(
-    details: PaymentDetails, events: Sequence[PaymentEvent], requests: _Requests
-) -> Iterator[Entry]:
+def _refunds_without_events(details: PaymentDetails, events: Sequence[PaymentEvent]) -> Iterator[Entry]:
     """Derive the stored refunds that have no event."""
     ids_with_events = {event.refund.refund_id for event in events if event.refund is not None}
     for refund in details.refunds:
         if refund.refund_id not in ids_with_events:
-            kind, request = KIND_BY_REFUND_STATUS[refund.status], requests.get(refund.refund_id, ("", ""))
+            kind, request = KIND_BY_REFUND_STATUS[refund.status], (refund.caller, refund.request_id)
             yield Entry(refund.create_time, kind, refund.amount, None, refund.refund_id, *request, None)
 
 

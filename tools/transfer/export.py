@@ -4,7 +4,7 @@ An export contains the payments that a list with the same filter returns, and th
 snapshot. Importing both files into an empty database produces equal tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def export(  # noqa: PLR0913 - all but three are named
                 writer = stack.enter_context(
                     row_writer(path, file_format or format_of(path), columns, for_spreadsheets=for_spreadsheets)
                 )
-                for rows in _chunks(connection, query, columns.index("created_at")):
+                for rows in _chunks(connection, query, columns):
                     writer.write(rows)
                     count += len(rows)
                     progress.update(sum(counts) + count, 0)
@@ -76,19 +76,43 @@ def _begin_snapshot(connection: DatabaseConnection) -> None:
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
-def _chunks(connection: DatabaseConnection, query: listing.Query, time_column: int) -> Iterator[list[Fields]]:
+def _chunks(connection: DatabaseConnection, query: listing.Query, columns: Sequence[str]) -> Iterator[list[Fields]]:
+    shortened = [
+        (columns.index(column), shorten) for column, shorten in _SHORTENED_COLUMNS.items() if column in columns
+    ]
     with connection.cursor(SSCursor) as cursor:
         cursor.execute(query.text, query.values or None)
         while rows := cursor.fetchmany(_CHUNK_ROWS):
-            yield [_without_zero_fraction(row, time_column) for row in rows]
+            yield [_shorten(row, shortened) for row in rows]
 
 
-def _without_zero_fraction(row: tuple[str | None, ...], time_column: int) -> Fields:
-    """Return the row with the fraction removed from a time in whole seconds, as in legacy files."""
-    time = row[time_column]
-    if time is None or not time.endswith(".000000"):
-        return row
-    return (*row[:time_column], time[:-7], *row[time_column + 1 :])
+def _shorten(row: Sequence[str | None], shortened: Sequence[tuple[int, Callable[[str], str]]]) -> Fields:
+    """Return the row with its amounts and times as in legacy files."""
+    fields = list(row)
+    for place, shorten in shortened:
+        text = fields[place]
+        if text is not None:
+            fields[place] = shorten(text)
+    return fields
+
+
+def _amount(text: str) -> str:
+    """Return an amount, which has four decimals, with two, or with more if they are not zero."""
+    return text[:-2] if text.endswith("00") else text.removesuffix("0")
+
+
+def _time(text: str) -> str:
+    """Return a time without its fraction if that is zero."""
+    return text.removesuffix(".000000")
+
+
+_SHORTENED_COLUMNS = {
+    "amount": _amount,
+    "refunded_amount": _amount,
+    "requested_amount": _amount,
+    "created_at": _time,
+    "forgotten_at": _time,
+}
 
 
 def format_of(path: Path) -> FileFormat:

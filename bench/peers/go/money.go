@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ const (
 	maxMinor      = 99_999_999_99
 )
 
-// amountMinor is an exact amount in minor units, which are hundredths of a unit, like the DECIMAL(10, 2) columns.
+// amountMinor is an exact amount in minor units, which are hundredths of a unit.
 type amountMinor int64
 
 // readMoney parses and checks an amount of a request.
@@ -65,13 +66,13 @@ func (a amountMinor) String() string {
 	return sign + digits[:len(digits)-2] + "." + digits[len(digits)-2:]
 }
 
-// Scan parses a DECIMAL with two decimals.
+// Scan parses a DECIMAL with four decimals, of which the last two are zero.
 func (a *amountMinor) Scan(column any) error {
 	text, ok := column.([]byte)
-	if !ok || len(text) < 4 || text[len(text)-3] != '.' {
-		return fmt.Errorf("not an amount with two decimals: %v", column)
+	if !ok || len(text) < 6 || text[len(text)-5] != '.' || !bytes.HasSuffix(text, []byte("00")) {
+		return fmt.Errorf("not an amount in hundredths, with four decimals: %v", column)
 	}
-	units, minor := text[:len(text)-3], text[len(text)-2:]
+	units, minor := text[:len(text)-5], text[len(text)-4:len(text)-2]
 	negative := units[0] == '-'
 	if negative {
 		units = units[1:]
@@ -80,7 +81,7 @@ func (a *amountMinor) Scan(column any) error {
 	for _, digits := range [][]byte{units, minor} {
 		for _, digit := range digits {
 			if digit < '0' || digit > '9' {
-				return fmt.Errorf("not an amount with two decimals: %s", text)
+				return fmt.Errorf("not an amount in hundredths, with four decimals: %s", text)
 			}
 			value = value*10 + int64(digit-'0')
 		}

@@ -36,11 +36,7 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 		})
 		return outcome(result, err, refundResultJSON)
 	case "get_payment":
-		if reference := args.text("reference"); reference != nil {
-			details, err := client.GetPaymentByReference(ctx, *reference)
-			return outcome(details, err, detailsJSON)
-		}
-		details, err := client.GetPayment(ctx, valueOrZero(args.integer("payment_id")))
+		details, err := getPayment(ctx, client, args)
 		return outcome(details, err, detailsJSON)
 	case "list_refunds":
 		all := &payments.RefundPage{}
@@ -87,13 +83,34 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 	return nil, fmt.Errorf("unknown call %q", call)
 }
 
+func getPayment(ctx context.Context, client *payments.Client, args arguments) (*payments.PaymentDetails, error) {
+	var options []payments.GetOption
+	if caller := args.text("caller"); caller != nil {
+		options = append(options, payments.OfCaller(*caller))
+	}
+	if reference := args.text("reference"); reference != nil {
+		return client.GetPaymentByReference(ctx, *reference, options...)
+	}
+	if requestID := args.text("request_id"); requestID != nil {
+		return client.GetPaymentByRequestID(ctx, *requestID, options...)
+	}
+	return client.GetPayment(ctx, valueOrZero(args.integer("payment_id")), options...)
+}
+
 // watch collects updates until they have the requested number of events of one payment or of all. It removes the events
 // of other payments.
 func watch(ctx context.Context, client *payments.Client, args arguments) ([]*payments.PaymentUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
 	paymentID, remaining := args.integer("payment_id"), valueOrZero(args.integer("count"))
-	params := payments.WatchParams{ResumeToken: valueOrZero(args.text("resume_token"))}
+	params := payments.WatchParams{
+		ResumeToken:       valueOrZero(args.text("resume_token")),
+		Caller:            args.text("caller"),
+		OrderID:           args.integer("order_id"),
+		ExternalReference: args.text("external_reference"),
+		CustomerID:        args.text("customer_id"),
+		Types:             names[payments.PaymentEventType](args, "types"),
+	}
 	var updates []*payments.PaymentUpdate
 	for update, err := range client.WatchPayments(ctx, params) {
 		if err != nil {
@@ -122,11 +139,17 @@ func outcome[Result any](result Result, err error, toJSON func(Result) any) (any
 
 func chargeParams(args arguments) payments.ChargeParams {
 	return payments.ChargeParams{
-		OrderID:   valueOrZero(args.integer("order_id")),
-		Amount:    valueOrZero(args.amount("amount")),
-		Currency:  valueOrZero(args.text("currency")),
-		Method:    payments.PaymentMethod(valueOrZero(args.text("method"))),
-		RequestID: args.text("request_id"),
+		OrderID:           valueOrZero(args.integer("order_id")),
+		Amount:            valueOrZero(args.amount("amount")),
+		Currency:          valueOrZero(args.text("currency")),
+		Method:            payments.PaymentMethod(valueOrZero(args.text("method"))),
+		RequestID:         args.text("request_id"),
+		ExternalReference: valueOrZero(args.text("external_reference")),
+		CustomerID:        valueOrZero(args.text("customer_id")),
+		Labels:            args.labels(),
+		PaymentSource:     valueOrZero(args.text("payment_source")),
+		ReturnURL:         valueOrZero(args.text("return_url")),
+		UnlessPending:     args["unless_pending"] == true,
 	}
 }
 
@@ -140,18 +163,23 @@ func listRefundsParams(args arguments) payments.ListRefundsParams {
 
 func listParams(args arguments) payments.ListParams {
 	return payments.ListParams{
-		OrderID:       args.integer("order_id"),
-		Methods:       names[payments.PaymentMethod](args, "methods"),
-		Statuses:      names[payments.PaymentStatus](args, "statuses"),
-		RefundStates:  names[payments.RefundState](args, "refund_states"),
-		Reference:     args.text("reference"),
-		MinAmount:     args.amount("min_amount"),
-		MaxAmount:     args.amount("max_amount"),
-		Currency:      valueOrZero(args.text("currency")),
-		MinCreateTime: args.time("min_create_time"),
-		MaxCreateTime: args.time("max_create_time"),
-		OrderBy:       valueOrZero(args.text("order_by")),
-		PageSize:      int32(valueOrZero(args.integer("page_size"))),
+		OrderID:            args.integer("order_id"),
+		Methods:            names[payments.PaymentMethod](args, "methods"),
+		Statuses:           names[payments.PaymentStatus](args, "statuses"),
+		RefundStates:       names[payments.RefundState](args, "refund_states"),
+		Reference:          args.text("reference"),
+		MinAmount:          args.amount("min_amount"),
+		MaxAmount:          args.amount("max_amount"),
+		Currency:           valueOrZero(args.text("currency")),
+		MinCreateTime:      args.time("min_create_time"),
+		MaxCreateTime:      args.time("max_create_time"),
+		RequestID:          args.text("request_id"),
+		Caller:             args.text("caller"),
+		ProcessorReference: args.text("processor_reference"),
+		ExternalReference:  args.text("external_reference"),
+		CustomerID:         args.text("customer_id"),
+		OrderBy:            valueOrZero(args.text("order_by")),
+		PageSize:           int32(valueOrZero(args.integer("page_size"))),
 	}
 }
 
@@ -193,6 +221,15 @@ func (a arguments) amount(name string) *decimal.Decimal {
 	}
 	amount := decimal.RequireFromString(*text)
 	return &amount
+}
+
+func (a arguments) labels() map[string]string {
+	object, _ := a["labels"].(arguments)
+	labels := map[string]string{}
+	for key, value := range object {
+		labels[key] = value.(string)
+	}
+	return labels
 }
 
 func (a arguments) time(name string) time.Time {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -16,7 +17,11 @@ import (
 	"payments.internal/payments"
 )
 
-const maxSafeInteger = 1<<53 - 1
+const (
+	maxSafeInteger    = 1<<53 - 1
+	eventuallyTimeout = 30 * time.Second
+	eventuallyPause   = 100 * time.Millisecond
+)
 
 // testCase is one case of the file: calls and their expected outcomes.
 type testCase struct {
@@ -32,6 +37,8 @@ type step struct {
 	Result           map[string]any `json:"result"`
 	Error            *expectedError `json:"error"`
 	RejectedArgument string         `json:"rejected_argument"`
+	// Eventually is whether the outcome takes time, so that the call is repeated until the outcome matches.
+	Eventually bool `json:"eventually"`
 }
 
 // readCases reads the file. It decodes numbers as json.Number, because a float cannot represent every id.
@@ -60,11 +67,27 @@ func newCaseRun(client *payments.Client) *caseRun {
 // run runs the steps of a case, and returns an error for the first one with an unexpected outcome.
 func (r *caseRun) run(ctx context.Context, c testCase) error {
 	for index, step := range c.Steps {
-		if err := r.runStep(ctx, step); err != nil {
+		run := r.runStep
+		if step.Eventually {
+			run = r.runUntilMatch
+		}
+		if err := run(ctx, step); err != nil {
 			return fmt.Errorf("%s: step %d: %w", c.Name, index+1, err)
 		}
 	}
 	return nil
+}
+
+// runUntilMatch repeats a step until its outcome matches.
+func (r *caseRun) runUntilMatch(ctx context.Context, step step) error {
+	for deadline := time.Now().Add(eventuallyTimeout); ; time.Sleep(eventuallyPause) {
+		saved := maps.Clone(r.saved)
+		err := r.runStep(ctx, step)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		r.saved = saved // without the values of an outcome that does not match
+	}
 }
 
 func (r *caseRun) runStep(ctx context.Context, step step) error {
@@ -96,7 +119,7 @@ func (r *caseRun) check(step step, result any, err error) error {
 	case err == nil:
 		return fmt.Errorf("expected an error, but the call returned %v", result)
 	case step.Error != nil && errors.As(err, &callError):
-		return step.Error.check(err)
+		return r.checkError(*step.Error, err)
 	case step.RejectedArgument != "" && errors.As(err, &argumentError) &&
 		strings.Contains(normalize(err.Error()), normalize(step.RejectedArgument)):
 		return nil
@@ -192,6 +215,9 @@ func (r *caseRun) matchObject(expected map[string]any, actual any, where string)
 		}
 		if err := r.match(value, member, where+"."+name); err != nil {
 			return err
+		}
+		if name == "labels" && len(value.(map[string]any)) != len(member.(map[string]any)) {
+			return fmt.Errorf("%s.labels is %v, expected: %v", where, member, value)
 		}
 	}
 	return nil

@@ -19,6 +19,21 @@ type expectedError struct {
 	Reason       *string     `json:"reason"`
 	Violations   []string    `json:"violations"`
 	HasRequestID bool        `json:"has_request_id"`
+	// PaymentID is a number, or an object that stands for one.
+	PaymentID any `json:"payment_id"`
+}
+
+func (r *caseRun) checkError(expected expectedError, err error) error {
+	var pending *payments.OrderHasPendingPaymentError
+	if expected.PaymentID != nil {
+		if !errors.As(err, &pending) {
+			return fmt.Errorf("the error has no payment_id (%w)", err)
+		}
+		if mismatch := r.match(expected.PaymentID, integerJSON(pending.PaymentID), "payment_id"); mismatch != nil {
+			return fmt.Errorf("the error's %w (%w)", mismatch, err)
+		}
+	}
+	return expected.check(err)
 }
 
 func (e *expectedError) check(err error) error {

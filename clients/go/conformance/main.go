@@ -1,6 +1,7 @@
 // Command conformance runs the conformance cases with the Go client (see clients/conformance/README.md).
 //
 //	conformance cases TARGET CASES_FILE
+//	conformance fake CASES_FILE
 //	conformance charges TARGET FIRST COUNT
 package main
 
@@ -17,12 +18,14 @@ import (
 	"github.com/shopspring/decimal"
 
 	"payments.internal/payments"
+	"payments.internal/payments/paymentstest"
 )
 
 const (
 	maxConcurrency = 8
 	chargesTimeout = time.Minute
-	usage          = "usage: conformance cases TARGET CASES_FILE | conformance charges TARGET FIRST COUNT"
+	usage          = "usage: conformance cases TARGET CASES_FILE | conformance fake CASES_FILE | " +
+		"conformance charges TARGET FIRST COUNT"
 )
 
 func main() {
@@ -40,6 +43,8 @@ func run(ctx context.Context, args []string) (int, error) {
 	switch {
 	case len(args) == 3 && args[0] == "cases":
 		return runCases(ctx, args[1], args[2])
+	case len(args) == 2 && args[0] == "fake":
+		return runCasesWithFake(ctx, args[1])
 	case len(args) == 4 && args[0] == "charges":
 		first, firstErr := strconv.ParseInt(args[2], 10, 64)
 		count, countErr := strconv.Atoi(args[3])
@@ -50,17 +55,32 @@ func run(ctx context.Context, args []string) (int, error) {
 	return 0, errors.New(usage)
 }
 
-// runCases runs all cases, prints each failure, and returns their number.
 func runCases(ctx context.Context, target, casesFile string) (int, error) {
-	cases, err := readCases(casesFile)
-	if err != nil {
-		return 0, err
-	}
 	client, err := payments.New(ctx, target)
 	if err != nil {
 		return 0, err
 	}
 	defer client.Close()
+	return runCasesWith(ctx, client, casesFile)
+}
+
+func runCasesWithFake(ctx context.Context, casesFile string) (int, error) {
+	service := paymentstest.NewService(paymentstest.WithAllowedCurrencies("INR", "JPY", "KWD", "CLF"))
+	defer service.Close()
+	client, err := service.NewClient(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	return runCasesWith(ctx, client, casesFile)
+}
+
+// runCasesWith runs all cases, prints each failure, and returns their number.
+func runCasesWith(ctx context.Context, client *payments.Client, casesFile string) (int, error) {
+	cases, err := readCases(casesFile)
+	if err != nil {
+		return 0, err
+	}
 	failed := 0
 	for _, testCase := range cases {
 		if err := newCaseRun(client).run(ctx, testCase); err != nil {

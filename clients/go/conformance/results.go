@@ -13,22 +13,63 @@ import (
 
 func paymentJSON(payment *payments.Payment) any {
 	object := map[string]any{
-		"payment_id":      integerJSON(payment.PaymentID),
-		"order_id":        integerJSON(payment.OrderID),
-		"amount":          nil,
-		"currency":        nil,
-		"method":          string(payment.Method),
-		"other_method":    payment.OtherMethod,
-		"status":          string(payment.Status),
-		"reference":       payment.Reference,
-		"create_time":     timeJSON(payment.CreateTime),
-		"refunded_amount": nil,
-		"refund_state":    string(payment.RefundState),
+		"payment_id":          integerJSON(payment.PaymentID),
+		"order_id":            integerJSON(payment.OrderID),
+		"amount":              nil,
+		"currency":            nil,
+		"method":              string(payment.Method),
+		"other_method":        payment.OtherMethod,
+		"status":              string(payment.Status),
+		"reference":           payment.Reference,
+		"create_time":         timeJSON(payment.CreateTime),
+		"refunded_amount":     nil,
+		"refund_state":        string(payment.RefundState),
+		"caller":              payment.Caller,
+		"request_id":          payment.RequestID,
+		"processor_reference": payment.ProcessorReference,
+		"failure":             failureJSON(payment.Failure),
+		"failure_code":        payment.FailureCode,
+		"external_reference":  payment.ExternalReference,
+		"customer_id":         payment.CustomerID,
+		"labels":              labelsJSON(payment.Labels),
+		"next_action":         nextActionJSON(payment.NextAction),
+		"dispute":             disputeJSON(payment.Dispute),
 	}
 	if payment.HasAmount() {
 		object["amount"] = amountJSON(payment.Amount)
 		object["currency"] = payment.Currency
 		object["refunded_amount"] = amountJSON(payment.RefundedAmount)
+	}
+	return object
+}
+
+func nextActionJSON(action *payments.NextAction) any {
+	if action == nil {
+		return nil
+	}
+	return map[string]any{
+		"type":         string(action.Type),
+		"redirect_url": action.RedirectURL,
+		"expire_time":  timeJSON(action.ExpireTime),
+	}
+}
+
+func disputeJSON(dispute *payments.Dispute) any {
+	if dispute == nil {
+		return nil
+	}
+	object := map[string]any{
+		"status":              string(dispute.Status),
+		"amount":              nil,
+		"currency":            nil,
+		"reason":              dispute.Reason,
+		"open_time":           timeJSON(dispute.OpenTime),
+		"close_time":          timeJSON(dispute.CloseTime),
+		"processor_reference": dispute.ProcessorReference,
+	}
+	if dispute.HasAmount() {
+		object["amount"] = amountJSON(dispute.Amount)
+		object["currency"] = dispute.Currency
 	}
 	return object
 }
@@ -56,13 +97,18 @@ func errorJSON(err error) any {
 
 func refundJSON(refund *payments.Refund) any {
 	return map[string]any{
-		"refund_id":   integerJSON(refund.RefundID),
-		"payment_id":  integerJSON(refund.PaymentID),
-		"amount":      amountJSON(refund.Amount),
-		"currency":    refund.Currency,
-		"status":      string(refund.Status),
-		"reason":      refund.Reason,
-		"create_time": timeJSON(refund.CreateTime),
+		"refund_id":           integerJSON(refund.RefundID),
+		"payment_id":          integerJSON(refund.PaymentID),
+		"amount":              amountJSON(refund.Amount),
+		"currency":            refund.Currency,
+		"status":              string(refund.Status),
+		"reason":              refund.Reason,
+		"create_time":         timeJSON(refund.CreateTime),
+		"caller":              refund.Caller,
+		"request_id":          refund.RequestID,
+		"processor_reference": refund.ProcessorReference,
+		"failure":             failureJSON(refund.Failure),
+		"failure_code":        refund.FailureCode,
 	}
 }
 
@@ -134,6 +180,21 @@ func eventJSON(event *payments.PaymentEvent) any {
 	return object
 }
 
+func failureJSON(failure payments.Failure) any {
+	if failure == payments.FailureNone {
+		return nil
+	}
+	return string(failure)
+}
+
+func labelsJSON(labels map[string]string) any {
+	object := map[string]any{}
+	for key, value := range labels {
+		object[key] = value
+	}
+	return object
+}
+
 func listJSON[Item any](items []Item, toJSON func(Item) any) []any {
 	list := make([]any, len(items))
 	for index, item := range items {
@@ -144,13 +205,8 @@ func listJSON[Item any](items []Item, toJSON func(Item) any) []any {
 
 func integerJSON(integer int64) any { return json.Number(strconv.FormatInt(integer, 10)) }
 
-// amountJSON returns an amount with all its decimals, and at least two.
-func amountJSON(amount decimal.Decimal) string {
-	if short := amount.StringFixed(2); decimal.RequireFromString(short).Equal(amount) {
-		return short
-	}
-	return amount.String()
-}
+// amountJSON returns an amount with all its decimals. The client returns at least two.
+func amountJSON(amount decimal.Decimal) string { return amount.StringFixed(-amount.Exponent()) }
 
 func timeJSON(moment time.Time) any {
 	if moment.IsZero() {

@@ -26,6 +26,8 @@
 // - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error raised on the client's side (a
 //   lost connection, an expired deadline), the outcome of a charge or refund is unknown. Retry it with the same
 //   `request_id`.
+// - A caller sees the `request_id` of its own payments and refunds. Those of other callers are empty, unless the caller
+//   has the role `payments.audit`.
 // - The trailer `idempotency-replayed: true` means that an earlier call with the same `request_id` did the work.
 // - The trailer `x-request-id` identifies the call in the service's log. A caller may send its own.
 
@@ -124,8 +126,8 @@ type PaymentStatus int32
 const (
 	// Never on a stored payment.
 	PaymentStatus_PAYMENT_STATUS_UNSPECIFIED PaymentStatus = 0
-	// The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
-	// until then.
+	// The processor has not reported an outcome yet, perhaps because the payer must approve the payment first. The
+	// payment will become SUCCEEDED or FAILED, and cannot be refunded until then.
 	PaymentStatus_PAYMENT_STATUS_PENDING PaymentStatus = 1
 	// The amount was charged.
 	PaymentStatus_PAYMENT_STATUS_SUCCEEDED PaymentStatus = 2
@@ -243,7 +245,7 @@ const (
 	RefundStatus_REFUND_STATUS_PENDING RefundStatus = 1
 	// The amount was refunded.
 	RefundStatus_REFUND_STATUS_SUCCEEDED RefundStatus = 2
-	// The processor rejected the refund. Nothing was refunded.
+	// The processor rejected the refund, or reported later that it failed. Nothing was refunded.
 	RefundStatus_REFUND_STATUS_FAILED RefundStatus = 3
 )
 
@@ -290,6 +292,193 @@ func (RefundStatus) EnumDescriptor() ([]byte, []int) {
 	return file_payments_v1_payments_proto_rawDescGZIP(), []int{3}
 }
 
+// The kinds of action that a payer must take.
+type NextActionType int32
+
+const (
+	// Never in a payment.
+	NextActionType_NEXT_ACTION_TYPE_UNSPECIFIED NextActionType = 0
+	// Open `NextAction.redirect_url` in a browser, and approve the payment there (3-D Secure, for example).
+	NextActionType_NEXT_ACTION_TYPE_REDIRECT NextActionType = 1
+	// Approve the payment in an app on the phone, which has notified the payer (UPI, for example).
+	NextActionType_NEXT_ACTION_TYPE_APPROVE_ON_PHONE NextActionType = 2
+)
+
+// Enum value maps for NextActionType.
+var (
+	NextActionType_name = map[int32]string{
+		0: "NEXT_ACTION_TYPE_UNSPECIFIED",
+		1: "NEXT_ACTION_TYPE_REDIRECT",
+		2: "NEXT_ACTION_TYPE_APPROVE_ON_PHONE",
+	}
+	NextActionType_value = map[string]int32{
+		"NEXT_ACTION_TYPE_UNSPECIFIED":      0,
+		"NEXT_ACTION_TYPE_REDIRECT":         1,
+		"NEXT_ACTION_TYPE_APPROVE_ON_PHONE": 2,
+	}
+)
+
+func (x NextActionType) Enum() *NextActionType {
+	p := new(NextActionType)
+	*p = x
+	return p
+}
+
+func (x NextActionType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NextActionType) Descriptor() protoreflect.EnumDescriptor {
+	return file_payments_v1_payments_proto_enumTypes[4].Descriptor()
+}
+
+func (NextActionType) Type() protoreflect.EnumType {
+	return &file_payments_v1_payments_proto_enumTypes[4]
+}
+
+func (x NextActionType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NextActionType.Descriptor instead.
+func (NextActionType) EnumDescriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{4}
+}
+
+// The state of a dispute.
+type DisputeStatus int32
+
+const (
+	// Never in a payment.
+	DisputeStatus_DISPUTE_STATUS_UNSPECIFIED DisputeStatus = 0
+	// The payer demands the money back from the bank, which has not decided yet. The bank holds the disputed amount.
+	DisputeStatus_DISPUTE_STATUS_OPEN DisputeStatus = 1
+	// The bank decided for the merchant, who keeps the money.
+	DisputeStatus_DISPUTE_STATUS_WON DisputeStatus = 2
+	// The bank decided for the payer, who got the disputed amount back.
+	DisputeStatus_DISPUTE_STATUS_LOST DisputeStatus = 3
+)
+
+// Enum value maps for DisputeStatus.
+var (
+	DisputeStatus_name = map[int32]string{
+		0: "DISPUTE_STATUS_UNSPECIFIED",
+		1: "DISPUTE_STATUS_OPEN",
+		2: "DISPUTE_STATUS_WON",
+		3: "DISPUTE_STATUS_LOST",
+	}
+	DisputeStatus_value = map[string]int32{
+		"DISPUTE_STATUS_UNSPECIFIED": 0,
+		"DISPUTE_STATUS_OPEN":        1,
+		"DISPUTE_STATUS_WON":         2,
+		"DISPUTE_STATUS_LOST":        3,
+	}
+)
+
+func (x DisputeStatus) Enum() *DisputeStatus {
+	p := new(DisputeStatus)
+	*p = x
+	return p
+}
+
+func (x DisputeStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DisputeStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_payments_v1_payments_proto_enumTypes[5].Descriptor()
+}
+
+func (DisputeStatus) Type() protoreflect.EnumType {
+	return &file_payments_v1_payments_proto_enumTypes[5]
+}
+
+func (x DisputeStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DisputeStatus.Descriptor instead.
+func (DisputeStatus) EnumDescriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{5}
+}
+
+// Why a payment or a refund failed.
+type Failure int32
+
+const (
+	// It did not fail, or the reason is not known, as for payments of the legacy service.
+	Failure_FAILURE_UNSPECIFIED Failure = 0
+	// The account has too little money.
+	Failure_FAILURE_INSUFFICIENT_FUNDS Failure = 1
+	// The card or another means of payment has expired.
+	Failure_FAILURE_EXPIRED_METHOD Failure = 2
+	// The means of payment does not exist, is closed or blocked, or cannot be used for this payment.
+	Failure_FAILURE_INVALID_METHOD Failure = 3
+	// The payer must approve the payment, or failed to.
+	Failure_FAILURE_AUTHENTICATION_REQUIRED Failure = 4
+	// The processor or the bank suspects fraud. Do not tell the payer.
+	Failure_FAILURE_SUSPECTED_FRAUD Failure = 5
+	// The amount or the number of payments exceeds a limit of the account.
+	Failure_FAILURE_LIMIT_EXCEEDED Failure = 6
+	// The bank or the processor declined, without one of the reasons above.
+	Failure_FAILURE_DECLINED Failure = 7
+	// The processor failed, or never carried out the request. A new attempt may succeed.
+	Failure_FAILURE_PROCESSOR_ERROR Failure = 8
+)
+
+// Enum value maps for Failure.
+var (
+	Failure_name = map[int32]string{
+		0: "FAILURE_UNSPECIFIED",
+		1: "FAILURE_INSUFFICIENT_FUNDS",
+		2: "FAILURE_EXPIRED_METHOD",
+		3: "FAILURE_INVALID_METHOD",
+		4: "FAILURE_AUTHENTICATION_REQUIRED",
+		5: "FAILURE_SUSPECTED_FRAUD",
+		6: "FAILURE_LIMIT_EXCEEDED",
+		7: "FAILURE_DECLINED",
+		8: "FAILURE_PROCESSOR_ERROR",
+	}
+	Failure_value = map[string]int32{
+		"FAILURE_UNSPECIFIED":             0,
+		"FAILURE_INSUFFICIENT_FUNDS":      1,
+		"FAILURE_EXPIRED_METHOD":          2,
+		"FAILURE_INVALID_METHOD":          3,
+		"FAILURE_AUTHENTICATION_REQUIRED": 4,
+		"FAILURE_SUSPECTED_FRAUD":         5,
+		"FAILURE_LIMIT_EXCEEDED":          6,
+		"FAILURE_DECLINED":                7,
+		"FAILURE_PROCESSOR_ERROR":         8,
+	}
+)
+
+func (x Failure) Enum() *Failure {
+	p := new(Failure)
+	*p = x
+	return p
+}
+
+func (x Failure) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Failure) Descriptor() protoreflect.EnumDescriptor {
+	return file_payments_v1_payments_proto_enumTypes[6].Descriptor()
+}
+
+func (Failure) Type() protoreflect.EnumType {
+	return &file_payments_v1_payments_proto_enumTypes[6]
+}
+
+func (x Failure) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Failure.Descriptor instead.
+func (Failure) EnumDescriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{6}
+}
+
 // What happened to a payment.
 type PaymentEventType int32
 
@@ -306,33 +495,53 @@ const (
 	PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_PENDING PaymentEventType = 4
 	// The payment was refunded in full or in part.
 	PaymentEventType_PAYMENT_EVENT_TYPE_REFUNDED PaymentEventType = 5
-	// The processor rejected a refund. Nothing was refunded.
+	// The processor rejected a refund, or reported that a refund which had succeeded failed later. Nothing was refunded.
 	PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_FAILED PaymentEventType = 6
 	// The payment or refund was imported, or changed by a later import.
 	PaymentEventType_PAYMENT_EVENT_TYPE_IMPORTED PaymentEventType = 7
+	// The `customer_id` and the `labels` of the payment were erased.
+	PaymentEventType_PAYMENT_EVENT_TYPE_FORGOTTEN PaymentEventType = 8
+	// The payer must approve the payment: see `Payment.next_action`.
+	PaymentEventType_PAYMENT_EVENT_TYPE_ACTION_REQUIRED PaymentEventType = 9
+	// The payer disputes the payment, or the amount or the reason of the open dispute has changed.
+	PaymentEventType_PAYMENT_EVENT_TYPE_DISPUTE_OPENED PaymentEventType = 10
+	// The dispute was decided for the merchant.
+	PaymentEventType_PAYMENT_EVENT_TYPE_DISPUTE_WON PaymentEventType = 11
+	// The dispute was decided for the payer.
+	PaymentEventType_PAYMENT_EVENT_TYPE_DISPUTE_LOST PaymentEventType = 12
 )
 
 // Enum value maps for PaymentEventType.
 var (
 	PaymentEventType_name = map[int32]string{
-		0: "PAYMENT_EVENT_TYPE_UNSPECIFIED",
-		1: "PAYMENT_EVENT_TYPE_PENDING",
-		2: "PAYMENT_EVENT_TYPE_CHARGED",
-		3: "PAYMENT_EVENT_TYPE_FAILED",
-		4: "PAYMENT_EVENT_TYPE_REFUND_PENDING",
-		5: "PAYMENT_EVENT_TYPE_REFUNDED",
-		6: "PAYMENT_EVENT_TYPE_REFUND_FAILED",
-		7: "PAYMENT_EVENT_TYPE_IMPORTED",
+		0:  "PAYMENT_EVENT_TYPE_UNSPECIFIED",
+		1:  "PAYMENT_EVENT_TYPE_PENDING",
+		2:  "PAYMENT_EVENT_TYPE_CHARGED",
+		3:  "PAYMENT_EVENT_TYPE_FAILED",
+		4:  "PAYMENT_EVENT_TYPE_REFUND_PENDING",
+		5:  "PAYMENT_EVENT_TYPE_REFUNDED",
+		6:  "PAYMENT_EVENT_TYPE_REFUND_FAILED",
+		7:  "PAYMENT_EVENT_TYPE_IMPORTED",
+		8:  "PAYMENT_EVENT_TYPE_FORGOTTEN",
+		9:  "PAYMENT_EVENT_TYPE_ACTION_REQUIRED",
+		10: "PAYMENT_EVENT_TYPE_DISPUTE_OPENED",
+		11: "PAYMENT_EVENT_TYPE_DISPUTE_WON",
+		12: "PAYMENT_EVENT_TYPE_DISPUTE_LOST",
 	}
 	PaymentEventType_value = map[string]int32{
-		"PAYMENT_EVENT_TYPE_UNSPECIFIED":    0,
-		"PAYMENT_EVENT_TYPE_PENDING":        1,
-		"PAYMENT_EVENT_TYPE_CHARGED":        2,
-		"PAYMENT_EVENT_TYPE_FAILED":         3,
-		"PAYMENT_EVENT_TYPE_REFUND_PENDING": 4,
-		"PAYMENT_EVENT_TYPE_REFUNDED":       5,
-		"PAYMENT_EVENT_TYPE_REFUND_FAILED":  6,
-		"PAYMENT_EVENT_TYPE_IMPORTED":       7,
+		"PAYMENT_EVENT_TYPE_UNSPECIFIED":     0,
+		"PAYMENT_EVENT_TYPE_PENDING":         1,
+		"PAYMENT_EVENT_TYPE_CHARGED":         2,
+		"PAYMENT_EVENT_TYPE_FAILED":          3,
+		"PAYMENT_EVENT_TYPE_REFUND_PENDING":  4,
+		"PAYMENT_EVENT_TYPE_REFUNDED":        5,
+		"PAYMENT_EVENT_TYPE_REFUND_FAILED":   6,
+		"PAYMENT_EVENT_TYPE_IMPORTED":        7,
+		"PAYMENT_EVENT_TYPE_FORGOTTEN":       8,
+		"PAYMENT_EVENT_TYPE_ACTION_REQUIRED": 9,
+		"PAYMENT_EVENT_TYPE_DISPUTE_OPENED":  10,
+		"PAYMENT_EVENT_TYPE_DISPUTE_WON":     11,
+		"PAYMENT_EVENT_TYPE_DISPUTE_LOST":    12,
 	}
 )
 
@@ -347,11 +556,11 @@ func (x PaymentEventType) String() string {
 }
 
 func (PaymentEventType) Descriptor() protoreflect.EnumDescriptor {
-	return file_payments_v1_payments_proto_enumTypes[4].Descriptor()
+	return file_payments_v1_payments_proto_enumTypes[7].Descriptor()
 }
 
 func (PaymentEventType) Type() protoreflect.EnumType {
-	return &file_payments_v1_payments_proto_enumTypes[4]
+	return &file_payments_v1_payments_proto_enumTypes[7]
 }
 
 func (x PaymentEventType) Number() protoreflect.EnumNumber {
@@ -360,7 +569,7 @@ func (x PaymentEventType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PaymentEventType.Descriptor instead.
 func (PaymentEventType) EnumDescriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{4}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{7}
 }
 
 // A charge of an order, and how much of it has been refunded.
@@ -368,7 +577,7 @@ type Payment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The payment's id, 1 or more. Assigned by the service.
 	PaymentId int64 `protobuf:"varint,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
-	// The caller's order.
+	// The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments.
 	OrderId int64 `protobuf:"varint,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
 	// The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
 	Amount *money.Money `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
@@ -387,7 +596,30 @@ type Payment struct {
 	// unset if `amount` is unset.
 	RefundedAmount *money.Money `protobuf:"bytes,9,opt,name=refunded_amount,json=refundedAmount,proto3" json:"refunded_amount,omitempty"`
 	// Whether `refunded_amount` is none, a part, or all of `amount`.
-	RefundState   RefundState `protobuf:"varint,10,opt,name=refund_state,json=refundState,proto3,enum=payments.v1.RefundState" json:"refund_state,omitempty"`
+	RefundState RefundState `protobuf:"varint,10,opt,name=refund_state,json=refundState,proto3,enum=payments.v1.RefundState" json:"refund_state,omitempty"`
+	// The name of the caller that made the charge. Empty on adopted payments.
+	Caller string `protobuf:"bytes,11,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+	// and for other callers without the role `payments.audit`.
+	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+	// or the payment is simulated or adopted.
+	ProcessorReference string `protobuf:"bytes,13,opt,name=processor_reference,json=processorReference,proto3" json:"processor_reference,omitempty"`
+	// Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+	Failure Failure `protobuf:"varint,14,opt,name=failure,proto3,enum=payments.v1.Failure" json:"failure,omitempty"`
+	// The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+	FailureCode string `protobuf:"bytes,15,opt,name=failure_code,json=failureCode,proto3" json:"failure_code,omitempty"`
+	// The caller's own name of the order, exactly as it was given. May be empty.
+	ExternalReference string `protobuf:"bytes,16,opt,name=external_reference,json=externalReference,proto3" json:"external_reference,omitempty"`
+	// The caller's customer. May be empty.
+	CustomerId string `protobuf:"bytes,17,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The caller's labels. May be empty.
+	Labels map[string]string `protobuf:"bytes,18,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The action that the payer must take before the charge can succeed. Set only while `status` is
+	// PAYMENT_STATUS_PENDING. In an event, it is the current one.
+	NextAction *NextAction `protobuf:"bytes,19,opt,name=next_action,json=nextAction,proto3" json:"next_action,omitempty"`
+	// The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+	Dispute       *Dispute `protobuf:"bytes,20,opt,name=dispute,proto3" json:"dispute,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -492,6 +724,234 @@ func (x *Payment) GetRefundState() RefundState {
 	return RefundState_REFUND_STATE_UNSPECIFIED
 }
 
+func (x *Payment) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *Payment) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *Payment) GetProcessorReference() string {
+	if x != nil {
+		return x.ProcessorReference
+	}
+	return ""
+}
+
+func (x *Payment) GetFailure() Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return Failure_FAILURE_UNSPECIFIED
+}
+
+func (x *Payment) GetFailureCode() string {
+	if x != nil {
+		return x.FailureCode
+	}
+	return ""
+}
+
+func (x *Payment) GetExternalReference() string {
+	if x != nil {
+		return x.ExternalReference
+	}
+	return ""
+}
+
+func (x *Payment) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *Payment) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Payment) GetNextAction() *NextAction {
+	if x != nil {
+		return x.NextAction
+	}
+	return nil
+}
+
+func (x *Payment) GetDispute() *Dispute {
+	if x != nil {
+		return x.Dispute
+	}
+	return nil
+}
+
+// The action that a payer must take before a charge can succeed.
+type NextAction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind of action.
+	Type NextActionType `protobuf:"varint,1,opt,name=type,proto3,enum=payments.v1.NextActionType" json:"type,omitempty"`
+	// The page to open in the payer's browser. It redirects to `ChargeRequest.return_url` when the payer is done. Anyone
+	// who has this URL can approve the payment, so show it only to the payer. Empty unless `type` is
+	// NEXT_ACTION_TYPE_REDIRECT, and for other callers without the role `payments.audit`.
+	RedirectUrl string `protobuf:"bytes,2,opt,name=redirect_url,json=redirectUrl,proto3" json:"redirect_url,omitempty"`
+	// The deadline of the action. After it, the service cancels the charge, which becomes FAILED with
+	// FAILURE_AUTHENTICATION_REQUIRED.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NextAction) Reset() {
+	*x = NextAction{}
+	mi := &file_payments_v1_payments_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NextAction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NextAction) ProtoMessage() {}
+
+func (x *NextAction) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NextAction.ProtoReflect.Descriptor instead.
+func (*NextAction) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *NextAction) GetType() NextActionType {
+	if x != nil {
+		return x.Type
+	}
+	return NextActionType_NEXT_ACTION_TYPE_UNSPECIFIED
+}
+
+func (x *NextAction) GetRedirectUrl() string {
+	if x != nil {
+		return x.RedirectUrl
+	}
+	return ""
+}
+
+func (x *NextAction) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+// A payer's demand that the bank return the money of a payment, also called a chargeback.
+type Dispute struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The state. While it is OPEN, and if it is LOST, the payment cannot be refunded.
+	Status DisputeStatus `protobuf:"varint,1,opt,name=status,proto3,enum=payments.v1.DisputeStatus" json:"status,omitempty"`
+	// The disputed amount. Unset if it is in another currency than the payment.
+	Amount *money.Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// The processor's own code for the reason, such as `fraudulent` or `product_not_received`. May be empty.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When the service learned that the dispute was opened.
+	OpenTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=open_time,json=openTime,proto3" json:"open_time,omitempty"`
+	// When the service learned of the decision. Unset while the dispute is open.
+	CloseTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=close_time,json=closeTime,proto3" json:"close_time,omitempty"`
+	// The dispute's identifier at the processor.
+	ProcessorReference string `protobuf:"bytes,6,opt,name=processor_reference,json=processorReference,proto3" json:"processor_reference,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *Dispute) Reset() {
+	*x = Dispute{}
+	mi := &file_payments_v1_payments_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dispute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dispute) ProtoMessage() {}
+
+func (x *Dispute) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dispute.ProtoReflect.Descriptor instead.
+func (*Dispute) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Dispute) GetStatus() DisputeStatus {
+	if x != nil {
+		return x.Status
+	}
+	return DisputeStatus_DISPUTE_STATUS_UNSPECIFIED
+}
+
+func (x *Dispute) GetAmount() *money.Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *Dispute) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Dispute) GetOpenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenTime
+	}
+	return nil
+}
+
+func (x *Dispute) GetCloseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CloseTime
+	}
+	return nil
+}
+
+func (x *Dispute) GetProcessorReference() string {
+	if x != nil {
+		return x.ProcessorReference
+	}
+	return ""
+}
+
 // A refund of a payment.
 type Refund struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -506,14 +966,25 @@ type Refund struct {
 	// The reason in the caller's words. May be empty.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When the refund was made.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// The name of the caller that requested the refund.
+	Caller string `protobuf:"bytes,7,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+	// without the role `payments.audit`.
+	RequestId string `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The refund's identifier at the processor. Empty if there is none.
+	ProcessorReference string `protobuf:"bytes,9,opt,name=processor_reference,json=processorReference,proto3" json:"processor_reference,omitempty"`
+	// Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+	Failure Failure `protobuf:"varint,10,opt,name=failure,proto3,enum=payments.v1.Failure" json:"failure,omitempty"`
+	// The processor's own code for the failure. May be empty.
+	FailureCode   string `protobuf:"bytes,11,opt,name=failure_code,json=failureCode,proto3" json:"failure_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_payments_v1_payments_proto_msgTypes[1]
+	mi := &file_payments_v1_payments_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +996,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[1]
+	mi := &file_payments_v1_payments_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +1009,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{1}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Refund) GetRefundId() int64 {
@@ -583,13 +1054,49 @@ func (x *Refund) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Refund) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *Refund) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *Refund) GetProcessorReference() string {
+	if x != nil {
+		return x.ProcessorReference
+	}
+	return ""
+}
+
+func (x *Refund) GetFailure() Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return Failure_FAILURE_UNSPECIFIED
+}
+
+func (x *Refund) GetFailureCode() string {
+	if x != nil {
+		return x.FailureCode
+	}
+	return ""
+}
+
 // The request for Charge.
 type ChargeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The caller's order, 1 or more. An order may be charged more than once.
+	// The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+	// `external_reference`.
 	OrderId int64 `protobuf:"varint,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	// The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-	// `currency_code` must be empty or one that the deployment allows.
+	// The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+	// more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
 	Amount *money.Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	// The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
 	Method PaymentMethod `protobuf:"varint,3,opt,name=method,proto3,enum=payments.v1.PaymentMethod" json:"method,omitempty"`
@@ -599,14 +1106,63 @@ type ChargeRequest struct {
 	// current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	// If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
 	// given, they must be equal.
-	RequestId     *string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
+	RequestId *string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
+	// The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+	// characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+	ExternalReference string `protobuf:"bytes,5,opt,name=external_reference,json=externalReference,proto3" json:"external_reference,omitempty"`
+	// The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+	// identifier, not a name or an address. `payments forget` erases it.
+	CustomerId string `protobuf:"bytes,6,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+	// control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+	// 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+	// a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+	// `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+	//
+	// With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+	// a simulated one all others. Without a source, the simulated processor decides at random.
+	//
+	// | Source | Outcome |
+	// | --- | --- |
+	// | `sim_success` | SUCCEEDED |
+	// | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+	// | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+	// | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+	// | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+	// | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+	// | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+	// | `sim_declined` | FAILED, FAILURE_DECLINED |
+	// | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+	// | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+	// | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+	// | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+	// | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+	// | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+	// | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+	// | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+	// | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+	// | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+	// | `sim_dispute_5s_lost` | the same, but lost |
+	PaymentSource string `protobuf:"bytes,8,opt,name=payment_source,json=paymentSource,proto3" json:"payment_source,omitempty"`
+	// Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+	// same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+	// `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+	// payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+	// first payment.
+	UnlessPending bool `protobuf:"varint,9,opt,name=unless_pending,json=unlessPending,proto3" json:"unless_pending,omitempty"`
+	// The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+	// characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+	// FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+	ReturnUrl     string `protobuf:"bytes,10,opt,name=return_url,json=returnUrl,proto3" json:"return_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChargeRequest) Reset() {
 	*x = ChargeRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[2]
+	mi := &file_payments_v1_payments_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -618,7 +1174,7 @@ func (x *ChargeRequest) String() string {
 func (*ChargeRequest) ProtoMessage() {}
 
 func (x *ChargeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[2]
+	mi := &file_payments_v1_payments_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -631,7 +1187,7 @@ func (x *ChargeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChargeRequest.ProtoReflect.Descriptor instead.
 func (*ChargeRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{2}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ChargeRequest) GetOrderId() int64 {
@@ -662,6 +1218,48 @@ func (x *ChargeRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *ChargeRequest) GetExternalReference() string {
+	if x != nil {
+		return x.ExternalReference
+	}
+	return ""
+}
+
+func (x *ChargeRequest) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *ChargeRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *ChargeRequest) GetPaymentSource() string {
+	if x != nil {
+		return x.PaymentSource
+	}
+	return ""
+}
+
+func (x *ChargeRequest) GetUnlessPending() bool {
+	if x != nil {
+		return x.UnlessPending
+	}
+	return false
+}
+
+func (x *ChargeRequest) GetReturnUrl() string {
+	if x != nil {
+		return x.ReturnUrl
+	}
+	return ""
+}
+
 // The response for Charge.
 type ChargeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -673,7 +1271,7 @@ type ChargeResponse struct {
 
 func (x *ChargeResponse) Reset() {
 	*x = ChargeResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[3]
+	mi := &file_payments_v1_payments_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +1283,7 @@ func (x *ChargeResponse) String() string {
 func (*ChargeResponse) ProtoMessage() {}
 
 func (x *ChargeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[3]
+	mi := &file_payments_v1_payments_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +1296,7 @@ func (x *ChargeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChargeResponse.ProtoReflect.Descriptor instead.
 func (*ChargeResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{3}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ChargeResponse) GetPayment() *Payment {
@@ -720,7 +1318,7 @@ type BatchChargeRequest struct {
 
 func (x *BatchChargeRequest) Reset() {
 	*x = BatchChargeRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[4]
+	mi := &file_payments_v1_payments_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -732,7 +1330,7 @@ func (x *BatchChargeRequest) String() string {
 func (*BatchChargeRequest) ProtoMessage() {}
 
 func (x *BatchChargeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[4]
+	mi := &file_payments_v1_payments_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -745,7 +1343,7 @@ func (x *BatchChargeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchChargeRequest.ProtoReflect.Descriptor instead.
 func (*BatchChargeRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{4}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BatchChargeRequest) GetCharges() []*ChargeRequest {
@@ -766,7 +1364,7 @@ type BatchChargeResponse struct {
 
 func (x *BatchChargeResponse) Reset() {
 	*x = BatchChargeResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[5]
+	mi := &file_payments_v1_payments_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +1376,7 @@ func (x *BatchChargeResponse) String() string {
 func (*BatchChargeResponse) ProtoMessage() {}
 
 func (x *BatchChargeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[5]
+	mi := &file_payments_v1_payments_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +1389,7 @@ func (x *BatchChargeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchChargeResponse.ProtoReflect.Descriptor instead.
 func (*BatchChargeResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{5}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BatchChargeResponse) GetResults() []*BatchChargeResult {
@@ -820,7 +1418,7 @@ type BatchChargeResult struct {
 
 func (x *BatchChargeResult) Reset() {
 	*x = BatchChargeResult{}
-	mi := &file_payments_v1_payments_proto_msgTypes[6]
+	mi := &file_payments_v1_payments_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +1430,7 @@ func (x *BatchChargeResult) String() string {
 func (*BatchChargeResult) ProtoMessage() {}
 
 func (x *BatchChargeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[6]
+	mi := &file_payments_v1_payments_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +1443,7 @@ func (x *BatchChargeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchChargeResult.ProtoReflect.Descriptor instead.
 func (*BatchChargeResult) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{6}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BatchChargeResult) GetOutcome() isBatchChargeResult_Outcome {
@@ -917,7 +1515,7 @@ type RefundRequest struct {
 
 func (x *RefundRequest) Reset() {
 	*x = RefundRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[7]
+	mi := &file_payments_v1_payments_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1527,7 @@ func (x *RefundRequest) String() string {
 func (*RefundRequest) ProtoMessage() {}
 
 func (x *RefundRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[7]
+	mi := &file_payments_v1_payments_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1540,7 @@ func (x *RefundRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundRequest.ProtoReflect.Descriptor instead.
 func (*RefundRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{7}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RefundRequest) GetPaymentId() int64 {
@@ -986,7 +1584,7 @@ type RefundResponse struct {
 
 func (x *RefundResponse) Reset() {
 	*x = RefundResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[8]
+	mi := &file_payments_v1_payments_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1596,7 @@ func (x *RefundResponse) String() string {
 func (*RefundResponse) ProtoMessage() {}
 
 func (x *RefundResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[8]
+	mi := &file_payments_v1_payments_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1609,7 @@ func (x *RefundResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundResponse.ProtoReflect.Descriptor instead.
 func (*RefundResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{8}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RefundResponse) GetRefund() *Refund {
@@ -1037,14 +1635,18 @@ type GetPaymentRequest struct {
 	//
 	//	*GetPaymentRequest_PaymentId
 	//	*GetPaymentRequest_Reference
-	Key           isGetPaymentRequest_Key `protobuf_oneof:"key"`
+	//	*GetPaymentRequest_RequestId
+	Key isGetPaymentRequest_Key `protobuf_oneof:"key"`
+	// The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+	// `payments.audit`. Rejected unless the key is a `request_id`.
+	Caller        string `protobuf:"bytes,4,opt,name=caller,proto3" json:"caller,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetPaymentRequest) Reset() {
 	*x = GetPaymentRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[9]
+	mi := &file_payments_v1_payments_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1658,7 @@ func (x *GetPaymentRequest) String() string {
 func (*GetPaymentRequest) ProtoMessage() {}
 
 func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[9]
+	mi := &file_payments_v1_payments_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1671,7 @@ func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPaymentRequest.ProtoReflect.Descriptor instead.
 func (*GetPaymentRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{9}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetPaymentRequest) GetKey() isGetPaymentRequest_Key {
@@ -1097,6 +1699,22 @@ func (x *GetPaymentRequest) GetReference() string {
 	return ""
 }
 
+func (x *GetPaymentRequest) GetRequestId() string {
+	if x != nil {
+		if x, ok := x.Key.(*GetPaymentRequest_RequestId); ok {
+			return x.RequestId
+		}
+	}
+	return ""
+}
+
+func (x *GetPaymentRequest) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
 type isGetPaymentRequest_Key interface {
 	isGetPaymentRequest_Key()
 }
@@ -1111,9 +1729,16 @@ type GetPaymentRequest_Reference struct {
 	Reference string `protobuf:"bytes,2,opt,name=reference,proto3,oneof"`
 }
 
+type GetPaymentRequest_RequestId struct {
+	// The `request_id` of the charge, as in ChargeRequest.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3,oneof"`
+}
+
 func (*GetPaymentRequest_PaymentId) isGetPaymentRequest_Key() {}
 
 func (*GetPaymentRequest_Reference) isGetPaymentRequest_Key() {}
+
+func (*GetPaymentRequest_RequestId) isGetPaymentRequest_Key() {}
 
 // The response for GetPayment.
 type GetPaymentResponse struct {
@@ -1131,7 +1756,7 @@ type GetPaymentResponse struct {
 
 func (x *GetPaymentResponse) Reset() {
 	*x = GetPaymentResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[10]
+	mi := &file_payments_v1_payments_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1768,7 @@ func (x *GetPaymentResponse) String() string {
 func (*GetPaymentResponse) ProtoMessage() {}
 
 func (x *GetPaymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[10]
+	mi := &file_payments_v1_payments_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1781,7 @@ func (x *GetPaymentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPaymentResponse.ProtoReflect.Descriptor instead.
 func (*GetPaymentResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{10}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetPaymentResponse) GetPayment() *Payment {
@@ -1198,7 +1823,7 @@ type ListRefundsRequest struct {
 
 func (x *ListRefundsRequest) Reset() {
 	*x = ListRefundsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[11]
+	mi := &file_payments_v1_payments_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1835,7 @@ func (x *ListRefundsRequest) String() string {
 func (*ListRefundsRequest) ProtoMessage() {}
 
 func (x *ListRefundsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[11]
+	mi := &file_payments_v1_payments_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1848,7 @@ func (x *ListRefundsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefundsRequest.ProtoReflect.Descriptor instead.
 func (*ListRefundsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{11}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListRefundsRequest) GetPaymentId() int64 {
@@ -1260,7 +1885,7 @@ type ListRefundsResponse struct {
 
 func (x *ListRefundsResponse) Reset() {
 	*x = ListRefundsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[12]
+	mi := &file_payments_v1_payments_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1897,7 @@ func (x *ListRefundsResponse) String() string {
 func (*ListRefundsResponse) ProtoMessage() {}
 
 func (x *ListRefundsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[12]
+	mi := &file_payments_v1_payments_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1910,7 @@ func (x *ListRefundsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefundsResponse.ProtoReflect.Descriptor instead.
 func (*ListRefundsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{12}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListRefundsResponse) GetRefunds() []*Refund {
@@ -1323,13 +1948,24 @@ type PaymentFilter struct {
 	MinCreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=min_create_time,json=minCreateTime,proto3" json:"min_create_time,omitempty"`
 	// Payments made at or before this time, which must not be before `min_create_time`.
 	MaxCreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=max_create_time,json=maxCreateTime,proto3" json:"max_create_time,omitempty"`
+	// The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+	// unset. The `request_id` of another caller requires the role `payments.audit`.
+	RequestId *string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
+	// Payments charged by the caller with this name.
+	Caller *string `protobuf:"bytes,11,opt,name=caller,proto3,oneof" json:"caller,omitempty"`
+	// Payments with exactly this identifier at the processor, 1 to 255 characters.
+	ProcessorReference *string `protobuf:"bytes,12,opt,name=processor_reference,json=processorReference,proto3,oneof" json:"processor_reference,omitempty"`
+	// Payments with exactly this `external_reference`, 1 to 100 characters.
+	ExternalReference *string `protobuf:"bytes,13,opt,name=external_reference,json=externalReference,proto3,oneof" json:"external_reference,omitempty"`
+	// Payments of exactly this customer, 1 to 100 characters.
+	CustomerId    *string `protobuf:"bytes,14,opt,name=customer_id,json=customerId,proto3,oneof" json:"customer_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PaymentFilter) Reset() {
 	*x = PaymentFilter{}
-	mi := &file_payments_v1_payments_proto_msgTypes[13]
+	mi := &file_payments_v1_payments_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1341,7 +1977,7 @@ func (x *PaymentFilter) String() string {
 func (*PaymentFilter) ProtoMessage() {}
 
 func (x *PaymentFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[13]
+	mi := &file_payments_v1_payments_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1354,7 +1990,7 @@ func (x *PaymentFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFilter.ProtoReflect.Descriptor instead.
 func (*PaymentFilter) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{13}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PaymentFilter) GetOrderId() int64 {
@@ -1420,6 +2056,41 @@ func (x *PaymentFilter) GetMaxCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *PaymentFilter) GetRequestId() string {
+	if x != nil && x.RequestId != nil {
+		return *x.RequestId
+	}
+	return ""
+}
+
+func (x *PaymentFilter) GetCaller() string {
+	if x != nil && x.Caller != nil {
+		return *x.Caller
+	}
+	return ""
+}
+
+func (x *PaymentFilter) GetProcessorReference() string {
+	if x != nil && x.ProcessorReference != nil {
+		return *x.ProcessorReference
+	}
+	return ""
+}
+
+func (x *PaymentFilter) GetExternalReference() string {
+	if x != nil && x.ExternalReference != nil {
+		return *x.ExternalReference
+	}
+	return ""
+}
+
+func (x *PaymentFilter) GetCustomerId() string {
+	if x != nil && x.CustomerId != nil {
+		return *x.CustomerId
+	}
+	return ""
+}
+
 // The request for ListPayments.
 type ListPaymentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1443,7 +2114,7 @@ type ListPaymentsRequest struct {
 
 func (x *ListPaymentsRequest) Reset() {
 	*x = ListPaymentsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[14]
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +2126,7 @@ func (x *ListPaymentsRequest) String() string {
 func (*ListPaymentsRequest) ProtoMessage() {}
 
 func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[14]
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +2139,7 @@ func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{14}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListPaymentsRequest) GetFilter() *PaymentFilter {
@@ -1521,7 +2192,7 @@ type ListPaymentsResponse struct {
 
 func (x *ListPaymentsResponse) Reset() {
 	*x = ListPaymentsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[15]
+	mi := &file_payments_v1_payments_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +2204,7 @@ func (x *ListPaymentsResponse) String() string {
 func (*ListPaymentsResponse) ProtoMessage() {}
 
 func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[15]
+	mi := &file_payments_v1_payments_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +2217,7 @@ func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*ListPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{15}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListPaymentsResponse) GetPayments() []*Payment {
@@ -1587,7 +2258,7 @@ type ListPaymentEventsRequest struct {
 
 func (x *ListPaymentEventsRequest) Reset() {
 	*x = ListPaymentEventsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	mi := &file_payments_v1_payments_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +2270,7 @@ func (x *ListPaymentEventsRequest) String() string {
 func (*ListPaymentEventsRequest) ProtoMessage() {}
 
 func (x *ListPaymentEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	mi := &file_payments_v1_payments_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +2283,7 @@ func (x *ListPaymentEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentEventsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{16}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListPaymentEventsRequest) GetPaymentId() int64 {
@@ -1649,7 +2320,7 @@ type ListPaymentEventsResponse struct {
 
 func (x *ListPaymentEventsResponse) Reset() {
 	*x = ListPaymentEventsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[17]
+	mi := &file_payments_v1_payments_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +2332,7 @@ func (x *ListPaymentEventsResponse) String() string {
 func (*ListPaymentEventsResponse) ProtoMessage() {}
 
 func (x *ListPaymentEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[17]
+	mi := &file_payments_v1_payments_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +2345,7 @@ func (x *ListPaymentEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListPaymentEventsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{17}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListPaymentEventsResponse) GetEvents() []*PaymentEvent {
@@ -1696,14 +2367,16 @@ type WatchPaymentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
 	// all events after it. An altered token is rejected.
-	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	ResumeToken string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Which events to stream. By default, all. It may change when a stream resumes.
+	Filter        *PaymentEventFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchPaymentsRequest) Reset() {
 	*x = WatchPaymentsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[18]
+	mi := &file_payments_v1_payments_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +2388,7 @@ func (x *WatchPaymentsRequest) String() string {
 func (*WatchPaymentsRequest) ProtoMessage() {}
 
 func (x *WatchPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[18]
+	mi := &file_payments_v1_payments_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +2401,7 @@ func (x *WatchPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{18}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WatchPaymentsRequest) GetResumeToken() string {
@@ -1736,6 +2409,96 @@ func (x *WatchPaymentsRequest) GetResumeToken() string {
 		return x.ResumeToken
 	}
 	return ""
+}
+
+func (x *WatchPaymentsRequest) GetFilter() *PaymentEventFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+// Selects events. An event must satisfy all conditions that are set; an empty filter matches every event.
+type PaymentEventFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Events of payments that were charged by the caller with this name.
+	Caller *string `protobuf:"bytes,1,opt,name=caller,proto3,oneof" json:"caller,omitempty"`
+	// Events of payments of this order.
+	OrderId *int64 `protobuf:"varint,2,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
+	// Events of payments with exactly this `external_reference`, 1 to 100 characters.
+	ExternalReference *string `protobuf:"bytes,3,opt,name=external_reference,json=externalReference,proto3,oneof" json:"external_reference,omitempty"`
+	// Events of payments of exactly this customer, 1 to 100 characters. An erased customer matches no event, not even an
+	// earlier one.
+	CustomerId *string `protobuf:"bytes,4,opt,name=customer_id,json=customerId,proto3,oneof" json:"customer_id,omitempty"`
+	// Events of one of these types. Empty means any. At most 20 values.
+	Types         []PaymentEventType `protobuf:"varint,5,rep,packed,name=types,proto3,enum=payments.v1.PaymentEventType" json:"types,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentEventFilter) Reset() {
+	*x = PaymentEventFilter{}
+	mi := &file_payments_v1_payments_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentEventFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentEventFilter) ProtoMessage() {}
+
+func (x *PaymentEventFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentEventFilter.ProtoReflect.Descriptor instead.
+func (*PaymentEventFilter) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *PaymentEventFilter) GetCaller() string {
+	if x != nil && x.Caller != nil {
+		return *x.Caller
+	}
+	return ""
+}
+
+func (x *PaymentEventFilter) GetOrderId() int64 {
+	if x != nil && x.OrderId != nil {
+		return *x.OrderId
+	}
+	return 0
+}
+
+func (x *PaymentEventFilter) GetExternalReference() string {
+	if x != nil && x.ExternalReference != nil {
+		return *x.ExternalReference
+	}
+	return ""
+}
+
+func (x *PaymentEventFilter) GetCustomerId() string {
+	if x != nil && x.CustomerId != nil {
+		return *x.CustomerId
+	}
+	return ""
+}
+
+func (x *PaymentEventFilter) GetTypes() []PaymentEventType {
+	if x != nil {
+		return x.Types
+	}
+	return nil
 }
 
 // One response of the stream: an event, or only a newer resume token.
@@ -1752,7 +2515,7 @@ type WatchPaymentsResponse struct {
 
 func (x *WatchPaymentsResponse) Reset() {
 	*x = WatchPaymentsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[19]
+	mi := &file_payments_v1_payments_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +2527,7 @@ func (x *WatchPaymentsResponse) String() string {
 func (*WatchPaymentsResponse) ProtoMessage() {}
 
 func (x *WatchPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[19]
+	mi := &file_payments_v1_payments_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +2540,7 @@ func (x *WatchPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{19}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchPaymentsResponse) GetEvent() *PaymentEvent {
@@ -1805,10 +2568,11 @@ type PaymentEvent struct {
 	Payment *Payment `protobuf:"bytes,3,opt,name=payment,proto3" json:"payment,omitempty"`
 	// The refund as it was after this event. Unset if the event is not about a refund.
 	Refund *Refund `protobuf:"bytes,4,opt,name=refund,proto3" json:"refund,omitempty"`
-	// The name of the caller that requested the change. Empty if the legacy service made the payment.
+	// The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+	// erased its customer, or if the event is about a dispute.
 	Caller string `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`
-	// The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-	// service made the payment.
+	// The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+	// empty, and for other callers without the role `payments.audit`.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1816,7 +2580,7 @@ type PaymentEvent struct {
 
 func (x *PaymentEvent) Reset() {
 	*x = PaymentEvent{}
-	mi := &file_payments_v1_payments_proto_msgTypes[20]
+	mi := &file_payments_v1_payments_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +2592,7 @@ func (x *PaymentEvent) String() string {
 func (*PaymentEvent) ProtoMessage() {}
 
 func (x *PaymentEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[20]
+	mi := &file_payments_v1_payments_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +2605,7 @@ func (x *PaymentEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentEvent.ProtoReflect.Descriptor instead.
 func (*PaymentEvent) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{20}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PaymentEvent) GetType() PaymentEventType {
@@ -1890,7 +2654,7 @@ var File_payments_v1_payments_proto protoreflect.FileDescriptor
 
 const file_payments_v1_payments_proto_rawDesc = "" +
 	"\n" +
-	"\x1apayments/v1/payments.proto\x12\vpayments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17google/type/money.proto\"\xcf\x03\n" +
+	"\x1apayments/v1/payments.proto\x12\vpayments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17google/type/money.proto\"\xb9\a\n" +
 	"\aPayment\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\x03R\tpaymentId\x12\x19\n" +
@@ -1904,7 +2668,37 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\x0frefunded_amount\x18\t \x01(\v2\x12.google.type.MoneyR\x0erefundedAmount\x12;\n" +
 	"\frefund_state\x18\n" +
-	" \x01(\x0e2\x18.payments.v1.RefundStateR\vrefundState\"\xf8\x01\n" +
+	" \x01(\x0e2\x18.payments.v1.RefundStateR\vrefundState\x12\x16\n" +
+	"\x06caller\x18\v \x01(\tR\x06caller\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\f \x01(\tR\trequestId\x12/\n" +
+	"\x13processor_reference\x18\r \x01(\tR\x12processorReference\x12.\n" +
+	"\afailure\x18\x0e \x01(\x0e2\x14.payments.v1.FailureR\afailure\x12!\n" +
+	"\ffailure_code\x18\x0f \x01(\tR\vfailureCode\x12-\n" +
+	"\x12external_reference\x18\x10 \x01(\tR\x11externalReference\x12\x1f\n" +
+	"\vcustomer_id\x18\x11 \x01(\tR\n" +
+	"customerId\x128\n" +
+	"\x06labels\x18\x12 \x03(\v2 .payments.v1.Payment.LabelsEntryR\x06labels\x128\n" +
+	"\vnext_action\x18\x13 \x01(\v2\x17.payments.v1.NextActionR\n" +
+	"nextAction\x12.\n" +
+	"\adispute\x18\x14 \x01(\v2\x14.payments.v1.DisputeR\adispute\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x01\n" +
+	"\n" +
+	"NextAction\x12/\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x1b.payments.v1.NextActionTypeR\x04type\x12!\n" +
+	"\fredirect_url\x18\x02 \x01(\tR\vredirectUrl\x12;\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\xa6\x02\n" +
+	"\aDispute\x122\n" +
+	"\x06status\x18\x01 \x01(\x0e2\x1a.payments.v1.DisputeStatusR\x06status\x12*\n" +
+	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyR\x06amount\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x127\n" +
+	"\topen_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bopenTime\x129\n" +
+	"\n" +
+	"close_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcloseTime\x12/\n" +
+	"\x13processor_reference\x18\x06 \x01(\tR\x12processorReference\"\xb3\x03\n" +
 	"\x06Refund\x12\x1b\n" +
 	"\trefund_id\x18\x01 \x01(\x03R\brefundId\x12\x1d\n" +
 	"\n" +
@@ -1913,13 +2707,32 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\x06status\x18\x04 \x01(\x0e2\x19.payments.v1.RefundStatusR\x06status\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xd5\x01\n" +
+	"createTime\x12\x16\n" +
+	"\x06caller\x18\a \x01(\tR\x06caller\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\b \x01(\tR\trequestId\x12/\n" +
+	"\x13processor_reference\x18\t \x01(\tR\x12processorReference\x12.\n" +
+	"\afailure\x18\n" +
+	" \x01(\x0e2\x14.payments.v1.FailureR\afailure\x12!\n" +
+	"\ffailure_code\x18\v \x01(\tR\vfailureCode\"\xb1\x04\n" +
 	"\rChargeRequest\x12\x1f\n" +
-	"\border_id\x18\x01 \x01(\x03B\x04\xe2A\x01\x02R\aorderId\x120\n" +
+	"\border_id\x18\x01 \x01(\x03B\x04\xe2A\x01\x01R\aorderId\x120\n" +
 	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyB\x04\xe2A\x01\x02R\x06amount\x128\n" +
 	"\x06method\x18\x03 \x01(\x0e2\x1a.payments.v1.PaymentMethodB\x04\xe2A\x01\x01R\x06method\x12(\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tB\x04\xe2A\x01\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18\x04 \x01(\tB\x04\xe2A\x01\x01H\x00R\trequestId\x88\x01\x01\x123\n" +
+	"\x12external_reference\x18\x05 \x01(\tB\x04\xe2A\x01\x01R\x11externalReference\x12%\n" +
+	"\vcustomer_id\x18\x06 \x01(\tB\x04\xe2A\x01\x01R\n" +
+	"customerId\x12D\n" +
+	"\x06labels\x18\a \x03(\v2&.payments.v1.ChargeRequest.LabelsEntryB\x04\xe2A\x01\x01R\x06labels\x12+\n" +
+	"\x0epayment_source\x18\b \x01(\tB\x04\xe2A\x01\x01R\rpaymentSource\x12+\n" +
+	"\x0eunless_pending\x18\t \x01(\bB\x04\xe2A\x01\x01R\runlessPending\x12#\n" +
+	"\n" +
+	"return_url\x18\n" +
+	" \x01(\tB\x04\xe2A\x01\x01R\treturnUrl\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
 	"\v_request_id\"@\n" +
 	"\x0eChargeResponse\x12.\n" +
 	"\apayment\x18\x01 \x01(\v2\x14.payments.v1.PaymentR\apayment\"P\n" +
@@ -1942,11 +2755,14 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\v_request_id\"m\n" +
 	"\x0eRefundResponse\x12+\n" +
 	"\x06refund\x18\x01 \x01(\v2\x13.payments.v1.RefundR\x06refund\x12.\n" +
-	"\apayment\x18\x02 \x01(\v2\x14.payments.v1.PaymentR\apayment\"[\n" +
+	"\apayment\x18\x02 \x01(\v2\x14.payments.v1.PaymentR\apayment\"\x9a\x01\n" +
 	"\x11GetPaymentRequest\x12\x1f\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\x03H\x00R\tpaymentId\x12\x1e\n" +
-	"\treference\x18\x02 \x01(\tH\x00R\treferenceB\x05\n" +
+	"\treference\x18\x02 \x01(\tH\x00R\treference\x12\x1f\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tH\x00R\trequestId\x12\x1c\n" +
+	"\x06caller\x18\x04 \x01(\tB\x04\xe2A\x01\x01R\x06callerB\x05\n" +
 	"\x03key\"\xaa\x01\n" +
 	"\x12GetPaymentResponse\x12.\n" +
 	"\apayment\x18\x01 \x01(\v2\x14.payments.v1.PaymentR\apayment\x12-\n" +
@@ -1960,7 +2776,7 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\x04\xe2A\x01\x01R\tpageToken\"l\n" +
 	"\x13ListRefundsResponse\x12-\n" +
 	"\arefunds\x18\x01 \x03(\v2\x13.payments.v1.RefundR\arefunds\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x88\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb2\x06\n" +
 	"\rPaymentFilter\x12\x1e\n" +
 	"\border_id\x18\x01 \x01(\x03H\x00R\aorderId\x88\x01\x01\x124\n" +
 	"\amethods\x18\x02 \x03(\x0e2\x1a.payments.v1.PaymentMethodR\amethods\x126\n" +
@@ -1972,10 +2788,23 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\n" +
 	"max_amount\x18\a \x01(\v2\x12.google.type.MoneyR\tmaxAmount\x12B\n" +
 	"\x0fmin_create_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\rminCreateTime\x12B\n" +
-	"\x0fmax_create_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rmaxCreateTimeB\v\n" +
+	"\x0fmax_create_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rmaxCreateTime\x12\"\n" +
+	"\n" +
+	"request_id\x18\n" +
+	" \x01(\tH\x02R\trequestId\x88\x01\x01\x12\x1b\n" +
+	"\x06caller\x18\v \x01(\tH\x03R\x06caller\x88\x01\x01\x124\n" +
+	"\x13processor_reference\x18\f \x01(\tH\x04R\x12processorReference\x88\x01\x01\x122\n" +
+	"\x12external_reference\x18\r \x01(\tH\x05R\x11externalReference\x88\x01\x01\x12$\n" +
+	"\vcustomer_id\x18\x0e \x01(\tH\x06R\n" +
+	"customerId\x88\x01\x01B\v\n" +
 	"\t_order_idB\f\n" +
 	"\n" +
-	"_reference\"\xec\x01\n" +
+	"_referenceB\r\n" +
+	"\v_request_idB\t\n" +
+	"\a_callerB\x16\n" +
+	"\x14_processor_referenceB\x15\n" +
+	"\x13_external_referenceB\x0e\n" +
+	"\f_customer_id\"\xec\x01\n" +
 	"\x13ListPaymentsRequest\x128\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1a.payments.v1.PaymentFilterB\x04\xe2A\x01\x01R\x06filter\x12\x1f\n" +
 	"\border_by\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\aorderBy\x12!\n" +
@@ -1997,9 +2826,21 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\x04\xe2A\x01\x01R\tpageToken\"v\n" +
 	"\x19ListPaymentEventsResponse\x121\n" +
 	"\x06events\x18\x01 \x03(\v2\x19.payments.v1.PaymentEventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"?\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"~\n" +
 	"\x14WatchPaymentsRequest\x12'\n" +
-	"\fresume_token\x18\x01 \x01(\tB\x04\xe2A\x01\x01R\vresumeToken\"k\n" +
+	"\fresume_token\x18\x01 \x01(\tB\x04\xe2A\x01\x01R\vresumeToken\x12=\n" +
+	"\x06filter\x18\x02 \x01(\v2\x1f.payments.v1.PaymentEventFilterB\x04\xe2A\x01\x01R\x06filter\"\x9f\x02\n" +
+	"\x12PaymentEventFilter\x12\x1b\n" +
+	"\x06caller\x18\x01 \x01(\tH\x00R\x06caller\x88\x01\x01\x12\x1e\n" +
+	"\border_id\x18\x02 \x01(\x03H\x01R\aorderId\x88\x01\x01\x122\n" +
+	"\x12external_reference\x18\x03 \x01(\tH\x02R\x11externalReference\x88\x01\x01\x12$\n" +
+	"\vcustomer_id\x18\x04 \x01(\tH\x03R\n" +
+	"customerId\x88\x01\x01\x123\n" +
+	"\x05types\x18\x05 \x03(\x0e2\x1d.payments.v1.PaymentEventTypeR\x05typesB\t\n" +
+	"\a_callerB\v\n" +
+	"\t_order_idB\x15\n" +
+	"\x13_external_referenceB\x0e\n" +
+	"\f_customer_id\"k\n" +
 	"\x15WatchPaymentsResponse\x12/\n" +
 	"\x05event\x18\x01 \x01(\v2\x19.payments.v1.PaymentEventR\x05event\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x90\x02\n" +
@@ -2032,7 +2873,26 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REFUND_STATUS_PENDING\x10\x01\x12\x1b\n" +
 	"\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n" +
-	"\x14REFUND_STATUS_FAILED\x10\x03*\xa4\x02\n" +
+	"\x14REFUND_STATUS_FAILED\x10\x03*x\n" +
+	"\x0eNextActionType\x12 \n" +
+	"\x1cNEXT_ACTION_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19NEXT_ACTION_TYPE_REDIRECT\x10\x01\x12%\n" +
+	"!NEXT_ACTION_TYPE_APPROVE_ON_PHONE\x10\x02*y\n" +
+	"\rDisputeStatus\x12\x1e\n" +
+	"\x1aDISPUTE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13DISPUTE_STATUS_OPEN\x10\x01\x12\x16\n" +
+	"\x12DISPUTE_STATUS_WON\x10\x02\x12\x17\n" +
+	"\x13DISPUTE_STATUS_LOST\x10\x03*\x8b\x02\n" +
+	"\aFailure\x12\x17\n" +
+	"\x13FAILURE_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aFAILURE_INSUFFICIENT_FUNDS\x10\x01\x12\x1a\n" +
+	"\x16FAILURE_EXPIRED_METHOD\x10\x02\x12\x1a\n" +
+	"\x16FAILURE_INVALID_METHOD\x10\x03\x12#\n" +
+	"\x1fFAILURE_AUTHENTICATION_REQUIRED\x10\x04\x12\x1b\n" +
+	"\x17FAILURE_SUSPECTED_FRAUD\x10\x05\x12\x1a\n" +
+	"\x16FAILURE_LIMIT_EXCEEDED\x10\x06\x12\x14\n" +
+	"\x10FAILURE_DECLINED\x10\a\x12\x1b\n" +
+	"\x17FAILURE_PROCESSOR_ERROR\x10\b*\xde\x03\n" +
 	"\x10PaymentEventType\x12\"\n" +
 	"\x1ePAYMENT_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aPAYMENT_EVENT_TYPE_PENDING\x10\x01\x12\x1e\n" +
@@ -2041,13 +2901,19 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"!PAYMENT_EVENT_TYPE_REFUND_PENDING\x10\x04\x12\x1f\n" +
 	"\x1bPAYMENT_EVENT_TYPE_REFUNDED\x10\x05\x12$\n" +
 	" PAYMENT_EVENT_TYPE_REFUND_FAILED\x10\x06\x12\x1f\n" +
-	"\x1bPAYMENT_EVENT_TYPE_IMPORTED\x10\a2\xe3\a\n" +
+	"\x1bPAYMENT_EVENT_TYPE_IMPORTED\x10\a\x12 \n" +
+	"\x1cPAYMENT_EVENT_TYPE_FORGOTTEN\x10\b\x12&\n" +
+	"\"PAYMENT_EVENT_TYPE_ACTION_REQUIRED\x10\t\x12%\n" +
+	"!PAYMENT_EVENT_TYPE_DISPUTE_OPENED\x10\n" +
+	"\x12\"\n" +
+	"\x1ePAYMENT_EVENT_TYPE_DISPUTE_WON\x10\v\x12#\n" +
+	"\x1fPAYMENT_EVENT_TYPE_DISPUTE_LOST\x10\f2\x8e\b\n" +
 	"\x0ePaymentService\x12a\n" +
 	"\x06Charge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v2/payments:charge\x12u\n" +
 	"\vBatchCharge\x12\x1f.payments.v1.BatchChargeRequest\x1a .payments.v1.BatchChargeResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/payments:batchCharge\x12n\n" +
-	"\x06Refund\x12\x1a.payments.v1.RefundRequest\x1a\x1b.payments.v1.RefundResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/payments/{payment_id}:refund\x12\x99\x01\n" +
+	"\x06Refund\x12\x1a.payments.v1.RefundRequest\x1a\x1b.payments.v1.RefundResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/payments/{payment_id}:refund\x12\xc4\x01\n" +
 	"\n" +
-	"GetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02DZ'\x12%/v2/payments/by-reference/{reference}\x12\x19/v2/payments/{payment_id}\x12{\n" +
+	"GetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"u\x82\xd3\xe4\x93\x02oZ'\x12%/v2/payments/by-reference/{reference}Z)\x12'/v2/payments/by-request-id/{request_id}\x12\x19/v2/payments/{payment_id}\x12{\n" +
 	"\vListRefunds\x12\x1f.payments.v1.ListRefundsRequest\x1a .payments.v1.ListRefundsResponse\")\x82\xd3\xe4\x93\x02#\x12!/v2/payments/{payment_id}/refunds\x12i\n" +
 	"\fListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v2/payments\x12\x8c\x01\n" +
 	"\x11ListPaymentEvents\x12%.payments.v1.ListPaymentEventsRequest\x1a&.payments.v1.ListPaymentEventsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v2/payments/{payment_id}/events\x12t\n" +
@@ -2066,98 +2932,120 @@ func file_payments_v1_payments_proto_rawDescGZIP() []byte {
 	return file_payments_v1_payments_proto_rawDescData
 }
 
-var file_payments_v1_payments_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_payments_v1_payments_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_payments_v1_payments_proto_goTypes = []any{
 	(PaymentMethod)(0),                // 0: payments.v1.PaymentMethod
 	(PaymentStatus)(0),                // 1: payments.v1.PaymentStatus
 	(RefundState)(0),                  // 2: payments.v1.RefundState
 	(RefundStatus)(0),                 // 3: payments.v1.RefundStatus
-	(PaymentEventType)(0),             // 4: payments.v1.PaymentEventType
-	(*Payment)(nil),                   // 5: payments.v1.Payment
-	(*Refund)(nil),                    // 6: payments.v1.Refund
-	(*ChargeRequest)(nil),             // 7: payments.v1.ChargeRequest
-	(*ChargeResponse)(nil),            // 8: payments.v1.ChargeResponse
-	(*BatchChargeRequest)(nil),        // 9: payments.v1.BatchChargeRequest
-	(*BatchChargeResponse)(nil),       // 10: payments.v1.BatchChargeResponse
-	(*BatchChargeResult)(nil),         // 11: payments.v1.BatchChargeResult
-	(*RefundRequest)(nil),             // 12: payments.v1.RefundRequest
-	(*RefundResponse)(nil),            // 13: payments.v1.RefundResponse
-	(*GetPaymentRequest)(nil),         // 14: payments.v1.GetPaymentRequest
-	(*GetPaymentResponse)(nil),        // 15: payments.v1.GetPaymentResponse
-	(*ListRefundsRequest)(nil),        // 16: payments.v1.ListRefundsRequest
-	(*ListRefundsResponse)(nil),       // 17: payments.v1.ListRefundsResponse
-	(*PaymentFilter)(nil),             // 18: payments.v1.PaymentFilter
-	(*ListPaymentsRequest)(nil),       // 19: payments.v1.ListPaymentsRequest
-	(*ListPaymentsResponse)(nil),      // 20: payments.v1.ListPaymentsResponse
-	(*ListPaymentEventsRequest)(nil),  // 21: payments.v1.ListPaymentEventsRequest
-	(*ListPaymentEventsResponse)(nil), // 22: payments.v1.ListPaymentEventsResponse
-	(*WatchPaymentsRequest)(nil),      // 23: payments.v1.WatchPaymentsRequest
-	(*WatchPaymentsResponse)(nil),     // 24: payments.v1.WatchPaymentsResponse
-	(*PaymentEvent)(nil),              // 25: payments.v1.PaymentEvent
-	(*money.Money)(nil),               // 26: google.type.Money
-	(*timestamppb.Timestamp)(nil),     // 27: google.protobuf.Timestamp
-	(*status.Status)(nil),             // 28: google.rpc.Status
+	(NextActionType)(0),               // 4: payments.v1.NextActionType
+	(DisputeStatus)(0),                // 5: payments.v1.DisputeStatus
+	(Failure)(0),                      // 6: payments.v1.Failure
+	(PaymentEventType)(0),             // 7: payments.v1.PaymentEventType
+	(*Payment)(nil),                   // 8: payments.v1.Payment
+	(*NextAction)(nil),                // 9: payments.v1.NextAction
+	(*Dispute)(nil),                   // 10: payments.v1.Dispute
+	(*Refund)(nil),                    // 11: payments.v1.Refund
+	(*ChargeRequest)(nil),             // 12: payments.v1.ChargeRequest
+	(*ChargeResponse)(nil),            // 13: payments.v1.ChargeResponse
+	(*BatchChargeRequest)(nil),        // 14: payments.v1.BatchChargeRequest
+	(*BatchChargeResponse)(nil),       // 15: payments.v1.BatchChargeResponse
+	(*BatchChargeResult)(nil),         // 16: payments.v1.BatchChargeResult
+	(*RefundRequest)(nil),             // 17: payments.v1.RefundRequest
+	(*RefundResponse)(nil),            // 18: payments.v1.RefundResponse
+	(*GetPaymentRequest)(nil),         // 19: payments.v1.GetPaymentRequest
+	(*GetPaymentResponse)(nil),        // 20: payments.v1.GetPaymentResponse
+	(*ListRefundsRequest)(nil),        // 21: payments.v1.ListRefundsRequest
+	(*ListRefundsResponse)(nil),       // 22: payments.v1.ListRefundsResponse
+	(*PaymentFilter)(nil),             // 23: payments.v1.PaymentFilter
+	(*ListPaymentsRequest)(nil),       // 24: payments.v1.ListPaymentsRequest
+	(*ListPaymentsResponse)(nil),      // 25: payments.v1.ListPaymentsResponse
+	(*ListPaymentEventsRequest)(nil),  // 26: payments.v1.ListPaymentEventsRequest
+	(*ListPaymentEventsResponse)(nil), // 27: payments.v1.ListPaymentEventsResponse
+	(*WatchPaymentsRequest)(nil),      // 28: payments.v1.WatchPaymentsRequest
+	(*PaymentEventFilter)(nil),        // 29: payments.v1.PaymentEventFilter
+	(*WatchPaymentsResponse)(nil),     // 30: payments.v1.WatchPaymentsResponse
+	(*PaymentEvent)(nil),              // 31: payments.v1.PaymentEvent
+	nil,                               // 32: payments.v1.Payment.LabelsEntry
+	nil,                               // 33: payments.v1.ChargeRequest.LabelsEntry
+	(*money.Money)(nil),               // 34: google.type.Money
+	(*timestamppb.Timestamp)(nil),     // 35: google.protobuf.Timestamp
+	(*status.Status)(nil),             // 36: google.rpc.Status
 }
 var file_payments_v1_payments_proto_depIdxs = []int32{
-	26, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
+	34, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
 	0,  // 1: payments.v1.Payment.method:type_name -> payments.v1.PaymentMethod
 	1,  // 2: payments.v1.Payment.status:type_name -> payments.v1.PaymentStatus
-	27, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
-	26, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
+	35, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
+	34, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
 	2,  // 5: payments.v1.Payment.refund_state:type_name -> payments.v1.RefundState
-	26, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
-	3,  // 7: payments.v1.Refund.status:type_name -> payments.v1.RefundStatus
-	27, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	26, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
-	0,  // 10: payments.v1.ChargeRequest.method:type_name -> payments.v1.PaymentMethod
-	5,  // 11: payments.v1.ChargeResponse.payment:type_name -> payments.v1.Payment
-	7,  // 12: payments.v1.BatchChargeRequest.charges:type_name -> payments.v1.ChargeRequest
-	11, // 13: payments.v1.BatchChargeResponse.results:type_name -> payments.v1.BatchChargeResult
-	5,  // 14: payments.v1.BatchChargeResult.payment:type_name -> payments.v1.Payment
-	28, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
-	26, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
-	6,  // 17: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
-	5,  // 18: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
-	5,  // 19: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
-	6,  // 20: payments.v1.GetPaymentResponse.refunds:type_name -> payments.v1.Refund
-	6,  // 21: payments.v1.ListRefundsResponse.refunds:type_name -> payments.v1.Refund
-	0,  // 22: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
-	1,  // 23: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
-	2,  // 24: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
-	26, // 25: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
-	26, // 26: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
-	27, // 27: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
-	27, // 28: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
-	18, // 29: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
-	5,  // 30: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
-	25, // 31: payments.v1.ListPaymentEventsResponse.events:type_name -> payments.v1.PaymentEvent
-	25, // 32: payments.v1.WatchPaymentsResponse.event:type_name -> payments.v1.PaymentEvent
-	4,  // 33: payments.v1.PaymentEvent.type:type_name -> payments.v1.PaymentEventType
-	27, // 34: payments.v1.PaymentEvent.event_time:type_name -> google.protobuf.Timestamp
-	5,  // 35: payments.v1.PaymentEvent.payment:type_name -> payments.v1.Payment
-	6,  // 36: payments.v1.PaymentEvent.refund:type_name -> payments.v1.Refund
-	7,  // 37: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
-	9,  // 38: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
-	12, // 39: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
-	14, // 40: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
-	16, // 41: payments.v1.PaymentService.ListRefunds:input_type -> payments.v1.ListRefundsRequest
-	19, // 42: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
-	21, // 43: payments.v1.PaymentService.ListPaymentEvents:input_type -> payments.v1.ListPaymentEventsRequest
-	23, // 44: payments.v1.PaymentService.WatchPayments:input_type -> payments.v1.WatchPaymentsRequest
-	8,  // 45: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
-	10, // 46: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
-	13, // 47: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
-	15, // 48: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
-	17, // 49: payments.v1.PaymentService.ListRefunds:output_type -> payments.v1.ListRefundsResponse
-	20, // 50: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
-	22, // 51: payments.v1.PaymentService.ListPaymentEvents:output_type -> payments.v1.ListPaymentEventsResponse
-	24, // 52: payments.v1.PaymentService.WatchPayments:output_type -> payments.v1.WatchPaymentsResponse
-	45, // [45:53] is the sub-list for method output_type
-	37, // [37:45] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	6,  // 6: payments.v1.Payment.failure:type_name -> payments.v1.Failure
+	32, // 7: payments.v1.Payment.labels:type_name -> payments.v1.Payment.LabelsEntry
+	9,  // 8: payments.v1.Payment.next_action:type_name -> payments.v1.NextAction
+	10, // 9: payments.v1.Payment.dispute:type_name -> payments.v1.Dispute
+	4,  // 10: payments.v1.NextAction.type:type_name -> payments.v1.NextActionType
+	35, // 11: payments.v1.NextAction.expire_time:type_name -> google.protobuf.Timestamp
+	5,  // 12: payments.v1.Dispute.status:type_name -> payments.v1.DisputeStatus
+	34, // 13: payments.v1.Dispute.amount:type_name -> google.type.Money
+	35, // 14: payments.v1.Dispute.open_time:type_name -> google.protobuf.Timestamp
+	35, // 15: payments.v1.Dispute.close_time:type_name -> google.protobuf.Timestamp
+	34, // 16: payments.v1.Refund.amount:type_name -> google.type.Money
+	3,  // 17: payments.v1.Refund.status:type_name -> payments.v1.RefundStatus
+	35, // 18: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 19: payments.v1.Refund.failure:type_name -> payments.v1.Failure
+	34, // 20: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
+	0,  // 21: payments.v1.ChargeRequest.method:type_name -> payments.v1.PaymentMethod
+	33, // 22: payments.v1.ChargeRequest.labels:type_name -> payments.v1.ChargeRequest.LabelsEntry
+	8,  // 23: payments.v1.ChargeResponse.payment:type_name -> payments.v1.Payment
+	12, // 24: payments.v1.BatchChargeRequest.charges:type_name -> payments.v1.ChargeRequest
+	16, // 25: payments.v1.BatchChargeResponse.results:type_name -> payments.v1.BatchChargeResult
+	8,  // 26: payments.v1.BatchChargeResult.payment:type_name -> payments.v1.Payment
+	36, // 27: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
+	34, // 28: payments.v1.RefundRequest.amount:type_name -> google.type.Money
+	11, // 29: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
+	8,  // 30: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
+	8,  // 31: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
+	11, // 32: payments.v1.GetPaymentResponse.refunds:type_name -> payments.v1.Refund
+	11, // 33: payments.v1.ListRefundsResponse.refunds:type_name -> payments.v1.Refund
+	0,  // 34: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
+	1,  // 35: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
+	2,  // 36: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
+	34, // 37: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
+	34, // 38: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
+	35, // 39: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
+	35, // 40: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
+	23, // 41: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
+	8,  // 42: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
+	31, // 43: payments.v1.ListPaymentEventsResponse.events:type_name -> payments.v1.PaymentEvent
+	29, // 44: payments.v1.WatchPaymentsRequest.filter:type_name -> payments.v1.PaymentEventFilter
+	7,  // 45: payments.v1.PaymentEventFilter.types:type_name -> payments.v1.PaymentEventType
+	31, // 46: payments.v1.WatchPaymentsResponse.event:type_name -> payments.v1.PaymentEvent
+	7,  // 47: payments.v1.PaymentEvent.type:type_name -> payments.v1.PaymentEventType
+	35, // 48: payments.v1.PaymentEvent.event_time:type_name -> google.protobuf.Timestamp
+	8,  // 49: payments.v1.PaymentEvent.payment:type_name -> payments.v1.Payment
+	11, // 50: payments.v1.PaymentEvent.refund:type_name -> payments.v1.Refund
+	12, // 51: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
+	14, // 52: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
+	17, // 53: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
+	19, // 54: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
+	21, // 55: payments.v1.PaymentService.ListRefunds:input_type -> payments.v1.ListRefundsRequest
+	24, // 56: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
+	26, // 57: payments.v1.PaymentService.ListPaymentEvents:input_type -> payments.v1.ListPaymentEventsRequest
+	28, // 58: payments.v1.PaymentService.WatchPayments:input_type -> payments.v1.WatchPaymentsRequest
+	13, // 59: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
+	15, // 60: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
+	18, // 61: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
+	20, // 62: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
+	22, // 63: payments.v1.PaymentService.ListRefunds:output_type -> payments.v1.ListRefundsResponse
+	25, // 64: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
+	27, // 65: payments.v1.PaymentService.ListPaymentEvents:output_type -> payments.v1.ListPaymentEventsResponse
+	30, // 66: payments.v1.PaymentService.WatchPayments:output_type -> payments.v1.WatchPaymentsResponse
+	59, // [59:67] is the sub-list for method output_type
+	51, // [51:59] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_payments_v1_payments_proto_init() }
@@ -2165,25 +3053,27 @@ func file_payments_v1_payments_proto_init() {
 	if File_payments_v1_payments_proto != nil {
 		return
 	}
-	file_payments_v1_payments_proto_msgTypes[2].OneofWrappers = []any{}
-	file_payments_v1_payments_proto_msgTypes[6].OneofWrappers = []any{
+	file_payments_v1_payments_proto_msgTypes[4].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[8].OneofWrappers = []any{
 		(*BatchChargeResult_Payment)(nil),
 		(*BatchChargeResult_Error)(nil),
 	}
-	file_payments_v1_payments_proto_msgTypes[7].OneofWrappers = []any{}
-	file_payments_v1_payments_proto_msgTypes[9].OneofWrappers = []any{
+	file_payments_v1_payments_proto_msgTypes[9].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[11].OneofWrappers = []any{
 		(*GetPaymentRequest_PaymentId)(nil),
 		(*GetPaymentRequest_Reference)(nil),
+		(*GetPaymentRequest_RequestId)(nil),
 	}
-	file_payments_v1_payments_proto_msgTypes[13].OneofWrappers = []any{}
 	file_payments_v1_payments_proto_msgTypes[15].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[17].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payments_v1_payments_proto_rawDesc), len(file_payments_v1_payments_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   21,
+			NumEnums:      8,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,8 @@
 // - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error raised on the client's side (a
 //   lost connection, an expired deadline), the outcome of a charge or refund is unknown. Retry it with the same
 //   `request_id`.
+// - A caller sees the `request_id` of its own payments and refunds. Those of other callers are empty, unless the caller
+//   has the role `payments.audit`.
 // - The trailer `idempotency-replayed: true` means that an earlier call with the same `request_id` did the work.
 // - The trailer `x-request-id` identifies the call in the service's log. A caller may send its own.
 
@@ -69,12 +71,13 @@ type PaymentServiceClient interface {
 	// Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
 	//
 	// A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-	// before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-	// later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-	// `request_id`.
+	// before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+	// payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+	// of the same call returns the outcome. Safe to retry with the same `request_id`.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-	// `request_id` with different parameters).
+	// `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+	// `unless_pending`).
 	Charge(ctx context.Context, in *ChargeRequest, opts ...grpc.CallOption) (*ChargeResponse, error)
 	// Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
 	//
@@ -93,19 +96,25 @@ type PaymentServiceClient interface {
 	//
 	// If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
 	// becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-	// FAILED and its amount can be refunded again.
+	// FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+	// because the payer's account is closed, which can take weeks.
 	//
 	// Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
 	// refunded returns the last refund.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
 	// (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-	// the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+	// payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+	// ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
-	// Gets one payment by its id or its reference, with its oldest refunds.
+	// Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
 	//
-	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+	// The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+	// when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+	// another caller's `request_id` requires the role `payments.audit`).
 	GetPayment(ctx context.Context, in *GetPaymentRequest, opts ...grpc.CallOption) (*GetPaymentResponse, error)
 	// Lists the refunds of a payment, one page at a time, oldest first.
 	//
@@ -119,7 +128,8 @@ type PaymentServiceClient interface {
 	// Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
 	// read, even while charges are being made.
 	//
-	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+	// requires the role `payments.audit`).
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (*ListPaymentsResponse, error)
 	// Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
 	//
@@ -129,7 +139,8 @@ type PaymentServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
 	ListPaymentEvents(ctx context.Context, in *ListPaymentEventsRequest, opts ...grpc.CallOption) (*ListPaymentEventsResponse, error)
-	// Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+	// Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+	// cancels.
 	//
 	// Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
 	// response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -252,12 +263,13 @@ type PaymentServiceServer interface {
 	// Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
 	//
 	// A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-	// before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-	// later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-	// `request_id`.
+	// before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+	// payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+	// of the same call returns the outcome. Safe to retry with the same `request_id`.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-	// `request_id` with different parameters).
+	// `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+	// `unless_pending`).
 	Charge(context.Context, *ChargeRequest) (*ChargeResponse, error)
 	// Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
 	//
@@ -276,19 +288,25 @@ type PaymentServiceServer interface {
 	//
 	// If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
 	// becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-	// FAILED and its amount can be refunded again.
+	// FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+	// because the payer's account is closed, which can take weeks.
 	//
 	// Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
 	// refunded returns the last refund.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
 	// (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-	// the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+	// payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+	// ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
-	// Gets one payment by its id or its reference, with its oldest refunds.
+	// Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
 	//
-	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+	// The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+	// when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+	// another caller's `request_id` requires the role `payments.audit`).
 	GetPayment(context.Context, *GetPaymentRequest) (*GetPaymentResponse, error)
 	// Lists the refunds of a payment, one page at a time, oldest first.
 	//
@@ -302,7 +320,8 @@ type PaymentServiceServer interface {
 	// Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
 	// read, even while charges are being made.
 	//
-	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+	// requires the role `payments.audit`).
 	ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error)
 	// Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
 	//
@@ -312,7 +331,8 @@ type PaymentServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
 	ListPaymentEvents(context.Context, *ListPaymentEventsRequest) (*ListPaymentEventsResponse, error)
-	// Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+	// Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+	// cancels.
 	//
 	// Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
 	// response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to

@@ -1,6 +1,7 @@
 """Run the conformance cases with the Python client (see ``clients/conformance/README.md``).
 
-Usage: ``python runner.py cases TARGET CASES_FILE`` or ``python runner.py charges TARGET FIRST COUNT``.
+Usage: ``python runner.py cases TARGET CASES_FILE``, ``python runner.py fake CASES_FILE`` or
+``python runner.py charges TARGET FIRST COUNT``.
 """
 
 import dataclasses
@@ -9,7 +10,7 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,7 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import payments_client
-from payments_client import InvalidRequest, PaymentMethod, PaymentsClient, PaymentsError, PaymentStatus, RefundState
+from payments_client import (
+    InvalidRequest,
+    OrderHasPendingPayment,
+    PaymentEventType,
+    PaymentMethod,
+    PaymentsClient,
+    PaymentsError,
+    PaymentStatus,
+    RefundState,
+)
+from payments_client.testing import FakePayments
 
 Json = Any
 
@@ -26,6 +37,8 @@ _MAX_CONCURRENCY = 8
 _CHARGE_TIMEOUT_SECONDS = 60
 _MAX_SAFE_INTEGER = 2**53 - 1
 _WATCH_TIMEOUT_SECONDS = 30
+_EVENTUALLY_TIMEOUT_SECONDS = 30
+_EVENTUALLY_PAUSE_SECONDS = 0.25
 
 _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "amount": Decimal,
@@ -35,6 +48,7 @@ _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "methods": lambda names: [PaymentMethod(name) for name in names],
     "statuses": lambda names: [PaymentStatus(name) for name in names],
     "refund_states": lambda names: [RefundState(name) for name in names],
+    "types": lambda names: [PaymentEventType(name) for name in names],
     "min_create_time": datetime.fromisoformat,
     "max_create_time": datetime.fromisoformat,
     "charges": lambda charges: [payments_client.NewCharge(**from_json(charge)) for charge in charges],
@@ -67,10 +81,30 @@ class Case:
             Mismatch: an outcome differs from the expected one.
         """
         args = {name: self._argument(value) for name, value in step["args"].items()}
+        if step.get("eventually"):
+            self._run_until_it_matches(step, args)
+            return
         with ThreadPoolExecutor(_MAX_CONCURRENCY) as threads:
             calls = [threads.submit(self._outcome, step["call"], args) for _ in range(step.get("repeat", 1))]
         for call in calls:
             self._check(step, call.result())
+
+    def _run_until_it_matches(self, step: Json, args: dict[str, Json]) -> None:
+        """Repeat a call until its outcome matches.
+
+        Raises:
+            Mismatch: the outcome did not match in time.
+        """
+        deadline_seconds = time.monotonic() + _EVENTUALLY_TIMEOUT_SECONDS
+        while True:
+            try:
+                self._check(step, self._outcome(step["call"], args))
+            except Mismatch:
+                if time.monotonic() > deadline_seconds:
+                    raise
+                time.sleep(_EVENTUALLY_PAUSE_SECONDS)
+            else:
+                return
 
     def _outcome(self, call: str, args: dict[str, Json]) -> Json | Exception:
         """Make a call and return its result as JSON, or its exception."""
@@ -89,7 +123,9 @@ class Case:
             return error
         return as_json(result)
 
-    def _watch_payments(self, *, count: int, payment_id: int | None = None, resume_token: str = "") -> Json:
+    def _watch_payments(
+        self, *, count: int, payment_id: int | None = None, resume_token: str = "", **conditions: Any
+    ) -> Json:
         """Return the next ``count`` events of one payment or of all, and the token of the last response.
 
         Raises:
@@ -97,7 +133,10 @@ class Case:
         """
         events: list[payments_client.PaymentEvent] = []
         deadline_seconds = time.monotonic() + _WATCH_TIMEOUT_SECONDS
-        for update in self._client.watch_payments(resume_token=resume_token, timeout_seconds=_WATCH_TIMEOUT_SECONDS):
+        updates = self._client.watch_payments(
+            resume_token=resume_token, timeout_seconds=_WATCH_TIMEOUT_SECONDS, **conditions
+        )
+        for update in updates:
             if update.event is not None and payment_id in {None, update.event.payment.payment_id}:
                 events.append(update.event)
             if len(events) == count:
@@ -109,7 +148,7 @@ class Case:
 
     def _check(self, step: Json, outcome: Json | Exception) -> None:
         if isinstance(outcome, PaymentsError) and "error" in step:
-            check_error(step["error"], outcome)
+            check_error(self._argument(step["error"]), outcome)
         elif isinstance(outcome, Exception):
             argument = step.get("rejected_argument")
             if argument is None or isinstance(outcome, PaymentsError) or argument not in str(outcome):
@@ -138,7 +177,7 @@ class Case:
             self._generated[name] = random.randint(1, _MAX_SAFE_INTEGER) if is_id else str(uuid.uuid4())
         return self._generated[name]
 
-    def _match(self, expected: Json, actual: Json, where: str) -> None:  # noqa: C901 (one case for each special object)
+    def _match(self, expected: Json, actual: Json, where: str) -> None:  # noqa: C901, PLR0912 (one case for each special object)
         match expected:
             case {"$save": name}:
                 expected = self._saved.setdefault(name, actual) if actual is not None else "anything but null"
@@ -151,7 +190,11 @@ class Case:
                     raise Mismatch(f"{where} is {actual!r}, expected: a value of type {kind}")
                 return
             case dict():
+                if not isinstance(actual, dict):
+                    raise Mismatch(f"{where} is {actual!r}, expected: an object")
                 for name, value in expected.items():
+                    if name == "labels" and value != actual[name]:  # labels match only equal labels
+                        raise Mismatch(f"{where}.labels is {actual[name]!r}, expected: {value!r}")
                     self._match(value, actual[name], f"{where}.{name}")
                 return
             case list():
@@ -179,6 +222,7 @@ def error_as_json(error: PaymentsError) -> dict[str, Json]:
         "reason": error.reason,
         "violations": [violation.field for violation in error.violations] if isinstance(error, InvalidRequest) else [],
         "has_request_id": bool(error.request_id),
+        "payment_id": error.payment_id if isinstance(error, OrderHasPendingPayment) else None,
     }
 
 
@@ -218,18 +262,18 @@ def as_json(result: object) -> Json:  # noqa: PLR0911 (one for each type)
             return result.value
         case list() | tuple():
             return [as_json(item) for item in result]
-        case dict():
+        case Mapping():
             return {name: as_json(value) for name, value in result.items()}
         case _ if dataclasses.is_dataclass(result):
             return {field.name: as_json(getattr(result, field.name)) for field in dataclasses.fields(result)}
     return result
 
 
-def run_cases(target: str, cases_file: Path) -> int:
+def run_cases(new_client: PaymentsClient, cases_file: Path) -> int:
     """Run all cases, print each failure, and return the exit code."""
     failed = 0
     cases = json.loads(cases_file.read_text("utf-8"))
-    with PaymentsClient(target) as client:
+    with new_client as client:
         for case in cases:
             run = Case(client)
             try:
@@ -260,7 +304,10 @@ def run_charges(target: str, first: int, count: int) -> int:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["cases", target, cases_file]:
-            sys.exit(run_cases(target, Path(cases_file)))
+            sys.exit(run_cases(PaymentsClient(target), Path(cases_file)))
+        case ["fake", cases_file]:
+            fake = FakePayments(allowed_currencies=["INR", "JPY", "KWD", "CLF"])
+            sys.exit(run_cases(fake.client(), Path(cases_file)))
         case ["charges", target, first, count]:
             sys.exit(run_charges(target, int(first), int(count)))
     sys.exit(__doc__)

@@ -1,5 +1,6 @@
 /** Runs one case of `clients/conformance/cases.json` and compares its outcomes. */
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import {
   type ChargeParams,
@@ -8,6 +9,7 @@ import {
   InvalidRequest,
   type ListPaymentEventsParams,
   type ListRefundsParams,
+  OrderHasPendingPayment,
   type PaymentEvent,
   type PaymentsClient,
   PaymentsError,
@@ -18,6 +20,8 @@ import {
 import { argumentsFrom, asJson, type Json } from "./json.js";
 
 const WATCH_TIMEOUT_SECONDS = 30;
+const EVENTUALLY_SECONDS = 30;
+const EVENTUALLY_PAUSE_SECONDS = 0.1;
 
 type JsonObject = Readonly<Record<string, Json>>;
 
@@ -35,6 +39,7 @@ interface Step {
   readonly call: string;
   readonly args: JsonObject;
   readonly repeat?: number;
+  readonly eventually?: boolean;
   readonly result?: Json;
   readonly error?: JsonObject;
   readonly rejected_argument?: string;
@@ -53,8 +58,23 @@ export class CaseRun {
     this.#client = client;
   }
 
-  /** @throws Mismatch if an outcome differs from the expected one. */
+  /** @throws Mismatch if an outcome differs from the expected one, even after a while if it may take time. */
   async run(step: Step): Promise<void> {
+    const deadline = performance.now() + (step.eventually === true ? EVENTUALLY_SECONDS * 1_000 : 0);
+    for (;;) {
+      try {
+        await this.#attempt(step);
+        return;
+      } catch (error) {
+        if (!(error instanceof Mismatch) || performance.now() >= deadline) {
+          throw error;
+        }
+        await sleep(EVENTUALLY_PAUSE_SECONDS * 1_000);
+      }
+    }
+  }
+
+  async #attempt(step: Step): Promise<void> {
     const args = this.#arguments(step.args);
     const calls = Array.from({ length: step.repeat ?? 1 }, () => this.#outcome(step.call, args));
     for (const outcome of await Promise.all(calls)) {
@@ -141,7 +161,7 @@ export class CaseRun {
       if (step.error === undefined) {
         throw new Mismatch(`the call failed: ${describe(outcome)}`);
       }
-      checkError(step.error, outcome);
+      checkError(this.#arguments(step.error), outcome);
     } else if (outcome instanceof Error) {
       if (
         step.rejected_argument === undefined ||
@@ -204,6 +224,9 @@ export class CaseRun {
     } else if (isObject(expected)) {
       if (!isObject(actual)) {
         throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: an object`);
+      }
+      if (where.endsWith(".labels") && Object.keys(actual).length !== Object.keys(expected).length) {
+        throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: ${JSON.stringify(expected)}`);
       }
       for (const [name, value] of Object.entries(expected)) {
         this.#match(value, actual[name], `${where}.${name}`);
@@ -277,6 +300,7 @@ function errorJson(error: PaymentsError) {
     code: grpc.status[error.code],
     reason: error.reason,
     has_request_id: Boolean(error.requestId),
+    payment_id: error instanceof OrderHasPendingPayment ? Number(error.paymentId) : undefined,
     violations: error instanceof InvalidRequest ? error.violations.map((violation) => violation.field) : [],
   };
 }
@@ -288,7 +312,7 @@ function checkError(expected: JsonObject, error: PaymentsError): void {
     const matches =
       name === "violations" && Array.isArray(value)
         ? value.every((field) => actual.violations.includes(field as string))
-        : (actual as JsonObject)[name] === value;
+        : actual[name as keyof typeof actual] === value;
     if (!matches) {
       throw new Mismatch(`the error's ${name} is not ${JSON.stringify(value)}: ${describe(error)}`);
     }

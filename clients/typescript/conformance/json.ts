@@ -38,13 +38,18 @@ export function asJson(result: unknown): Json {
   }
   if (typeof result === "object" && result !== null) {
     return Object.fromEntries(
-      Object.entries(result).map(([name, value]) => [
-        snakeCase(name),
-        ID_RESULTS.has(name) ? Number(value) : asJson(value),
-      ]),
+      Object.entries(result).map(([name, value]) => [snakeCase(name), resultJson(name, value)]),
     );
   }
   return result as Json;
+}
+
+function resultJson(name: string, value: unknown): Json {
+  if (name === "labels") {
+    // Its names are the caller's own.
+    return value as Json;
+  }
+  return ID_RESULTS.has(name) ? Number(value) : asJson(value);
 }
 
 function camelCase(name: string): string {

@@ -1,21 +1,25 @@
 /**
  * Runs the conformance cases with the TypeScript client (see `clients/conformance/README.md`).
  *
- * Usage: `node runner.js cases TARGET CASES_FILE` or `node runner.js charges TARGET FIRST COUNT`.
+ * Usage: `node runner.js cases TARGET CASES_FILE`, `node runner.js fake CASES_FILE` or
+ * `node runner.js charges TARGET FIRST COUNT`.
  */
 import { readFileSync } from "node:fs";
 
 import { Decimal, PaymentsClient } from "@payments/client";
+import { FakePayments } from "@payments/client/testing";
 
 import { type Case, CaseRun, Mismatch } from "./case.js";
 
 const MAX_CONCURRENCY = 8;
 const CHARGE_TIMEOUT_SECONDS = 60;
-const USAGE = "usage: runner.js cases TARGET CASES_FILE | runner.js charges TARGET FIRST COUNT";
+const USAGE =
+  "usage: runner.js cases TARGET CASES_FILE | runner.js fake CASES_FILE | runner.js charges TARGET FIRST COUNT";
+/** The currencies that the cases expect to be allowed. */
+const CURRENCIES = ["INR", "JPY", "KWD", "CLF"];
 
 /** Runs all cases, prints each failure, and returns the exit code. */
-async function runCases(target: string, casesFile: string): Promise<number> {
-  using client = new PaymentsClient({ target });
+async function runCases(client: PaymentsClient, casesFile: string): Promise<number> {
   const cases = JSON.parse(readFileSync(casesFile, "utf-8")) as Case[];
   let failed = 0;
   for (const { name, steps } of cases) {
@@ -56,12 +60,19 @@ async function runCharges(target: string, first: number, count: number): Promise
 }
 
 /** Runs a command line and returns the exit code. */
-async function run([command, target = "", ...args]: readonly string[]): Promise<number> {
-  if (command === "cases" && args.length === 1) {
-    return runCases(target, String(args[0]));
+async function run([command, ...args]: readonly string[]): Promise<number> {
+  const [first = "", second = "", third = ""] = args;
+  if (command === "cases" && args.length === 2) {
+    using client = new PaymentsClient({ target: first });
+    return await runCases(client, second);
   }
-  if (command === "charges" && args.length === 2) {
-    return runCharges(target, Number(args[0]), Number(args[1]));
+  if (command === "fake" && args.length === 1) {
+    const { transport } = new FakePayments({ allowedCurrencies: CURRENCIES });
+    using client = new PaymentsClient({ transport });
+    return await runCases(client, first);
+  }
+  if (command === "charges" && args.length === 3) {
+    return runCharges(first, Number(second), Number(third));
   }
   console.error(USAGE);
   return 2;

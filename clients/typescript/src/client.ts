@@ -14,7 +14,7 @@ import { PaymentCalls } from "./payment_calls.js";
  * `timeoutSeconds` another meaning: see `WatchOptions`. A call rejects with a `PaymentsError` or one of its subclasses
  * if the service returns an error or does not respond, and with the signal's reason if the signal is aborted. It rejects
  * with a `TypeError` or `RangeError`, before anything is sent, for arguments that the contract cannot express: an
- * amount that is not a `Decimal` or has more than two decimals, an Invalid Date, or an id that is not a 64-bit integer.
+ * amount that is not a `Decimal` or has more than four decimals, an Invalid Date, or an id that is not a 64-bit integer.
  */
 export class PaymentsClient extends PaymentCalls<Metadata> {
   /**
@@ -27,6 +27,7 @@ export class PaymentsClient extends PaymentCalls<Metadata> {
     const { target = DEFAULT_TARGET, credentials = grpcCredentials.createInsecure() } = options;
     const metadata = callMetadata(target, credentials, options.apiKey);
     const openStub = () =>
+      options.transport ??
       new PaymentServiceClient(target, credentials, {
         ...channelOptions(target, options.channelOptions ?? {}, options.userAgent ?? ""),
         interceptors: [...(options.interceptors ?? [])],

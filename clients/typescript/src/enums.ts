@@ -1,5 +1,8 @@
 /** Converts between the contract's enum values and their short names. */
 import {
+  DisputeStatus as DisputeStatusNumber,
+  Failure as FailureNumber,
+  NextActionType as NextActionTypeNumber,
   PaymentEventType as EventTypeNumber,
   PaymentMethod as MethodNumber,
   PaymentStatus as StatusNumber,
@@ -61,6 +64,28 @@ export const refundStatuses = new EnumNames({
   FAILED: RefundStatusNumber.FAILED,
 });
 
+export const failures = new EnumNames({
+  INSUFFICIENT_FUNDS: FailureNumber.INSUFFICIENT_FUNDS,
+  EXPIRED_METHOD: FailureNumber.EXPIRED_METHOD,
+  INVALID_METHOD: FailureNumber.INVALID_METHOD,
+  AUTHENTICATION_REQUIRED: FailureNumber.AUTHENTICATION_REQUIRED,
+  SUSPECTED_FRAUD: FailureNumber.SUSPECTED_FRAUD,
+  LIMIT_EXCEEDED: FailureNumber.LIMIT_EXCEEDED,
+  DECLINED: FailureNumber.DECLINED,
+  PROCESSOR_ERROR: FailureNumber.PROCESSOR_ERROR,
+});
+
+export const nextActionTypes = new EnumNames({
+  REDIRECT: NextActionTypeNumber.REDIRECT,
+  APPROVE_ON_PHONE: NextActionTypeNumber.APPROVE_ON_PHONE,
+});
+
+export const disputeStatuses = new EnumNames({
+  OPEN: DisputeStatusNumber.OPEN,
+  WON: DisputeStatusNumber.WON,
+  LOST: DisputeStatusNumber.LOST,
+});
+
 export const paymentEventTypes = new EnumNames({
   PENDING: EventTypeNumber.PENDING,
   CHARGED: EventTypeNumber.CHARGED,
@@ -69,4 +94,9 @@ export const paymentEventTypes = new EnumNames({
   REFUNDED: EventTypeNumber.REFUNDED,
   REFUND_FAILED: EventTypeNumber.REFUND_FAILED,
   IMPORTED: EventTypeNumber.IMPORTED,
+  FORGOTTEN: EventTypeNumber.FORGOTTEN,
+  ACTION_REQUIRED: EventTypeNumber.ACTION_REQUIRED,
+  DISPUTE_OPENED: EventTypeNumber.DISPUTE_OPENED,
+  DISPUTE_WON: EventTypeNumber.DISPUTE_WON,
+  DISPUTE_LOST: EventTypeNumber.DISPUTE_LOST,
 });

@@ -9,6 +9,7 @@ export interface PaymentsErrorDetails {
   callId?: string | undefined;
   retryAfterSeconds?: number | undefined;
   violations?: readonly FieldViolation[] | undefined;
+  paymentId?: string | undefined;
   cause?: unknown;
 }
 
@@ -29,6 +30,8 @@ export interface PaymentsErrorJson {
   retryAfterSeconds: number | undefined;
   /** Set only for an {@link InvalidRequest}. */
   violations?: readonly FieldViolation[];
+  /** Set only for an {@link OrderHasPendingPayment}. */
+  paymentId?: string;
 }
 
 /**
@@ -99,6 +102,15 @@ export class PaymentPending extends PaymentsError {
   static override readonly name: string = "PaymentPending";
 }
 
+/**
+ * The payment cannot be refunded, because the payer disputes it, or got the money back through a dispute.
+ *
+ * Otherwise the payer could get the money twice. Once the dispute is won, the payment can be refunded.
+ */
+export class PaymentDisputed extends PaymentsError {
+  static override readonly name: string = "PaymentDisputed";
+}
+
 /** The payment is archived. An operator must unarchive it before it can be refunded. */
 export class PaymentArchived extends PaymentsError {
   static override readonly name: string = "PaymentArchived";
@@ -112,6 +124,23 @@ export class RefundExceedsPayment extends PaymentsError {
 /** An earlier call used the same request_id with different parameters. */
 export class RequestIdReused extends PaymentsError {
   static override readonly name: string = "RequestIdReused";
+}
+
+/** The charge had `unlessPending`, and another payment of the order is pending. Nothing was charged. */
+export class OrderHasPendingPayment extends PaymentsError {
+  static override readonly name: string = "OrderHasPendingPayment";
+
+  /** The id of the pending payment. Empty if the service sent none. */
+  readonly paymentId: string;
+
+  constructor(message: string, details: PaymentsErrorDetails = {}) {
+    super(message, details);
+    this.paymentId = details.paymentId ?? "";
+  }
+
+  override toJSON(): PaymentsErrorJson {
+    return { ...super.toJSON(), paymentId: this.paymentId };
+  }
 }
 
 /**

@@ -13,9 +13,11 @@ export {
   type FieldViolation,
   InternalError,
   InvalidRequest,
+  OrderHasPendingPayment,
   OutcomeUnknown,
   Overloaded,
   PaymentArchived,
+  PaymentDisputed,
   PaymentFailed,
   PaymentNotFound,
   PaymentPending,
@@ -31,6 +33,11 @@ export {
 } from "./errors.js";
 export type { Id } from "./ids.js";
 export type {
+  Dispute,
+  DisputeStatus,
+  Failure,
+  NextAction,
+  NextActionType,
   Payment,
   PaymentDetails,
   PaymentEvent,
@@ -56,7 +63,9 @@ export type {
   ListPaymentsParams,
   ListRefundsParams,
   PaymentConditions,
+  PaymentEventConditions,
   RefundParams,
   WatchOptions,
   WatchPaymentsParams,
 } from "./params.js";
+export type { Transport } from "./stub.js";

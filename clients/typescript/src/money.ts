@@ -5,7 +5,7 @@ import type { Money } from "./generated/google/type/money.js";
 const NANO_DIGITS = 9;
 
 /** The maximum number of decimals in any currency. For currencies with fewer, the service checks the amount. */
-const AMOUNT_DIGITS = 2;
+const AMOUNT_DIGITS = 4;
 
 /** The maximum number of whole units, because they are an int64 in `google.type.Money`. */
 const UNITS_LIMIT = new Decimal("9223372036854775807");
@@ -14,7 +14,7 @@ const UNITS_LIMIT = new Decimal("9223372036854775807");
  * Converts an amount without rounding, whatever the precision setting of decimal.js.
  *
  * @throws TypeError if the amount is not a Decimal. A number is not exact, and a string or bigint could mean paise.
- * @throws RangeError if the amount is not finite, has more than two decimals, or does not fit into the message.
+ * @throws RangeError if the amount is not finite, has more than four decimals, or does not fit into the message.
  */
 export function moneyOf(name: string, amount: unknown, currency: string | undefined): Money {
   if (!Decimal.isDecimal(amount)) {

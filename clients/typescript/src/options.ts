@@ -1,5 +1,7 @@
 import type { ChannelCredentials, ChannelOptions, Interceptor } from "@grpc/grpc-js";
 
+import type { Transport } from "./stub.js";
+
 /** The options of a {@link PaymentsClient}. Each has a default. */
 export interface PaymentsClientOptions {
   /**
@@ -20,6 +22,11 @@ export interface PaymentsClientOptions {
   interceptors?: readonly Interceptor[] | undefined;
   /** gRPC channel options, which override the client's own options of the same name. */
   channelOptions?: ChannelOptions | undefined;
+  /**
+   * Replaces the connection, for tests: `FakePayments` of `@payments/client/testing` has one. Of the other options, only
+   * `timeoutSeconds` then has an effect.
+   */
+  transport?: Transport | undefined;
   /** Identifies your program to the service, for example `checkout/1.4`. */
   userAgent?: string | undefined;
 }

@@ -2,7 +2,7 @@
 import type { Decimal } from "decimal.js";
 
 import type { Id } from "./ids.js";
-import type { PaymentMethod, PaymentStatus, RefundState } from "./models.js";
+import type { PaymentEventType, PaymentMethod, PaymentStatus, RefundState } from "./models.js";
 
 /** The enum values that can be sent: all but `UNKNOWN`. */
 type Sendable<Name extends string> = Exclude<Name, "UNKNOWN">;
@@ -17,9 +17,9 @@ export interface CallOptions {
 
 /** The parameters of {@link PaymentsClient.charge}. */
 export interface ChargeParams {
-  /** The order, 1 or more. */
-  orderId: Id;
-  /** In units of the currency (rupees, not paise): more than zero, with at most two decimals. */
+  /** The order, 1 or more. It may be left out if there is an `externalReference`. */
+  orderId?: Id | undefined;
+  /** In units of the currency (rupees, not paise): more than zero, with no more decimals than the currency has. */
   amount: Decimal;
   /** An ISO 4217 code. The default is the deployment's. */
   currency?: string | undefined;
@@ -31,6 +31,36 @@ export interface ChargeParams {
    * key with the order and pass it here.
    */
   requestId?: string | undefined;
+  /**
+   * Your own name of the order, such as the number that your customers see: at most 100 characters, no control
+   * characters. It need not be unique.
+   */
+  externalReference?: string | undefined;
+  /**
+   * Your customer: at most 100 characters, no control characters. Use an identifier, not a name or an address. An
+   * operator can erase it.
+   */
+  customerId?: string | undefined;
+  /** For your own use: at most 16 labels, with keys of 1 to 40 characters and values of at most 100. */
+  labels?: Readonly<Record<string, string>> | undefined;
+  /**
+   * The payer's means of payment: a token of the processor, such as the `pm_...` of Stripe, never a card number. By
+   * default, the deployment's own means of payment for the `method` is charged, if there is one. With a simulated
+   * processor, it chooses the outcome instead, for tests (`sim_declined`).
+   */
+  paymentSource?: string | undefined;
+  /**
+   * Your page to which the payer returns after an approval in the browser: an https URL of at most 2048 characters.
+   * Only with a `paymentSource`. Without it, a charge that needs such an approval fails with `AUTHENTICATION_REQUIRED`.
+   * A retry with the same `requestId` may have another one.
+   */
+  returnUrl?: string | undefined;
+  /**
+   * Whether to reject the charge with `OrderHasPendingPayment` while another payment of the same order is pending, so
+   * that an impatient customer does not pay twice. The order is that of `orderId`, or of `externalReference` if there
+   * is no `orderId`.
+   */
+  unlessPending?: boolean | undefined;
 }
 
 /** The parameters of {@link PaymentsClient.refund}. */
@@ -47,8 +77,17 @@ export interface RefundParams {
   requestId?: string | undefined;
 }
 
-/** The parameters of {@link PaymentsClient.getPayment}: the payment's id or its reference. */
-export type GetPaymentParams = { paymentId: Id; reference?: undefined } | { reference: string; paymentId?: undefined };
+/** The parameters of {@link PaymentsClient.getPayment}: the payment's id, its reference, or its charge's request_id. */
+export type GetPaymentParams =
+  | { paymentId: Id; reference?: undefined; requestId?: undefined; caller?: undefined }
+  | { reference: string; paymentId?: undefined; requestId?: undefined; caller?: undefined }
+  | {
+      requestId: string;
+      /** The caller whose `requestId` it is, by default you. Another caller's requires the role `payments.audit`. */
+      caller?: string | undefined;
+      paymentId?: undefined;
+      reference?: undefined;
+    };
 
 /** The parameters of {@link PaymentsClient.listRefunds} and {@link PaymentsClient.listRefundsPage}. */
 export interface ListRefundsParams {
@@ -85,6 +124,16 @@ export interface PaymentConditions {
   minCreateTime?: Date | undefined;
   /** Payments made at or before this time, with the same precision. */
   maxCreateTime?: Date | undefined;
+  /** The payment whose charge had this request_id, of the caller in `caller`, by default of you. */
+  requestId?: string | undefined;
+  /** Payments charged by the caller with this name. */
+  caller?: string | undefined;
+  /** Payments with this identifier at the processor. */
+  processorReference?: string | undefined;
+  /** Payments with this `externalReference`. */
+  externalReference?: string | undefined;
+  /** Payments of this customer. */
+  customerId?: string | undefined;
 }
 
 /** The parameters of {@link PaymentsClient.listPayments}. */
@@ -113,8 +162,22 @@ export interface ListPaymentEventsParams {
   pageToken?: string | undefined;
 }
 
+/** Selects events. An event must satisfy all conditions that are set. */
+export interface PaymentEventConditions {
+  /** Events of payments charged by the caller with this name. */
+  caller?: string | undefined;
+  /** Events of payments of this order. */
+  orderId?: Id | undefined;
+  /** Events of payments with this `externalReference`. */
+  externalReference?: string | undefined;
+  /** Events of payments of this customer. An erased customer matches no event, not even an earlier one. */
+  customerId?: string | undefined;
+  /** Events of one of these types; empty means any. */
+  types?: Iterable<Sendable<PaymentEventType>> | undefined;
+}
+
 /** The parameters of {@link PaymentsClient.watchPayments}. */
-export interface WatchPaymentsParams {
+export interface WatchPaymentsParams extends PaymentEventConditions {
   /** The token of an earlier update, to stream all events after it. The default is to stream events from now on. */
   resumeToken?: string | undefined;
 }

@@ -72,7 +72,10 @@ export abstract class PaymentCalls<Metadata> {
   /**
    * Charges an order and returns the payment. A declined charge is not an error: it has the status FAILED.
    *
+   * If the payer must approve the payment first, its status is PENDING, and its `nextAction` says what to do.
+   *
    * @throws {@link InvalidRequest} if the request is invalid.
+   * @throws {@link OrderHasPendingPayment} if another payment of the order is pending, only with `unlessPending`.
    * @throws {@link RequestIdReused} if an earlier charge used the `requestId` with different parameters.
    * @throws {@link OutcomeUnknown} if the charge may or may not have been made.
    */
@@ -103,10 +106,13 @@ export abstract class PaymentCalls<Metadata> {
   /**
    * Refunds a payment in full or in part, and returns the refund and the updated payment.
    *
+   * A refund that succeeded may fail later, even after weeks. Its amount can then be refunded again.
+   *
    * @throws {@link InvalidRequest} if the request is invalid.
    * @throws {@link PaymentNotFound} if the payment does not exist.
    * @throws {@link PaymentFailed} if nothing was charged.
    * @throws {@link PaymentPending} if the outcome of the charge is not known yet.
+   * @throws {@link PaymentDisputed} if the payer disputes the payment, or got the money back through a dispute.
    * @throws {@link PaymentArchived} if an operator must unarchive the payment first.
    * @throws {@link RefundExceedsPayment} if the amount exceeds the amount not yet refunded, or nothing is left to
    *   refund.
@@ -120,11 +126,15 @@ export abstract class PaymentCalls<Metadata> {
   }
 
   /**
-   * Returns one payment, by its id or by its reference, with its first 100 refunds and a token to pass to
-   * {@link listRefunds} for the rest.
+   * Returns one payment, by its id, its reference, or the request_id of its charge, with its first 100 refunds and a
+   * token to pass to {@link listRefunds} for the rest.
    *
-   * @throws {@link InvalidRequest} if the id or reference is invalid.
+   * The request_id answers what became of a charge whose response was lost. A charge that is still in flight may be
+   * stored later, so retry it rather than give it up.
+   *
+   * @throws {@link InvalidRequest} if the id, reference or request_id is invalid.
    * @throws {@link PaymentNotFound} if the payment does not exist.
+   * @throws {@link PermissionDenied} if the request_id is another caller's, without the role `payments.audit`.
    * @throws {@link OutcomeUnknown} if the service was unavailable, overloaded or failed, or the deadline passed.
    */
   async getPayment(params: GetPaymentParams, options: CallOptions = {}): Promise<PaymentDetails> {
@@ -177,6 +187,7 @@ export abstract class PaymentCalls<Metadata> {
    * Returns one page of the payments that match the conditions.
    *
    * @throws {@link InvalidRequest} if a condition, the order, or the page size or token is invalid.
+   * @throws {@link PermissionDenied} if the request_id is another caller's, without the role `payments.audit`.
    * @throws {@link OutcomeUnknown} if the service was unavailable, overloaded or failed, or the deadline passed.
    */
   async listPaymentsPage(params: ListPaymentsPageParams = {}, options: CallOptions = {}): Promise<PaymentPage> {
@@ -215,7 +226,7 @@ export abstract class PaymentCalls<Metadata> {
   }
 
   /**
-   * Iterates endlessly over the changes to all payments, and waits for the next event.
+   * Iterates endlessly over the changes to all payments that match the conditions, and waits for the next event.
    *
    * Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
    * because the service restarts, the iterator reconnects and resumes where it left off. To resume after your own
@@ -228,7 +239,7 @@ export abstract class PaymentCalls<Metadata> {
    * The iteration, not this call, throws:
    *
    * @throws {@link ResumeTokenExpired} if events after the token have been archived.
-   * @throws {@link InvalidRequest} if the token is invalid.
+   * @throws {@link InvalidRequest} if the token or a condition is invalid.
    * @throws {@link OutcomeUnknown} if the service was unreachable for too long, or had an internal error.
    */
   watchPayments(
@@ -239,7 +250,7 @@ export abstract class PaymentCalls<Metadata> {
     const open = (metadata: Metadata) => this.#stub.watchPayments(request, metadata);
     const read = (response: WatchPaymentsResponse) => {
       // Before the update is yielded, because the consumer may end the iteration there.
-      request = { resumeToken: response.resumeToken };
+      request = { ...request, resumeToken: response.resumeToken };
       return paymentUpdate(response);
     };
     return this.#calls.stream(open, read, options);

@@ -1,5 +1,5 @@
 /** Converts arguments to the contract's messages, and rejects arguments that the contract cannot express. */
-import { paymentMethods, paymentStatuses, refundStates } from "./enums.js";
+import { paymentEventTypes, paymentMethods, paymentStatuses, refundStates } from "./enums.js";
 import {
   type BatchChargeRequest,
   type ChargeRequest,
@@ -7,6 +7,7 @@ import {
   type ListPaymentEventsRequest,
   type ListPaymentsRequest,
   type ListRefundsRequest,
+  type PaymentEventFilter,
   type PaymentFilter,
   PaymentMethod,
   type RefundRequest,
@@ -21,6 +22,7 @@ import type {
   ListPaymentsPageParams,
   ListRefundsParams,
   PaymentConditions,
+  PaymentEventConditions,
   RefundParams,
   WatchPaymentsParams,
 } from "./params.js";
@@ -34,10 +36,16 @@ export type Identified<Request> = Request & { requestId: string };
 /** Returns the request for a charge, with a new `requestId` if none is given (AIP-155). */
 export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
   return {
-    orderId: exactId("orderId", params.orderId),
+    orderId: optional(exactId, "orderId", params.orderId) ?? 0n,
     amount: moneyOf("amount", params.amount, optional(text, "currency", params.currency)),
     method: params.method === undefined ? PaymentMethod.UNSPECIFIED : paymentMethods.value("method", params.method),
     requestId: optional(text, "requestId", params.requestId) ?? crypto.randomUUID(),
+    externalReference: optional(text, "externalReference", params.externalReference) ?? "",
+    customerId: optional(text, "customerId", params.customerId) ?? "",
+    labels: optional(texts, "labels", params.labels) ?? {},
+    paymentSource: optional(text, "paymentSource", params.paymentSource) ?? "",
+    returnUrl: optional(text, "returnUrl", params.returnUrl) ?? "",
+    unlessPending: params.unlessPending ?? false,
   };
 }
 
@@ -62,13 +70,15 @@ export function refundRequest(params: RefundParams): Identified<RefundRequest> {
 
 /** Returns the request for one payment. */
 export function getRequest(params: GetPaymentParams): GetPaymentRequest {
-  const { paymentId, reference } = params;
-  if ((paymentId === undefined) === (reference === undefined)) {
-    throw new TypeError("getPayment() takes exactly one of paymentId and reference");
+  const { paymentId, reference, requestId, caller } = params;
+  if ([paymentId, reference, requestId].filter((key) => key !== undefined).length !== 1) {
+    throw new TypeError("getPayment() takes exactly one of paymentId, reference and requestId");
   }
   return {
     paymentId: optional(exactId, "paymentId", paymentId),
     reference: optional(text, "reference", reference),
+    requestId: optional(text, "requestId", requestId),
+    caller: optional(text, "caller", caller) ?? "",
   };
 }
 
@@ -94,7 +104,7 @@ export function listPaymentEventsRequest(params: ListPaymentEventsParams): ListP
 
 /** Returns the request for a stream of events. */
 export function watchRequest(params: WatchPaymentsParams): WatchPaymentsRequest {
-  return { resumeToken: optional(text, "resumeToken", params.resumeToken) ?? "" };
+  return { resumeToken: optional(text, "resumeToken", params.resumeToken) ?? "", filter: eventFilterOf(params) };
 }
 
 /** Selects one page of a list. An empty token means the first page, and a size of 0 lets the service choose. */
@@ -121,6 +131,21 @@ function filterOf(conditions: PaymentConditions): PaymentFilter {
     maxAmount: maxAmount === undefined ? undefined : moneyOf("maxAmount", maxAmount, currency),
     minCreateTime: optional(timestampOf, "minCreateTime", conditions.minCreateTime),
     maxCreateTime: optional(timestampOf, "maxCreateTime", conditions.maxCreateTime),
+    requestId: optional(text, "requestId", conditions.requestId),
+    caller: optional(text, "caller", conditions.caller),
+    processorReference: optional(text, "processorReference", conditions.processorReference),
+    externalReference: optional(text, "externalReference", conditions.externalReference),
+    customerId: optional(text, "customerId", conditions.customerId),
+  };
+}
+
+function eventFilterOf(conditions: PaymentEventConditions): PaymentEventFilter {
+  return {
+    caller: optional(text, "caller", conditions.caller),
+    orderId: optional(exactId, "orderId", conditions.orderId),
+    externalReference: optional(text, "externalReference", conditions.externalReference),
+    customerId: optional(text, "customerId", conditions.customerId),
+    types: Array.from(conditions.types ?? [], (type) => paymentEventTypes.value("types", type)),
   };
 }
 
@@ -138,6 +163,14 @@ function text(name: string, value: unknown): string {
     throw new TypeError(`${name} must be a string, not ${value === null ? "null" : typeof value}`);
   }
   return value;
+}
+
+/** Converts an object with text in its properties. A Map has none, so it is rejected instead of ignored. */
+function texts(name: string, value: unknown): Record<string, string> {
+  if (typeof value !== "object" || value === null || Symbol.iterator in value) {
+    throw new TypeError(`${name} must be an object whose values are strings`);
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, text(`${name}.${key}`, item)]));
 }
 
 function int32(name: string, value: unknown): number {

@@ -2,16 +2,28 @@
 import { status } from "./codes.js";
 import { errorFromStatus } from "./error_details.js";
 import { InternalError, type PaymentsError } from "./errors.js";
-import { paymentEventTypes, paymentMethods, paymentStatuses, refundStates, refundStatuses } from "./enums.js";
+import {
+  disputeStatuses,
+  failures,
+  nextActionTypes,
+  paymentEventTypes,
+  paymentMethods,
+  paymentStatuses,
+  refundStates,
+  refundStatuses,
+} from "./enums.js";
 import { Timestamp } from "./generated/google/protobuf/timestamp.js";
 import { Money } from "./generated/google/type/money.js";
 import {
   type BatchChargeRequest,
   type BatchChargeResponse,
+  type Dispute as DisputeMessage,
+  Failure as FailureNumber,
   type GetPaymentResponse,
   type ListPaymentEventsResponse,
   type ListPaymentsResponse,
   type ListRefundsResponse,
+  type NextAction as NextActionMessage,
   Payment as PaymentMessage,
   type PaymentEvent as PaymentEventMessage,
   type Refund as RefundMessage,
@@ -19,6 +31,9 @@ import {
   type WatchPaymentsResponse,
 } from "./generated/payments/v1/payments.js";
 import type {
+  Dispute,
+  Failure,
+  NextAction,
   Payment,
   PaymentDetails,
   PaymentEvent,
@@ -33,7 +48,7 @@ import { amountOf } from "./money.js";
 import { timeOf } from "./times.js";
 
 export function paymentOf(message: PaymentMessage = PaymentMessage.create()): Payment {
-  const { amount, createTime, refundedAmount } = message;
+  const { amount, createTime, refundedAmount, nextAction, dispute } = message;
   return {
     paymentId: message.paymentId.toString(),
     orderId: message.orderId.toString(),
@@ -46,6 +61,34 @@ export function paymentOf(message: PaymentMessage = PaymentMessage.create()): Pa
     createTime: createTime && timeOf(createTime),
     refundedAmount: refundedAmount && amountOf(refundedAmount),
     refundState: refundStates.name(message.refundState),
+    caller: message.caller,
+    requestId: message.requestId,
+    processorReference: message.processorReference,
+    failure: failureOf(message.failure),
+    failureCode: message.failureCode,
+    externalReference: message.externalReference,
+    customerId: message.customerId,
+    labels: message.labels,
+    nextAction: nextAction && nextActionOf(nextAction),
+    dispute: dispute && disputeOf(dispute),
+  };
+}
+
+function nextActionOf(message: NextActionMessage): NextAction {
+  const { type, redirectUrl, expireTime = Timestamp.create() } = message;
+  return { type: nextActionTypes.name(type), redirectUrl, expireTime: timeOf(expireTime) };
+}
+
+function disputeOf(message: DisputeMessage): Dispute {
+  const { amount, openTime = Timestamp.create(), closeTime } = message;
+  return {
+    status: disputeStatuses.name(message.status),
+    amount: amount && amountOf(amount),
+    currency: amount?.currencyCode,
+    reason: message.reason,
+    openTime: timeOf(openTime),
+    closeTime: closeTime && timeOf(closeTime),
+    processorReference: message.processorReference,
   };
 }
 
@@ -71,7 +114,16 @@ export function refundOf(message: RefundMessage): Refund {
     status: refundStatuses.name(message.status),
     reason: message.reason,
     createTime: timeOf(createTime),
+    caller: message.caller,
+    requestId: message.requestId,
+    processorReference: message.processorReference,
+    failure: failureOf(message.failure),
+    failureCode: message.failureCode,
   };
+}
+
+function failureOf(failure: FailureNumber): Failure | undefined {
+  return failure === FailureNumber.UNSPECIFIED ? undefined : failures.name(failure);
 }
 
 export function refundResult(response: RefundResponse): RefundResult {

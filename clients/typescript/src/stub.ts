@@ -57,3 +57,6 @@ export interface Stub<Metadata> {
   watchPayments(request: WatchPaymentsRequest, metadata: Metadata): ResponseStream<WatchPaymentsResponse>;
   close(): void;
 }
+
+/** The RPCs of a service that ignores the metadata of a call, so that any client can use it: see `FakePayments`. */
+export type Transport = Stub<unknown>;

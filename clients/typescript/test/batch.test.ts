@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Decimal, grpc, InvalidRequest, OutcomeUnknown, PaymentsError, RequestIdReused } from "@payments/client";
+import {
+  Decimal,
+  grpc,
+  InvalidRequest,
+  OutcomeUnknown,
+  PaymentsError,
+  RequestIdReused,
+  OrderHasPendingPayment,
+} from "@payments/client";
 import { type BatchChargeRequest, BatchChargeResponse, PaymentMethod } from "@payments/client/v1";
 
 import { badRequest, errorInfo } from "./details.js";
@@ -13,8 +21,8 @@ test("a batch is one call with the charges in order, each with its given or a ge
   const service = await startService(t);
   await clientOf(t, { target: service.target }).batchCharge([
     { orderId: 1, amount: new Decimal("5.50"), currency: "INR", method: "UPI", requestId: "order-1" },
-    { orderId: 2n, amount: new Decimal(6) },
-    { orderId: 3n, amount: new Decimal(7) },
+    { externalReference: "ORD-2", amount: new Decimal(6), labels: { channel: "web" }, unlessPending: true },
+    { orderId: 3n, amount: new Decimal(7), paymentSource: "pm_1", returnUrl: "https://shop.example/orders/3" },
   ]);
   const [first, second, third] = (service.calls[0]?.request as BatchChargeRequest).charges;
   assert.deepEqual(first, {
@@ -22,8 +30,19 @@ test("a batch is one call with the charges in order, each with its given or a ge
     amount: { currencyCode: "INR", units: 5n, nanos: 500_000_000 },
     method: PaymentMethod.UPI,
     requestId: "order-1",
+    externalReference: "",
+    customerId: "",
+    labels: {},
+    paymentSource: "",
+    unlessPending: false,
+    returnUrl: "",
   });
-  assert.deepEqual([second?.orderId, third?.orderId], [2n, 3n]);
+  assert.deepEqual([second?.orderId, third?.orderId], [0n, 3n]);
+  assert.deepEqual(
+    [second?.externalReference, second?.labels, second?.unlessPending],
+    ["ORD-2", { channel: "web" }, true],
+  );
+  assert.deepEqual([third?.paymentSource, third?.returnUrl], ["pm_1", "https://shop.example/orders/3"]);
   assert.equal(new Set(["order-1", undefined, second?.requestId, third?.requestId]).size, 4);
   assert.equal(service.calls.length, 1);
 });
@@ -42,12 +61,18 @@ test("a batch returns the payment or error of each charge, the error with the ch
       },
       { error: { code: status.ALREADY_EXISTS, details: [errorInfo("REQUEST_ID_REUSED")] } },
       { error: { code: 99, message: "from a newer service" } },
+      {
+        error: {
+          code: status.FAILED_PRECONDITION,
+          details: [errorInfo("ORDER_HAS_PENDING_PAYMENT", { metadata: { payment_id: "9007199254740993" } })],
+        },
+      },
     ],
   });
   const service = await startService(t, { batchCharge: () => response });
   const charge = (requestId: string) => ({ orderId: 1, amount: new Decimal(1), requestId });
-  const charges = ["a", "b", "c", "d"].map(charge);
-  const [payment, invalid, reused, newer] = await clientOf(t, { target: service.target }).batchCharge(charges);
+  const charges = ["a", "b", "c", "d", "e"].map(charge);
+  const [payment, invalid, reused, newer, pending] = await clientOf(t, { target: service.target }).batchCharge(charges);
   assert.ok(payment !== undefined && !(payment instanceof PaymentsError));
   assert.equal(payment.paymentId, "403");
   assert.ok(invalid instanceof InvalidRequest);
@@ -60,6 +85,8 @@ test("a batch returns the payment or error of each charge, the error with the ch
   assert.deepEqual([reused.requestId, reused.message], ["c", "ALREADY_EXISTS"]);
   assert.ok(newer instanceof OutcomeUnknown);
   assert.deepEqual([newer.requestId, newer.code, newer.message], ["d", status.UNKNOWN, "from a newer service"]);
+  assert.ok(pending instanceof OrderHasPendingPayment);
+  assert.deepEqual([pending.requestId, pending.paymentId], ["e", "9007199254740993"]);
 });
 
 test("a batch is retried with the same request_ids", async (t) => {

@@ -7,8 +7,9 @@ import { Status } from "#dist/generated/google/rpc/status.js";
 
 import { Fault } from "./service.js";
 
-export function errorInfo(reason: string, domain = "payments"): Any {
-  return detail("google.rpc.ErrorInfo", ErrorInfo.encode({ reason, domain, metadata: {} }).finish());
+export function errorInfo(reason: string, rest: Partial<Omit<ErrorInfo, "reason">> = {}): Any {
+  const info = { reason, domain: "payments", metadata: {}, ...rest };
+  return detail("google.rpc.ErrorInfo", ErrorInfo.encode(info).finish());
 }
 
 export function retryInfo(seconds: number): Any {

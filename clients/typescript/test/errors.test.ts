@@ -7,9 +7,11 @@ import {
   grpc,
   InternalError,
   InvalidRequest,
+  OrderHasPendingPayment,
   OutcomeUnknown,
   Overloaded,
   PaymentArchived,
+  PaymentDisputed,
   PaymentFailed,
   PaymentNotFound,
   PaymentPending,
@@ -50,9 +52,11 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
   ["PAYMENT_NOT_FOUND", status.NOT_FOUND, PaymentNotFound],
   ["PAYMENT_FAILED", status.FAILED_PRECONDITION, PaymentFailed],
   ["PAYMENT_PENDING", status.FAILED_PRECONDITION, PaymentPending],
+  ["PAYMENT_DISPUTED", status.FAILED_PRECONDITION, PaymentDisputed],
   ["PAYMENT_ARCHIVED", status.FAILED_PRECONDITION, PaymentArchived],
   ["REFUND_EXCEEDS_PAYMENT", status.FAILED_PRECONDITION, RefundExceedsPayment],
   ["REQUEST_ID_REUSED", status.ALREADY_EXISTS, RequestIdReused],
+  ["ORDER_HAS_PENDING_PAYMENT", status.FAILED_PRECONDITION, OrderHasPendingPayment],
   ["RESUME_TOKEN_EXPIRED", status.FAILED_PRECONDITION, ResumeTokenExpired],
   ["PROCESSOR_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["STORE_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
@@ -115,7 +119,7 @@ test("an error with an unknown reason keeps it and has the class of its status",
 });
 
 test("a reason from another domain is ignored", async (t) => {
-  const info = errorInfo("PAYMENT_NOT_FOUND", "proxy.example");
+  const info = errorInfo("PAYMENT_NOT_FOUND", { domain: "proxy.example" });
   const error = await errorOf(t, faultWith(status.NOT_FOUND, [info]));
   assert.equal(error.constructor, PaymentsError);
   assert.equal(error.reason, "");
@@ -128,7 +132,7 @@ test("the message of an error without one is its status", async (t) => {
 
 test("an invalid request has each violation", async (t) => {
   const violations = [
-    { field: "amount.nanos", description: "must have at most two decimals" },
+    { field: "amount.nanos", description: "must be a multiple of 10,000,000: INR has 2 decimals" },
     { field: "order_id", description: "must be 1 or more" },
   ];
   const error = await errorOf(
@@ -137,6 +141,36 @@ test("an invalid request has each violation", async (t) => {
   );
   assert.ok(error instanceof InvalidRequest);
   assert.deepEqual(error.violations, violations);
+});
+
+test("the error of an order with a pending payment has the payment's id, and the charge is not retried", async (t) => {
+  let charges = 0;
+  const info = errorInfo("ORDER_HAS_PENDING_PAYMENT", { metadata: { call_id: "c", payment_id: "9007199254740993" } });
+  const service = await startService(t, {
+    charge: () => {
+      charges += 1;
+      throw faultWith(status.FAILED_PRECONDITION, [info]);
+    },
+  });
+  const charge = clientOf(t, { target: service.target }).charge({
+    orderId: 1,
+    amount: new Decimal(1),
+    requestId: "r-1",
+  });
+  await assert.rejects(charge, (error) => {
+    assert.ok(error instanceof OrderHasPendingPayment);
+    assert.deepEqual([error.paymentId, error.requestId], ["9007199254740993", "r-1"]);
+    return true;
+  });
+  assert.equal(charges, 1);
+});
+
+test("the pending payment's id is empty if the service sent none, and other errors ignore it", async (t) => {
+  const pending = await errorOf(t, faultWith(status.FAILED_PRECONDITION, [errorInfo("ORDER_HAS_PENDING_PAYMENT")]));
+  assert.ok(pending instanceof OrderHasPendingPayment);
+  assert.equal(pending.paymentId, "");
+  const other = errorInfo("PAYMENT_PENDING", { metadata: { payment_id: "7" } });
+  assert.ok(!("paymentId" in (await errorOf(t, faultWith(status.FAILED_PRECONDITION, [other])))));
 });
 
 test("an error has the call_id from its trailer, the retry delay and its cause", async (t) => {

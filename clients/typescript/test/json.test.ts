@@ -6,6 +6,7 @@ import {
   Decimal,
   grpc,
   InvalidRequest,
+  OrderHasPendingPayment,
   PaymentNotFound,
   type Payment,
   type PaymentsClient,
@@ -15,10 +16,13 @@ import {
 import {
   BatchChargeResponse,
   ChargeResponse,
+  DisputeStatus,
+  Failure,
   GetPaymentResponse,
   ListPaymentEventsResponse,
   ListPaymentsResponse,
   ListRefundsResponse,
+  NextActionType,
   PaymentEventType,
   PaymentMethod,
   PaymentStatus,
@@ -45,6 +49,11 @@ const PAYMENT = {
   createTime,
   refundedAmount: inr(100n, 500_000_000),
   refundState: RefundState.PARTIAL,
+  caller: "shop",
+  requestId: "order-342",
+  externalReference: "ORD-342",
+  customerId: "customer 7",
+  labels: { channel: "web" },
 };
 const PAYMENT_JSON = {
   paymentId: "9007199254740993",
@@ -58,23 +67,40 @@ const PAYMENT_JSON = {
   createTime: "2026-11-24T03:15:55.362775000Z",
   refundedAmount: "100.5",
   refundState: "PARTIAL",
+  caller: "shop",
+  requestId: "order-342",
+  processorReference: "",
+  failureCode: "",
+  externalReference: "ORD-342",
+  customerId: "customer 7",
+  labels: { channel: "web" },
 };
 const REFUND = {
   refundId: 19n,
   paymentId: PAYMENT_ID,
   amount: inr(100n, 500_000_000),
-  status: RefundStatus.SUCCEEDED,
+  status: RefundStatus.FAILED,
   reason: "damaged",
   createTime,
+  caller: "shop",
+  requestId: "refund-1",
+  processorReference: "re_1",
+  failure: Failure.DECLINED,
+  failureCode: "declined",
 };
 const REFUND_JSON = {
   refundId: "19",
   paymentId: "9007199254740993",
   amount: "100.5",
   currency: "INR",
-  status: "SUCCEEDED",
+  status: "FAILED",
   reason: "damaged",
   createTime: "2026-11-24T03:15:55.362775000Z",
+  caller: "shop",
+  requestId: "refund-1",
+  processorReference: "re_1",
+  failure: "DECLINED",
+  failureCode: "declined",
 };
 const EVENT = {
   type: PaymentEventType.REFUNDED,
@@ -190,7 +216,43 @@ test("the JSON of an adopted payment omits what the legacy service did not recor
     "status",
     "reference",
     "refundState",
+    "caller",
+    "requestId",
+    "processorReference",
+    "failureCode",
+    "externalReference",
+    "customerId",
+    "labels",
   ]);
+});
+
+test("the JSON of a payment has its next action and its dispute", async (t) => {
+  const nextAction = { type: NextActionType.REDIRECT, redirectUrl: "https://bank.example/1", expireTime: createTime };
+  const dispute = {
+    status: DisputeStatus.OPEN,
+    amount: inr(100n, 500_000_000),
+    reason: "fraudulent",
+    openTime: createTime,
+    processorReference: "dp_1",
+  };
+  const response = ChargeResponse.fromPartial({ payment: { ...PAYMENT, nextAction, dispute } });
+  const service = await startService(t, { charge: () => response });
+  assert.deepEqual(throughJson(await charge(clientOf(t, { target: service.target }))), {
+    ...PAYMENT_JSON,
+    nextAction: {
+      type: "REDIRECT",
+      redirectUrl: "https://bank.example/1",
+      expireTime: "2026-11-24T03:15:55.362775000Z",
+    },
+    dispute: {
+      status: "OPEN",
+      amount: "100.5",
+      currency: "INR",
+      reason: "fraudulent",
+      openTime: "2026-11-24T03:15:55.362775000Z",
+      processorReference: "dp_1",
+    },
+  });
 });
 
 test("an id, an amount and a time can be read back from JSON without loss", async (t) => {
@@ -238,6 +300,17 @@ test("the JSON of an error has no stack and no cause, which may be anything", ()
     code: 5,
     reason: "",
     retryAfterSeconds: 2,
+  });
+});
+
+test("the JSON of an error has the id of the pending payment", () => {
+  const error = new OrderHasPendingPayment("wait", { code: grpc.status.FAILED_PRECONDITION, paymentId: "403" });
+  assert.deepEqual(throughJson(error), {
+    name: "OrderHasPendingPayment",
+    message: "wait",
+    code: 9,
+    reason: "",
+    paymentId: "403",
   });
 });
 

@@ -26,16 +26,43 @@ test("a charge sends all its parameters", async (t) => {
     currency: "INR",
     method: "COD",
     requestId: "order-342",
+    externalReference: " ORD-342 ",
+    customerId: "customer 7",
+    labels: { channel: "web", note: "", Größe: "42" },
+    paymentSource: "pm_1",
+    unlessPending: true,
+    returnUrl: "https://shop.example/orders/342",
   });
   assert.deepEqual(service.calls[0]?.request, {
     orderId: 342n,
     amount: inr(561n),
     method: PaymentMethod.COD,
     requestId: "order-342",
+    externalReference: " ORD-342 ",
+    customerId: "customer 7",
+    labels: { channel: "web", note: "", Größe: "42" },
+    paymentSource: "pm_1",
+    unlessPending: true,
+    returnUrl: "https://shop.example/orders/342",
   });
 });
 
-test("a charge without method, currency and request_id sends only a generated request_id", async (t) => {
+test("a charge may have an external_reference instead of an order_id, or neither, so that the service rejects it", async (t) => {
+  const service = await startService(t);
+  const client = clientOf(t, { target: service.target });
+  await client.charge({ externalReference: "ORD-342", amount: new Decimal(1) });
+  await client.charge({ amount: new Decimal(1) });
+  const sent = service.calls.map((call) => call.request as ChargeRequest);
+  assert.deepEqual(
+    sent.map(({ orderId, externalReference }) => [orderId, externalReference]),
+    [
+      [0n, "ORD-342"],
+      [0n, ""],
+    ],
+  );
+});
+
+test("a charge with only an order and an amount sends them and a generated request_id", async (t) => {
   const service = await startService(t);
   const client = clientOf(t, { target: service.target });
   await client.charge({ orderId: 1, amount: new Decimal(1) });
@@ -45,12 +72,27 @@ test("a charge without method, currency and request_id sends only a generated re
     currency: undefined,
     method: undefined,
     requestId: undefined,
+    externalReference: undefined,
+    customerId: undefined,
+    labels: undefined,
+    paymentSource: undefined,
+    unlessPending: undefined,
+    returnUrl: undefined,
   });
   const requests = service.calls.map((call) => call.request as ChargeRequest);
-  for (const request of requests) {
-    assert.equal(request.method, PaymentMethod.UNSPECIFIED);
-    assert.equal(request.amount?.currencyCode, "");
-    assert.match(request.requestId ?? "", UUID);
+  for (const { requestId, ...request } of requests) {
+    assert.match(requestId ?? "", UUID);
+    assert.deepEqual(request, {
+      orderId: 1n,
+      amount: { currencyCode: "", units: 1n, nanos: 0 },
+      method: PaymentMethod.UNSPECIFIED,
+      externalReference: "",
+      customerId: "",
+      labels: {},
+      paymentSource: "",
+      unlessPending: false,
+      returnUrl: "",
+    });
   }
   assert.notEqual(requests[0]?.requestId, requests[1]?.requestId);
 });
@@ -98,7 +140,7 @@ test("a refund returns the refund and the updated payment", async (t) => {
   assert.deepEqual([payment.paymentId, payment.reference], ["403", "ECI-1"]);
 });
 
-test("a payment is requested by its id or its reference, and returned with its refunds", async (t) => {
+test("a payment is requested by its id, its reference or its request_id, and returned with its refunds", async (t) => {
   const response = GetPaymentResponse.fromPartial({
     payment: { paymentId: 403n },
     refunds: [{ refundId: 19n }, { refundId: 20n }],
@@ -108,13 +150,17 @@ test("a payment is requested by its id or its reference, and returned with its r
   const client = clientOf(t, { target: service.target });
   const { payment, refunds, nextRefundsPageToken } = await client.getPayment({ paymentId: 403 });
   await client.getPayment({ reference: "ECI-1" });
+  await client.getPayment({ requestId: "order-342" });
+  await client.getPayment({ requestId: "order-342", caller: "shop" });
   assert.deepEqual([payment.paymentId, ...refunds.map((refund) => refund.refundId)], ["403", "19", "20"]);
   assert.equal(nextRefundsPageToken, "rest");
   assert.deepEqual(
     service.calls.map((call) => call.request),
     [
-      { paymentId: 403n, reference: undefined },
-      { paymentId: undefined, reference: "ECI-1" },
+      { paymentId: 403n, reference: undefined, requestId: undefined, caller: "" },
+      { paymentId: undefined, reference: "ECI-1", requestId: undefined, caller: "" },
+      { paymentId: undefined, reference: undefined, requestId: "order-342", caller: "" },
+      { paymentId: undefined, reference: undefined, requestId: "order-342", caller: "shop" },
     ],
   );
 });
@@ -132,6 +178,11 @@ test("a list sends all its conditions", async (t) => {
     currency: "INR",
     minCreateTime: new Date(1_000),
     maxCreateTime: new Date(2_000),
+    requestId: "order-342",
+    caller: "shop",
+    processorReference: "ch_1",
+    externalReference: "ORD-342",
+    customerId: "customer 7",
     orderBy: "create_time asc",
     pageSize: -1,
     pageToken: "next",
@@ -148,6 +199,11 @@ test("a list sends all its conditions", async (t) => {
       maxAmount: inr(2n),
       minCreateTime: { seconds: 1n, nanos: 0 },
       maxCreateTime: { seconds: 2n, nanos: 0 },
+      requestId: "order-342",
+      caller: "shop",
+      processorReference: "ch_1",
+      externalReference: "ORD-342",
+      customerId: "customer 7",
     },
     orderBy: "create_time asc",
     pageSize: -1,

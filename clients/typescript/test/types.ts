@@ -1,14 +1,19 @@
 /** Correct and incorrect uses of the client's types. The build fails if the compiler accepts an incorrect one. */
 import {
   Decimal,
+  type Dispute,
+  type OrderHasPendingPayment,
   type OutcomeUnknown,
   type Payment,
-  type PaymentsClient,
+  PaymentDisputed,
+  PaymentsClient,
   type PaymentsError,
   type PaymentsErrorJson,
   type PreciseDate,
   type Refund,
 } from "@payments/client";
+import { FakePayments } from "@payments/client/testing";
+import { PaymentsClient as WebPaymentsClient } from "@payments/client/web";
 
 /** The type of what `JSON.stringify` writes, derived from the types of `toJSON`. */
 type JsonOf<Value> = Value extends { toJSON(): infer Json }
@@ -26,8 +31,10 @@ export async function correctUses(client: PaymentsClient, error: OutcomeUnknown)
     listed.push(found);
   }
   await client.charge({ orderId: 342, amount: new Decimal("561.00") });
+  await client.charge({ externalReference: "ORD-342", amount: new Decimal("561.00"), labels: payment.labels });
   await client.charge({ orderId: 342n, amount: new Decimal("561.00") });
   await client.getPayment({ reference: payment.reference }, { timeoutSeconds: seconds });
+  await client.getPayment({ requestId: payment.requestId, caller: payment.caller });
   await client.refund({ paymentId: payment.paymentId, amount: payment.amount, currency: payment.currency });
   const { nextRefundsPageToken } = await client.getPayment({ paymentId: payment.paymentId });
   for await (const refund of client.listRefunds({ paymentId: 403, pageSize: 2, pageToken: nextRefundsPageToken })) {
@@ -46,6 +53,44 @@ export async function correctUses(client: PaymentsClient, error: OutcomeUnknown)
   return listed;
 }
 
+export async function correctUsesOfFailures(client: PaymentsClient, payment: Payment): Promise<string | undefined> {
+  for await (const { event } of client.watchPayments({ types: ["FAILED", "FORGOTTEN"], customerId: "customer 7" })) {
+    if (event?.payment.failure === "INSUFFICIENT_FUNDS") {
+      return event.payment.labels["channel"];
+    }
+  }
+  return payment.failure;
+}
+
+export async function correctUsesOfApprovals(client: PaymentsClient, amount: Decimal): Promise<string | undefined> {
+  const { nextAction } = await client.charge({
+    orderId: 342,
+    amount,
+    paymentSource: "pm_1",
+    returnUrl: "https://shop.example/orders/342",
+  });
+  nextAction?.expireTime satisfies PreciseDate | undefined;
+  return nextAction?.type === "REDIRECT" ? nextAction.redirectUrl : undefined;
+}
+
+export function correctUsesOfDisputes(dispute: Dispute | undefined, error: PaymentsError): Decimal | undefined {
+  dispute?.closeTime satisfies PreciseDate | undefined;
+  return dispute?.status === "LOST" && error instanceof PaymentDisputed ? dispute.amount : undefined;
+}
+
+export async function correctUsesOfErrors(client: PaymentsClient, error: OrderHasPendingPayment): Promise<void> {
+  await client.getPayment({ paymentId: error.paymentId });
+}
+
+export function correctUsesOfTheFake(): [PaymentsClient, WebPaymentsClient] {
+  const { transport } = new FakePayments({
+    defaultSource: "sim_declined",
+    now: () => new Date(0),
+    allowedCurrencies: ["INR"],
+  });
+  return [new PaymentsClient({ transport }), new WebPaymentsClient({ transport })];
+}
+
 export function correctUsesOfJson(
   payment: JsonOf<Payment>,
   refund: JsonOf<Refund>,
@@ -54,9 +99,19 @@ export function correctUsesOfJson(
   payment.paymentId satisfies string;
   payment.amount satisfies string | undefined;
   payment.createTime satisfies string | undefined;
+  payment.labels satisfies Record<string, string>;
   refund.amount satisfies string;
   refund.createTime satisfies string;
   error satisfies PaymentsErrorJson;
+}
+
+export function incorrectUsesOfTheFake(): void {
+  // @ts-expect-error: there is no such source
+  new FakePayments({ defaultSource: "sim_nothing" });
+  // @ts-expect-error: a client for browsers needs a URL or a transport
+  new WebPaymentsClient({});
+  // @ts-expect-error: the clock is a function
+  new FakePayments({ now: new Date() });
 }
 
 export async function incorrectUses(client: PaymentsClient, payment: Payment): Promise<void> {
@@ -70,9 +125,17 @@ export async function incorrectUses(client: PaymentsClient, payment: Payment): P
   await client.charge({ orderId: 342, amount: new Decimal(1), method: "CASH" });
   // @ts-expect-error: UNKNOWN cannot be sent
   await client.charge({ orderId: 342, amount: new Decimal(1), method: payment.method });
+  // @ts-expect-error: only a request_id has a caller
+  await client.getPayment({ paymentId: 1, caller: "shop" });
+  // @ts-expect-error: a label is a string
+  await client.charge({ orderId: 342, amount: new Decimal(1), labels: { size: 42 } });
+  // @ts-expect-error: there is no such failure
+  payment.failure satisfies "NO_MONEY" | undefined;
+  // @ts-expect-error: labels are read-only
+  payment.labels["channel"] = "web";
   // @ts-expect-error: a payment is looked up by its id or its reference, not by both
   await client.getPayment({ paymentId: 1, reference: "ECI-1" });
-  // @ts-expect-error: one of the two is required
+  // @ts-expect-error: one of the keys is required
   await client.getPayment({});
   // @ts-expect-error: listing refunds needs a payment
   client.listRefunds();
@@ -93,9 +156,19 @@ export async function incorrectUses(client: PaymentsClient, payment: Payment): P
     event.type satisfies string;
     // @ts-expect-error: there is no such event type
     event?.type satisfies "SETTLED" | undefined;
+    // @ts-expect-error: UNKNOWN cannot be sent
+    client.watchPayments({ types: ["UNKNOWN"] });
   }
   // @ts-expect-error: an adopted payment may have no amount
   payment.amount.toFixed(2);
+  // @ts-expect-error: most payments need no action of the payer
+  payment.nextAction.redirectUrl satisfies string;
+  // @ts-expect-error: there is no such action
+  payment.nextAction?.type satisfies "OPEN_APP" | undefined;
+  // @ts-expect-error: there is no such status of a dispute
+  payment.dispute?.status satisfies "CLOSED" | undefined;
+  // @ts-expect-error: a page is a string
+  await client.charge({ orderId: 342, amount: new Decimal(1), returnUrl: new URL("https://shop.example") });
   // @ts-expect-error: a result is read-only
   payment.status = "FAILED";
 }

@@ -5,10 +5,13 @@ import { Decimal, PreciseDate } from "@payments/client";
 import {
   type ChargeRequest,
   ChargeResponse,
+  DisputeStatus,
+  Failure,
   type GetPaymentRequest,
   GetPaymentResponse,
   type ListPaymentsRequest,
   ListPaymentsResponse,
+  NextActionType,
   PaymentMethod,
   PaymentStatus,
   type RefundRequest,
@@ -26,7 +29,12 @@ const SENT_AMOUNTS: [amount: string, units: bigint, nanos: number][] = [
   ["561.00", 561n, 0],
   ["0.01", 0n, 10_000_000],
   ["12.340000", 12n, 340_000_000],
-  ["99999999.99", 99_999_999n, 990_000_000],
+  ["0.0001", 0n, 100_000],
+  ["999999999999999", 999_999_999_999_999n, 0],
+  ["9999999999999.99", 9_999_999_999_999n, 990_000_000],
+  ["999999999999.999", 999_999_999_999n, 999_000_000],
+  ["99999999999.9999", 99_999_999_999n, 999_900_000],
+  ["-99999999999.9999", -99_999_999_999n, -999_900_000],
   ["1e3", 1_000n, 0],
   ["-5.5", -5n, -500_000_000],
   ["-0.05", 0n, -50_000_000],
@@ -68,6 +76,11 @@ test("an amount from another copy of decimal.js is accepted", async (t) => {
 const RECEIVED_AMOUNTS: [units: bigint, nanos: number, amount: string][] = [
   [561n, 0, "561"],
   [0n, 10_000_000, "0.01"],
+  [0n, 100_000, "0.0001"],
+  [999_999_999_999_999n, 0, "999999999999999"],
+  [9_999_999_999_999n, 990_000_000, "9999999999999.99"],
+  [999_999_999_999n, 999_000_000, "999999999999.999"],
+  [99_999_999_999n, 999_900_000, "99999999999.9999"],
   [-5n, -500_000_000, "-5.5"],
   [0n, -50_000_000, "-0.05"],
   [1n, 1, "1.000000001"],
@@ -155,29 +168,87 @@ test("an id that is a safe integer may be a number", async (t) => {
 
 test("enum values are received as their short names", async (t) => {
   const response = RefundResponse.fromPartial({
-    refund: { status: RefundStatus.PENDING },
-    payment: { method: PaymentMethod.COD, status: PaymentStatus.FAILED, refundState: RefundState.FULL },
+    refund: { status: RefundStatus.PENDING, failure: Failure.DECLINED },
+    payment: {
+      method: PaymentMethod.COD,
+      status: PaymentStatus.FAILED,
+      refundState: RefundState.FULL,
+      failure: Failure.INSUFFICIENT_FUNDS,
+    },
   });
   const service = await startService(t, { refund: () => response });
   const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
   assert.deepEqual(
-    [refund?.status, payment.method, payment.status, payment.refundState],
-    ["PENDING", "COD", "FAILED", "FULL"],
+    [refund?.status, payment.method, payment.status, payment.refundState, payment.failure, refund?.failure],
+    ["PENDING", "COD", "FAILED", "FULL", "INSUFFICIENT_FUNDS", "DECLINED"],
   );
 });
 
 test("enum values from a newer service are UNKNOWN", async (t) => {
   const newer = 99 as never;
   const response = RefundResponse.fromPartial({
-    refund: { status: newer },
-    payment: { method: newer, status: newer, refundState: newer },
+    refund: { status: newer, failure: newer },
+    payment: {
+      method: newer,
+      status: newer,
+      refundState: newer,
+      failure: newer,
+      nextAction: { type: newer },
+      dispute: { status: newer },
+    },
   });
   const service = await startService(t, { refund: () => response });
   const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
   assert.deepEqual(
-    [refund?.status, payment.method, payment.status, payment.refundState],
-    ["UNKNOWN", "UNKNOWN", "UNKNOWN", "UNKNOWN"],
+    [refund?.status, payment.method, payment.status, payment.refundState, payment.failure, refund?.failure],
+    ["UNKNOWN", "UNKNOWN", "UNKNOWN", "UNKNOWN", "UNKNOWN", "UNKNOWN"],
   );
+  assert.deepEqual([payment.nextAction?.type, payment.dispute?.status], ["UNKNOWN", "UNKNOWN"]);
+});
+
+for (const [name, number] of Object.entries(Failure).filter(([, value]) => typeof value === "number")) {
+  test(`the failure ${name} is received as its name`, async (t) => {
+    const response = ChargeResponse.fromPartial({ payment: { failure: number as Failure } });
+    const service = await startService(t, { charge: () => response });
+    const payment = await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1) });
+    const withoutName: Record<string, string | undefined> = { UNSPECIFIED: undefined, UNRECOGNIZED: "UNKNOWN" };
+    assert.equal(payment.failure, name in withoutName ? withoutName[name] : name);
+  });
+}
+
+test("a payment and a refund have the names, codes and labels that the service sent", async (t) => {
+  const response = RefundResponse.fromPartial({
+    refund: { caller: "shop", requestId: "refund-1", processorReference: "re_1", failureCode: "declined" },
+    payment: {
+      caller: "shop",
+      requestId: "order-342",
+      processorReference: "ch_1",
+      failureCode: "insufficient_funds",
+      externalReference: " ORD-Zürich/7  ",
+      customerId: "customer 7",
+      labels: { channel: "web", note: "", Größe: "👟 42" },
+    },
+  });
+  const service = await startService(t, { refund: () => response });
+  const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
+  assert.deepEqual(
+    [refund?.caller, refund?.requestId, refund?.processorReference, refund?.failureCode],
+    ["shop", "refund-1", "re_1", "declined"],
+  );
+  assert.deepEqual(
+    [payment.caller, payment.requestId, payment.processorReference, payment.failureCode],
+    ["shop", "order-342", "ch_1", "insufficient_funds"],
+  );
+  assert.deepEqual([payment.externalReference, payment.customerId], [" ORD-Zürich/7  ", "customer 7"]);
+  assert.deepEqual(payment.labels, { channel: "web", note: "", Größe: "👟 42" });
+});
+
+test("a payment without names, codes and labels has empty ones, and no failure", async (t) => {
+  const service = await startService(t);
+  const payment = await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1) });
+  assert.deepEqual([payment.caller, payment.requestId, payment.processorReference], ["", "", ""]);
+  assert.deepEqual([payment.failure, payment.failureCode], [undefined, ""]);
+  assert.deepEqual([payment.externalReference, payment.customerId, payment.labels], ["", "", {}]);
 });
 
 test("an adopted payment has the name of its method, and no amount or time if they are missing", async (t) => {
@@ -189,6 +260,50 @@ test("an adopted payment has the name of its method, and no amount or time if th
   assert.equal(payment.refundedAmount, undefined);
   assert.equal(payment.createTime, undefined);
   assert.deepEqual([payment.method, payment.otherMethod], ["OTHER", "cheque"]);
+});
+
+for (const type of ["REDIRECT", "APPROVE_ON_PHONE"] as const) {
+  test(`the next action ${type} is received with its page and its time`, async (t) => {
+    const redirectUrl = type === "REDIRECT" ? "https://bank.example/approve?id=1" : "";
+    const expireTime = { seconds: 1_795_490_155n, nanos: 362_775_000 };
+    const nextAction = { type: NextActionType[type], redirectUrl, expireTime };
+    const response = ChargeResponse.fromPartial({ payment: { status: PaymentStatus.PENDING, nextAction } });
+    const service = await startService(t, { charge: () => response });
+    const payment = await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1) });
+    assert.deepEqual([payment.nextAction?.type, payment.nextAction?.redirectUrl], [type, redirectUrl]);
+    assert.equal(payment.nextAction?.expireTime.toISOString(), "2026-11-24T03:15:55.362775000Z");
+    assert.equal(payment.dispute, undefined);
+  });
+}
+
+for (const status of ["OPEN", "WON", "LOST"] as const) {
+  test(`a dispute that is ${status} is received with its amount, reason and times`, async (t) => {
+    const dispute = {
+      status: DisputeStatus[status],
+      amount: { currencyCode: "KWD", units: 4n, nanos: 125_000_000 },
+      reason: "fraudulent",
+      openTime: { seconds: 1n, nanos: 2_000 },
+      closeTime: status === "OPEN" ? undefined : { seconds: 5n },
+      processorReference: "dp_1",
+    };
+    const service = await startService(t, {
+      getPayment: () => GetPaymentResponse.fromPartial({ payment: { dispute } }),
+    });
+    const { payment } = await clientOf(t, { target: service.target }).getPayment({ paymentId: 1 });
+    const received = payment.dispute ?? assert.fail("there is no dispute");
+    assert.deepEqual([received.status, received.amount?.toFixed(), received.currency], [status, "4.125", "KWD"]);
+    assert.deepEqual([received.reason, received.processorReference], ["fraudulent", "dp_1"]);
+    assert.equal(received.openTime.toISOString(), "1970-01-01T00:00:01.000002000Z");
+    assert.equal(received.closeTime?.getTime(), status === "OPEN" ? undefined : 5_000);
+    assert.equal(payment.nextAction, undefined);
+  });
+}
+
+test("a dispute in another currency than the payment has no amount", async (t) => {
+  const response = GetPaymentResponse.fromPartial({ payment: { dispute: { status: DisputeStatus.OPEN } } });
+  const service = await startService(t, { getPayment: () => response });
+  const { payment } = await clientOf(t, { target: service.target }).getPayment({ paymentId: 1 });
+  assert.deepEqual([payment.dispute?.amount, payment.dispute?.currency], [undefined, undefined]);
 });
 
 test("the refund is undefined if the service returns none", async (t) => {

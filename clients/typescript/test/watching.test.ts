@@ -26,7 +26,7 @@ import {
   PaymentStatus,
   RefundState,
   RefundStatus,
-  type WatchPaymentsRequest,
+  WatchPaymentsRequest,
   WatchPaymentsResponse,
 } from "@payments/client/v1";
 
@@ -174,6 +174,11 @@ for (const type of [
   "REFUNDED",
   "REFUND_FAILED",
   "IMPORTED",
+  "FORGOTTEN",
+  "ACTION_REQUIRED",
+  "DISPUTE_OPENED",
+  "DISPUTE_WON",
+  "DISPUTE_LOST",
 ] as const) {
   test(`an event of type ${type} is received by that name`, async (t) => {
     const response = WatchPaymentsResponse.fromPartial({ event: { type: PaymentEventType[type] } });
@@ -494,7 +499,7 @@ test("a stream that has ended leaves no listener on the watch's signal", async (
     stub.close();
   });
   const { signal } = new AbortController();
-  const open = () => stub.watchPayments({ resumeToken: "7" });
+  const open = () => stub.watchPayments(WatchPaymentsRequest.create({ resumeToken: "7" }));
   for await (const { resumeToken } of resumingResponses(open, new Resumptions(Infinity), signal)) {
     assert.equal(resumeToken, "8");
     assert.equal(getEventListeners(signal, "abort").length, 1);

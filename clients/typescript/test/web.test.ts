@@ -4,12 +4,23 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { grpc } from "@payments/client";
-import { ChargeRequest, ChargeResponse, WatchPaymentsRequest, WatchPaymentsResponse } from "@payments/client/v1";
+import {
+  ChargeRequest,
+  ChargeResponse,
+  DisputeStatus,
+  Failure,
+  NextActionType,
+  PaymentEventType,
+  WatchPaymentsRequest,
+  WatchPaymentsResponse,
+} from "@payments/client/v1";
 import {
   DeadlineExceeded,
   Decimal,
   InvalidRequest,
+  OrderHasPendingPayment,
   OutcomeUnknown,
+  PaymentDisputed,
   PaymentNotFound,
   PaymentsClient,
   type PaymentsClientOptions,
@@ -93,11 +104,67 @@ for (const responseStarts of [false, true]) {
 }
 
 test("a reason selects the class of an error", async (t) => {
-  const fault = faultWith(grpc.status.NOT_FOUND, [errorInfo("PAYMENT_NOT_FOUND")]);
-  const client = await clientFor(t, ({ response }) => {
-    fail(response, fault);
+  const faults = {
+    GetPayment: faultWith(grpc.status.NOT_FOUND, [errorInfo("PAYMENT_NOT_FOUND")]),
+    Refund: faultWith(grpc.status.FAILED_PRECONDITION, [errorInfo("PAYMENT_DISPUTED")]),
+  };
+  const client = await clientFor(t, ({ path, response }) => {
+    fail(response, path?.endsWith("/Refund") === true ? faults.Refund : faults.GetPayment);
   });
   assert.ok((await errorOf(client.getPayment({ paymentId: 1 }))) instanceof PaymentNotFound);
+  assert.ok((await errorOf(client.refund({ paymentId: 1 }))) instanceof PaymentDisputed);
+});
+
+test("all arguments and results pass through gRPC-Web", async (t) => {
+  const requests: unknown[] = [];
+  const client = await clientFor(t, ({ path = "", request, response }) => {
+    if (path.endsWith("/WatchPayments")) {
+      requests.push(WatchPaymentsRequest.decode(request).filter?.types);
+      start(response);
+      send(response, WatchPaymentsResponse.encode(WatchPaymentsResponse.create({ resumeToken: "a" })).finish());
+      return;
+    }
+    const { labels, externalReference, unlessPending, returnUrl } = ChargeRequest.decode(request);
+    requests.push(unlessPending, returnUrl);
+    const payment = {
+      labels,
+      externalReference,
+      failure: Failure.LIMIT_EXCEEDED,
+      failureCode: "limit_exceeded",
+      nextAction: { type: NextActionType.REDIRECT, redirectUrl: "https://bank.example/1", expireTime: { seconds: 5n } },
+      dispute: { status: DisputeStatus.LOST, amount: { currencyCode: "INR", units: 4n }, closeTime: { seconds: 6n } },
+    };
+    reply(response, ChargeResponse.encode(ChargeResponse.fromPartial({ payment })).finish());
+  });
+  const payment = await client.charge({
+    externalReference: "ORD-7",
+    amount: CHARGE.amount,
+    labels: { channel: "web" },
+    unlessPending: true,
+    paymentSource: "pm_1",
+    returnUrl: "https://shop.example/orders/7",
+  });
+  assert.deepEqual([payment.externalReference, payment.labels], ["ORD-7", { channel: "web" }]);
+  assert.deepEqual([payment.failure, payment.failureCode], ["LIMIT_EXCEEDED", "limit_exceeded"]);
+  const { nextAction, dispute } = payment;
+  assert.deepEqual([nextAction?.type, nextAction?.redirectUrl], ["REDIRECT", "https://bank.example/1"]);
+  assert.equal(nextAction?.expireTime.getTime(), 5_000);
+  assert.deepEqual([dispute?.status, dispute?.amount?.toFixed(2), dispute?.currency], ["LOST", "4.00", "INR"]);
+  assert.equal(dispute?.closeTime?.getTime(), 6_000);
+  const updates = client.watchPayments({ types: ["FORGOTTEN"] });
+  await updates.next();
+  await updates.return();
+  assert.deepEqual(requests, [true, "https://shop.example/orders/7", [PaymentEventType.FORGOTTEN]]);
+});
+
+test("the error of an order with a pending payment has the payment's id in a browser too", async (t) => {
+  const info = errorInfo("ORDER_HAS_PENDING_PAYMENT", { metadata: { payment_id: "403" } });
+  const client = await clientFor(t, ({ response }) => {
+    fail(response, faultWith(grpc.status.FAILED_PRECONDITION, [info]));
+  });
+  const error = await errorOf(client.charge({ ...CHARGE, unlessPending: true }));
+  assert.ok(error instanceof OrderHasPendingPayment);
+  assert.equal(error.paymentId, "403");
 });
 
 const failures: Record<string, (call: WebCall) => void> = {

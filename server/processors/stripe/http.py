@@ -43,6 +43,7 @@ _UNATTRIBUTED = _TRANSIENT | {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _FIRST_CLIENT_ERROR = 400
 _FIRST_SERVER_ERROR = 500
 
+_KEY_REUSED = "idempotency_error"
 _KEY_HEADER = "Idempotency-Key"
 _RETRY_HEADER = "Stripe-Should-Retry"
 _REPLAY_HEADER = "Idempotent-Replayed"
@@ -70,6 +71,11 @@ class Rejection:
     status: int
     error: Mapping[str, Any]
     is_decline: bool = False
+
+    @property
+    def is_key_reused(self) -> bool:
+        """Whether an earlier request had the same idempotency key and other parameters."""
+        return text(self.error, "type") == _KEY_REUSED
 
     @property
     def code(self) -> str:
@@ -213,7 +219,9 @@ class StripeApi:
             _log.error("processor_refuses", **_log_fields(request, response, error))
             metrics.count_processor_problem("refused")
             return Reply({}, Rejection(status, error))
-        # This includes idempotency_error: an earlier request with the same key and other parameters had an outcome.
+        if is_client_error and request.operation == "placeholder" and text(error, "type") == _KEY_REUSED:
+            return Reply({}, Rejection(status, error))
+        # This includes _KEY_REUSED for other requests: an earlier one with other parameters had an outcome.
         _log.error("processor_answer_not_understood", **_log_fields(request, response, error))
         metrics.count_processor_problem("wrong_answer")
         raise OutcomeUnknown(f"{request.operation}: {status}")
@@ -281,13 +289,16 @@ def _client(url: str, headers: Mapping[str, str], *, idle_connections: int) -> h
 def _belongs_to(request: Request, response: httpx.Response) -> bool:
     """Return whether a response is to this request, and not to an earlier one on the same connection.
 
-    Stripe returns the idempotency key. If it is missing, the created or declined object has the request's metadata.
+    Stripe returns the idempotency key. If it is missing, the path has the id of the object, or the created or declined
+    object has the request's metadata.
     """
     if request.key is None or response.status_code >= _FIRST_SERVER_ERROR:
         return True
     if (key := response.headers.get(_KEY_HEADER)) is not None:
         return bool(key == request.key)
     body, form = _json(response), request.form or {}
+    if (subject_id := text(body, "id")) is not None and f"/{subject_id}/" in request.path:
+        return True
     subject = body if "object" in body else nested(nested(body, "error"), "payment_intent")
     metadata = nested(subject, "metadata")
     return response.status_code in _UNATTRIBUTED or (

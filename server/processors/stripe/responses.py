@@ -25,6 +25,12 @@ PAYMENT_STATUSES = {
     # error_on_requires_action in the request fails the attempt: "Create a PaymentIntent" (docs.stripe.com/api).
     "requires_action": Status.FAILED,
 }
+OWN_SOURCE_STATUSES = {status: final for status, final in PAYMENT_STATUSES.items() if status != "requires_action"}
+"""The outcomes of payments with the payer's own means of payment, for which an action may be required."""
+
+PLACEHOLDER = "placeholder"
+"""The metadata of a PaymentIntent that takes the place of a charge that the processor has not received."""
+
 REFUND_STATUSES = {"succeeded": Status.SUCCEEDED, "failed": Status.FAILED, "canceled": Status.FAILED}
 """The outcome of each final status: "The PaymentIntent object" and "The Refund object" (docs.stripe.com/api)."""
 
@@ -90,6 +96,13 @@ def text(body: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def integer(body: Mapping[str, Any], name: str) -> int | None:
+    """Return an integer field of an object; None if there is none."""
+    value = body.get(name)
+    # Not isinstance, because True is an int.
+    return value if type(value) is int else None
+
+
 def _mismatches(stripe_object: Mapping[str, Any], kind: str, expected: Money, currency: str | None) -> list[str]:
     """Return the names of the mismatched fields, among those that payments and refunds share."""
     mismatches = [] if text(stripe_object, "id") else ["id"]
@@ -97,7 +110,7 @@ def _mismatches(stripe_object: Mapping[str, Any], kind: str, expected: Money, cu
         mismatches.append("object")
     if currency != expected.currency.lower():
         mismatches.append("currency")
-    elif not _is_amount(stripe_object.get("amount"), expected):
+    elif not _is_amount(integer(stripe_object, "amount"), expected):
         mismatches.append("amount")
     return mismatches
 
@@ -107,9 +120,8 @@ def _metadata_mismatches(stripe_object: Mapping[str, Any], expected: Mapping[str
     return [f"metadata.{name}" for name, value in expected.items() if metadata.get(name, value) != value]
 
 
-def _is_amount(amount: object, expected: Money) -> bool:
-    # Not isinstance, because True is an int.
-    if type(amount) is not int:
+def _is_amount(amount: int | None, expected: Money) -> bool:
+    if amount is None:
         return False
     try:
         return money_from_stripe(expected.currency, amount) == expected

@@ -13,6 +13,7 @@ from server.storage.database.session import Session
 
 _MARIADB, _MYSQL, _TIDB = "MariaDB", "MySQL", "TiDB"
 _GALERA = "MariaDB Galera"
+_XTRADB_CLUSTER = "Percona XtraDB Cluster"
 
 TESTED_VERSIONS = {_MARIADB: ("10.11", "11.8"), _MYSQL: ("8.4", "9.7"), _GALERA: ("11.8",), _TIDB: ("8.5",)}
 """The versions on which the tests run, by product."""
@@ -60,6 +61,11 @@ class ServerVersion:
         return self.product == _TIDB
 
     @property
+    def is_cluster(self) -> bool:
+        """Whether the server is a node of a Galera cluster."""
+        return self.product in {_GALERA, _XTRADB_CLUSTER}
+
+    @property
     def is_tested(self) -> bool:
         """Whether the tests run on this version."""
         return ".".join(map(str, self.number[:2])) in TESTED_VERSIONS.get(self.product, ())
@@ -98,7 +104,7 @@ def _product(values: dict[str, str]) -> str:
     if "aurora_version" in values:
         return "Aurora MySQL"
     if "percona" in comment:
-        return "Percona XtraDB Cluster" if is_galera else "Percona Server"
+        return _XTRADB_CLUSTER if is_galera else "Percona Server"
     return _MYSQL
 
 

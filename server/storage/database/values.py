@@ -1,4 +1,4 @@
-"""Conversion of times and durations to the values that statements bind."""
+"""Conversion of times and durations to and from the values of statements."""
 
 from datetime import UTC, datetime
 
@@ -13,3 +13,8 @@ def sql_time(time: datetime) -> str:
 def to_microseconds(seconds: float) -> int:
     """Return a duration in whole microseconds."""
     return round(seconds * _MICROSECONDS)
+
+
+def to_seconds(microseconds: int | bytes) -> float:
+    """Return a duration in seconds, from an integer or its text."""
+    return int(microseconds) / _MICROSECONDS

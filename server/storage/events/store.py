@@ -9,12 +9,10 @@ from server.domain.events import EventsPage, EventsQuery, OutboxHead, OutboxRow,
 from server.storage.database.fast_read import RawRow
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
-from server.storage.database.values import to_microseconds
+from server.storage.database.values import to_microseconds, to_seconds
 from server.storage.events import queries as event_queries
 from server.storage.events.move import move
 from server.storage.payments.codec import events_from_rows
-
-_MICROSECONDS = 1_000_000
 
 
 class MysqlEventStore:
@@ -58,7 +56,7 @@ class MysqlOutbox:
         async def work(session: Session) -> OutboxHead:
             stream, rows = await session.script(event_queries.SELECT_HEAD, (at_most,))
             ((lease_number, is_leased),) = stream.rows
-            oldest = tuple(OutboxRow(outbox_id, size, age / _MICROSECONDS) for outbox_id, size, age in rows.rows)
+            oldest = tuple(OutboxRow(outbox_id, size, to_seconds(age)) for outbox_id, size, age in rows.rows)
             return OutboxHead(oldest, lease_number, is_leased=bool(is_leased))
 
         return await self._database.run(work, Deadline())

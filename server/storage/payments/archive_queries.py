@@ -3,7 +3,15 @@
 These statements run only if the live tables do not have the payment: if both have it, the live row takes precedence.
 """
 
-from server.storage.payments.queries import PAYMENT, REFUND, by_reference, charges_by_request, details, details_of_many
+from server.storage.payments.queries import (
+    PAYMENT,
+    REFUND,
+    by_reference,
+    by_request,
+    charges_by_request,
+    details,
+    details_of_many,
+)
 
 SELECT_CHARGES_BY_REQUEST = charges_by_request("payments_archive")
 """Uses payments_archive_by_request."""
@@ -26,6 +34,9 @@ SELECT_DETAILS_BY_ID = details("payments_archive", "refunds_archive")
 SELECT_DETAILS_BY_REFERENCE = details("payments_archive", "refunds_archive", by_reference("payments_archive"))
 """Uses payments_archive_by_reference, then refunds_archive_by_payment."""
 
+SELECT_DETAILS_BY_REQUEST = details("payments_archive", "refunds_archive", by_request("payments_archive"))
+"""Uses payments_archive_by_request, then refunds_archive_by_payment."""
+
 STATEMENTS = (
     SELECT_CHARGES_BY_REQUEST,
     SELECT_PAYMENT,
@@ -33,5 +44,6 @@ STATEMENTS = (
     SELECT_DETAILS_OF_MANY,
     SELECT_DETAILS_BY_ID,
     SELECT_DETAILS_BY_REFERENCE,
+    SELECT_DETAILS_BY_REQUEST,
 )
 """All statements of this module: see ``storage.statements``."""

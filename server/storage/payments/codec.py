@@ -10,11 +10,34 @@ from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 
-from server.domain.events import PAYMENT_STATUS_BY_KIND, REFUND_STATUS_BY_KIND, EventKind, PaymentEvent
+import orjson
+
+from server.domain.events import (
+    KINDS_WITHOUT_REQUEST,
+    PAYMENT_STATUS_BY_KIND,
+    REFUND_STATUS_BY_KIND,
+    EventKind,
+    PaymentEvent,
+)
 from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money
-from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, PaymentMethod, Refund, Status
+from server.domain.names import NO_NAMES, Labels, Names
+from server.domain.payment import (
+    CHARGEABLE_METHODS,
+    Failure,
+    FailureReason,
+    Payment,
+    PaymentDetails,
+    PaymentMethod,
+    Refund,
+    Status,
+)
 from server.domain.processing import PendingRequest
+from server.domain.simulation import SimulatedSource
+from server.domain.value import value
 from server.storage.database.fast_read import RawRow
+from server.storage.database.values import to_seconds
+from server.storage.payments.late_codec import dispute_from_json, next_action_from_json
+from server.storage.payments.queries import SEPARATOR
 
 CACHED_PAYMENTS = 8_192
 """How many payments stay parsed, in some 7 MiB."""
@@ -22,14 +45,27 @@ CACHED_PAYMENTS = 8_192
 STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
 """The value of each status in the status columns."""
 
-EarlierCharge = tuple[str | None, Payment]
-"""The payment that is stored under a request key, and the method that its charge requested."""
+
+@value()
+class EarlierCharge:
+    """The payment that is stored under a request key, and the method that its charge requested.
+
+    ``is_forgotten`` is whether its customer and labels were erased.
+    """
+
+    payment: Payment
+    requested_method: str | None
+    is_forgotten: bool
+
 
 _METHODS = {method.value: method for method in CHARGEABLE_METHODS}
-_ZERO_AMOUNT = "0.00"
+_NO_NAMES = (None,) * 10
+_ZERO_AMOUNT = "0.0000"
+_MINOR_UNITS = {currency: 10 ** (AMOUNT_DIGITS - digits) for currency, digits in MINOR_DIGITS.items()}
+"""The minor unit of each currency, in the last decimal of the amount columns."""
+
 _ZERO_MONEY = {currency: Money(currency, 0) for currency in MINOR_DIGITS}
 _UTC = "+00:00"
-_MICROSECONDS = 1_000_000
 
 
 @lru_cache(CACHED_PAYMENTS)
@@ -38,19 +74,23 @@ def cached_payment(text: bytes) -> Payment:
 
     A payment that is read repeatedly, for example by a dashboard, is parsed once.
     """
-    return payment_from_text(text.decode())
+    return payment_from_text(text)
 
 
-def payment_from_text(text: str) -> Payment:
+def payment_from_text(text: bytes) -> Payment:
     """Return the payment in a text of ``queries.PAYMENT``."""
-    payment_id, order_id, amount, currency, status, created_at, refunded_amount, flag, is_adopted, length, rest = (
-        text.split(",", 10)
-    )
+    values = text.decode().split(SEPARATOR, 13)
+    payment_id, order_id, amount, currency, status, created_at, refunded_amount, flag, failure, *values = values
+    caller, request_id, names, length, rest = values
     method_end = int(length)
     method = rest[:method_end]
     is_refunded = flag != "0"
     money = _money(currency, amount) if amount else None
     known_method = _METHODS.get(method)
+    external_reference, customer_id, labels, failure_code, processor_reference, simulated_source, *late = (
+        orjson.loads(names) if names else _NO_NAMES
+    )
+    source_mark, next_action, dispute_status, dispute = late
     return Payment(
         int(payment_id),
         int(order_id),
@@ -63,15 +103,31 @@ def payment_from_text(text: str) -> Payment:
         # The legacy service only set the flag of a refunded row and stored no amount, so the whole amount was refunded.
         money if is_refunded or money is None else _money(currency, refunded_amount),
         is_refunded,
-        is_adopted != "0",
+        caller,
+        request_id,
+        processor_reference or "",
+        Failure(FailureReason(failure), failure_code or "") if failure else None,
+        Names(external_reference, customer_id, _labels(labels)) if names else NO_NAMES,
+        SimulatedSource(simulated_source) if simulated_source else None,
+        source_mark,
+        next_action_from_json(next_action) if next_action else None,
+        dispute_from_json(dispute_status, dispute or "", currency) if dispute_status else None,
     )
 
 
-def refund_from_text(text: str) -> tuple[Refund, Money | None]:
+def labels_text(labels: Labels) -> str:
+    """Return the value of the ``labels`` column."""
+    return orjson.dumps(dict(labels)).decode()
+
+
+def refund_from_text(text: bytes) -> tuple[Refund, Money | None]:
     """Return the refund in a text of ``queries.REFUND``, and the amount that its caller requested: None for all."""
-    refund_id, payment_id, amount, currency, status, created_at, requested_amount, reason = text.split(",", 7)
+    values = text.decode().split(SEPARATOR, 11)
+    refund_id, payment_id, amount, currency, status, created_at, requested_amount, *values = values
+    caller, request_id, failure, processor, reason = values
     create_time = _time(created_at)
     assert create_time is not None, "a refund always has a time"
+    failure_code, processor_reference = orjson.loads(processor) if processor else (None, None)
     refund = Refund(
         refund_id=int(refund_id),
         payment_id=int(payment_id),
@@ -79,6 +135,10 @@ def refund_from_text(text: str) -> tuple[Refund, Money | None]:
         status=_status(status),
         reason=reason,
         create_time=create_time,
+        caller=caller,
+        request_id=request_id,
+        processor_reference=processor_reference or "",
+        failure=Failure(FailureReason(failure), failure_code or "") if failure else None,
     )
     return refund, _money(currency, requested_amount) if requested_amount else None
 
@@ -113,10 +173,12 @@ def many_details_from_rows(rows: Iterable[RawRow]) -> dict[int, PaymentDetails |
 
 def charges_from_rows(rows: Iterable[RawRow]) -> dict[tuple[str, str], EarlierCharge]:
     """Return the charges in rows of ``queries.charges_by_request``, by request key."""
-    return {
-        (caller.decode(), request_id.decode()): (_text(requested_method), cached_payment(payment))
-        for caller, request_id, requested_method, payment in rows
-    }
+    charges = {}
+    for requested_method, is_forgotten, text in rows:
+        payment = cached_payment(text)
+        key = (payment.caller, payment.request_id)
+        charges[key] = EarlierCharge(payment, _text(requested_method), is_forgotten=is_forgotten != b"0")
+    return charges
 
 
 def events_from_rows(rows: Iterable[RawRow]) -> list[PaymentEvent]:
@@ -130,7 +192,7 @@ def pending_from_rows(rows: Iterable[RawRow]) -> list[PendingRequest]:
         PendingRequest(
             cached_payment(payment),
             _refund(refund),
-            int(age_microseconds) / _MICROSECONDS,
+            to_seconds(age_microseconds),
             int(attempts),
             _text(processor_id),
         )
@@ -149,27 +211,28 @@ def _event(  # noqa: PLR0913, PLR0917 - the columns of the query
     refund_text: bytes | None,
 ) -> PaymentEvent:
     kind = EventKind(kind_name.decode())
-    current = cached_payment(payment_text)
-    payment = current
-    if current.amount is not None:
-        refunded = _money(current.amount.currency, refunded_amount.decode())
-        payment = replace(
-            current,
-            status=PAYMENT_STATUS_BY_KIND.get(kind, current.status),
-            refunded_amount=refunded,
-            is_refunded=refunded.is_positive and refunded == current.amount,
-        )
+    time = _time(_text(occurred_at) or "")
+    payment = cached_payment(payment_text)
+    if time is not None:
+        payment = payment.at(time)
+    if payment.amount is not None:
+        refunded = _money(payment.amount.currency, refunded_amount.decode())
+        is_refunded = refunded.is_positive and refunded == payment.amount
+        payment = replace(payment, refunded_amount=refunded, is_refunded=is_refunded)
+    if payment.status is not (status := PAYMENT_STATUS_BY_KIND.get(kind, payment.status)):
+        payment = payment.before_outcome() if status is Status.PENDING else replace(payment, status=status)
     refund = _refund(refund_text)
-    if refund is not None:
-        refund = replace(refund, status=REFUND_STATUS_BY_KIND.get(kind, refund.status))
+    if refund is not None and refund.status is not (status := REFUND_STATUS_BY_KIND.get(kind, refund.status)):
+        refund = refund.before_outcome() if status is Status.PENDING else replace(refund, status=status)
+    has_request = kind not in KINDS_WITHOUT_REQUEST
     return PaymentEvent(
         sequence=int(sequence),
         kind=kind,
-        occurred_at=_time(_text(occurred_at) or ""),
+        occurred_at=time,
         payment=payment,
         refund=refund,
-        caller=_text(caller) or "",
-        request_id=_text(request_id) or "",
+        caller=(_text(caller) or "") if has_request else "",
+        request_id=(_text(request_id) or "") if has_request else "",
     )
 
 
@@ -179,7 +242,11 @@ def _sorted_refunds(texts: Iterable[bytes | None]) -> tuple[Refund, ...]:
 
 
 def _refund(text: bytes | None) -> Refund | None:
-    return None if text is None else refund_from_text(text.decode())[0]
+    return None if text is None else refund_from_text(text)[0]
+
+
+def _labels(text: str | None) -> Labels:
+    return tuple(sorted(orjson.loads(text).items())) if text else ()
 
 
 def _text(value: bytes | None) -> str | None:
@@ -189,10 +256,9 @@ def _text(value: bytes | None) -> str | None:
 def _money(currency: str, amount: str) -> Money:
     if amount == _ZERO_AMOUNT:
         return _ZERO_MONEY[currency]
-    if MINOR_DIGITS[currency] == AMOUNT_DIGITS and amount[-AMOUNT_DIGITS - 1] == ".":
-        return Money(currency, int(amount.replace(".", "")))
-    # A later release widens the columns to four decimals, while replicas of this one still run.
-    return Money.rounded(currency, Decimal(amount))
+    minor, rest = divmod(int(amount.replace(".", "")), _MINOR_UNITS[currency])
+    # While the legacy service runs beside this one, it may store amounts with more decimals, as it rounds nothing.
+    return Money.rounded(currency, Decimal(amount)) if rest else Money(currency, minor)
 
 
 def _status(value: str) -> Status:

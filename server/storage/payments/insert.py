@@ -11,13 +11,14 @@ import pymysql.err
 from server.domain.errors import ReferenceTaken, RequestIdReused
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
+from server.domain.payment_source import is_same_source
 from server.storage.batching import BatchLimits
 from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, keeps_connection, transaction_aborted
 from server.storage.database.session import DuplicateKey, Session, StatementResult
 from server.storage.database.values import sql_time
 from server.storage.outbox import charge_changes
-from server.storage.payments import archive_queries, queries
-from server.storage.payments.codec import STATUS_VALUES, EarlierCharge, charges_from_rows
+from server.storage.payments import archive_queries, insert_queries, queries
+from server.storage.payments.codec import STATUS_VALUES, EarlierCharge, charges_from_rows, labels_text
 from server.storage.payments.request_keys import request_id_reused
 
 _Key = tuple[str, str]
@@ -45,7 +46,7 @@ async def insert_each(
         return outcomes
     # The payments that repeat a request key of this batch.
     others = [payment for position, payment in enumerate(payments) if positions[_key(payment)] != position]
-    earlier = await _earlier_charges(session, others)
+    earlier = await earlier_charges(session, others)
     remaining = iter(await _store_unless_earlier(session, others, earlier, due_microseconds))
     by_position = dict(zip(positions.values(), outcomes, strict=True))
     return [by_position[position] if position in by_position else next(remaining) for position in range(len(payments))]
@@ -64,7 +65,7 @@ async def _store(
         if not keeps_connection(error):
             raise
         rejection = error
-    earlier = await _earlier_charges(session, payments)
+    earlier = await earlier_charges(session, payments)
     if len(payments) > 1 or earlier:
         return await _store_unless_earlier(session, payments, earlier, due_microseconds)
     if code(rejection) == LOCK_WAIT_TIMEOUT:
@@ -83,7 +84,7 @@ async def _store_unless_earlier(
     batches = [others] if earlier and others else [[payment] for payment in others]
     stored = iter([outcome for batch in batches for outcome in await _store(session, batch, due_microseconds)])
     return [
-        _repeat(payment, *earlier[_key(payment)]) if _key(payment) in earlier else next(stored) for payment in payments
+        repeat(payment, earlier[_key(payment)]) if _key(payment) in earlier else next(stored) for payment in payments
     ]
 
 
@@ -94,16 +95,14 @@ async def insert_all(session: Session, payments: Sequence[NewPayment], due_micro
         DuplicateKey: a request key or reference is stored already; nothing was stored.
         MySQLError: the database rejects a payment, or a request key is archived; nothing was stored.
     """
-    text = queries.INSERT_PAYMENTS
-    reservation: tuple[object, ...] = ()
     references = tuple(payment.reference for payment in payments)
-    # All payments come from the same flow, so either all are pending or none is.
-    if payments[0].status is Status.PENDING:
-        text, reservation = queries.RESERVE_PAYMENTS, (due_microseconds, references)
+    pending = tuple(payment.reference for payment in payments if payment.decision.status is Status.PENDING)
+    text = insert_queries.RESERVE_PAYMENTS if pending else insert_queries.INSERT_PAYMENTS
+    reservation = (due_microseconds, pending) if pending else ()
     rows = (value for payment in payments for value in payment_values(payment))
     keys = tuple(map(_key, payments))
     values = (*rows, keys, charge_changes(payments), *reservation, references[-1])
-    results = await session.script(queries.for_rows(text, len(payments)), values)
+    results = await session.script(insert_queries.for_payments(text, len(payments)), values)
     ids = _consecutive_ids(results, len(payments)) or await _read_ids(session, references)
     return [
         ChargeOutcome(stored_payment(payment, payment_id), replayed=False)
@@ -131,13 +130,13 @@ async def _read_ids(session: Session, references: Sequence[str]) -> list[int]:
     Raises:
         MySQLError: they are not stored, because the transaction was aborted.
     """
-    ids: dict[str, int] = dict(await session.rows(queries.SELECT_IDS, (tuple(references),)))
+    ids: dict[str, int] = dict(await session.rows(insert_queries.SELECT_IDS, (tuple(references),)))
     if len(ids) < len(references):
         raise transaction_aborted()
     return [ids[reference] for reference in references]
 
 
-async def _earlier_charges(session: Session, payments: Iterable[NewPayment]) -> dict[_Key, EarlierCharge]:
+async def earlier_charges(session: Session, payments: Iterable[NewPayment]) -> dict[_Key, EarlierCharge]:
     """Return the stored payments with the request keys of ``payments``, live or archived, by key."""
     keys = set(map(_key, payments))
     found: dict[_Key, EarlierCharge] = {}
@@ -147,13 +146,25 @@ async def _earlier_charges(session: Session, payments: Iterable[NewPayment]) -> 
     return found
 
 
-def _repeat(payment: NewPayment, requested_method: str | None, earlier: Payment) -> ChargeOutcome | RequestIdReused:
+def repeat(payment: NewPayment, earlier: EarlierCharge) -> ChargeOutcome | RequestIdReused:
     """Return the outcome of a payment whose request key has an earlier payment."""
-    charge = payment.charge
-    if (earlier.order_id, earlier.amount, requested_method) != (charge.order_id, charge.amount, charge.method):
-        return request_id_reused("Charge", charge.key)
+    if not _has_parameters(earlier, payment):
+        return request_id_reused("Charge", payment.charge.key)
     # If the reference is the same, it is this very payment: its INSERT was retried because the reply was lost.
-    return ChargeOutcome(earlier, replayed=earlier.reference != payment.reference)
+    return ChargeOutcome(earlier.payment, replayed=earlier.payment.reference != payment.reference)
+
+
+def _has_parameters(earlier: EarlierCharge, payment: NewPayment) -> bool:
+    """Return whether an earlier charge has the parameters of ``payment``, apart from those that were erased."""
+    stored, charge = earlier.payment, payment.charge
+    names = charge.names.without_customer() if earlier.is_forgotten else charge.names
+    return (stored.order_id, stored.amount, earlier.requested_method, stored.names, stored.simulated_source) == (
+        charge.order_id,
+        charge.amount,
+        charge.method,
+        names,
+        payment.decision.simulated_source,
+    ) and is_same_source(stored.source_mark, payment.decision.source_marks)
 
 
 def _key(payment: NewPayment) -> _Key:
@@ -167,29 +178,42 @@ def stored_payment(payment: NewPayment, payment_id: int) -> Payment:
         payment_id=payment_id,
         order_id=charge.order_id,
         amount=charge.amount,
-        method=payment.method,
+        method=payment.decision.method,
         other_method="",
-        status=payment.status,
+        status=payment.decision.status,
         reference=payment.reference,
         create_time=payment.create_time,
         refunded_amount=Money(charge.amount.currency, 0),
         is_refunded=False,
-        is_adopted=False,
+        caller=charge.key.caller,
+        request_id=charge.key.request_id,
+        failure=payment.decision.failure,
+        names=charge.names,
+        simulated_source=payment.decision.simulated_source,
+        source_mark=payment.decision.source_marks[0] if payment.decision.source_marks else None,
     )
 
 
 def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
-    """Return the values of a row that ``queries.INSERT_PAYMENTS`` inserts."""
-    charge = payment.charge
+    """Return the values of a row that ``insert_queries.INSERT_PAYMENTS`` inserts."""
+    charge, decision = payment.charge, payment.decision
+    names, failure = charge.names, decision.failure
     return (
         charge.order_id,
         str(charge.amount.amount),
         charge.amount.currency,
-        payment.method.value,
-        STATUS_VALUES[payment.status],
+        decision.method.value,
+        STATUS_VALUES[decision.status],
         payment.reference,
         sql_time(payment.create_time),
         charge.method and charge.method.value,
         charge.key.caller,
         charge.key.request_id,
+        names.external_reference,
+        names.customer_id,
+        labels_text(names.labels) if names.labels else None,
+        None if failure is None else failure.reason.value,
+        None if failure is None else failure.code,
+        decision.simulated_source,
+        decision.source_marks[0] if decision.source_marks else None,
     )

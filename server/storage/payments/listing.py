@@ -45,15 +45,18 @@ _EXPORTED_STATUS = "CASE WHEN {0}.status IS NULL THEN 'PENDING' WHEN {0}.status 
 def export_payments(payment_filter: PaymentFilter) -> Query:
     """Return the query that reads the exported columns of the matching payments, in the order of payment_id.
 
-    caller and request_id are returned as text in UTF-8. The query names no index, because it reads all matching
-    payments, and no caller waits for a page.
+    caller and request_id are returned as text in UTF-8. next_action is not exported, because anyone who has its URL can
+    approve the payment. The query names no index, because it reads all matching payments, and no caller waits for a
+    page.
     """
     conditions = _Conditions()
     _add_filter(payment_filter, conditions)
     columns = (
         f"p.payment_id, p.order_id, p.amount, p.method, {_EXPORTED_STATUS.format('p')}, p.reference, p.created_at, "
         "p.refunded <> 0, p.currency, p.refunded_amount, p.requested_method, CONVERT(p.caller USING utf8mb4), "
-        "CONVERT(p.request_id USING utf8mb4)"
+        "CONVERT(p.request_id USING utf8mb4), p.external_reference, p.customer_id, p.labels, p.failure, "
+        "p.failure_code, p.processor_reference, p.simulated_source, p.forgotten_at, p.source_mark, p.dispute_status, "
+        "p.dispute"
     )
     return _query(columns, "", conditions, "ORDER BY p.payment_id")
 
@@ -64,7 +67,8 @@ def export_refunds(payment_filter: PaymentFilter) -> Query:
     _add_filter(payment_filter, conditions)
     columns = (
         f"r.refund_id, r.payment_id, r.amount, r.requested_amount, {_EXPORTED_STATUS.format('r')}, r.reason, "
-        "CONVERT(r.caller USING utf8mb4), CONVERT(r.request_id USING utf8mb4), r.created_at"
+        "CONVERT(r.caller USING utf8mb4), CONVERT(r.request_id USING utf8mb4), r.created_at, r.failure, "
+        "r.failure_code, r.processor_reference"
     )
     join = "JOIN refunds r ON r.payment_id = p.payment_id"
     return _query(columns, join, conditions, "ORDER BY r.refund_id")
@@ -173,17 +177,29 @@ def _undated_query(payment_filter: PaymentFilter, order: Order, after: Position 
 
 def _select(columns: str, payment_filter: PaymentFilter, conditions: _Conditions, tail: str = "") -> Query:
     _add_filter(payment_filter, conditions)
+    return _query(columns, _filter_hint(payment_filter), conditions, tail)
+
+
+def _filter_hint(payment_filter: PaymentFilter) -> str:
+    """Return the hint for the index of the most selective condition."""
     # A reference is found by its unique key, which cannot be named: in an adopted table, it may have another name.
-    hint = (
-        ""
-        if payment_filter.reference is not None
-        else _index_hint(
-            by_order=payment_filter.order_id is not None,
-            by_method=len(payment_filter.methods) == 1 and PaymentMethod.OTHER not in payment_filter.methods,
-            by_status=len(payment_filter.statuses) == 1,
-        )
+    if payment_filter.reference is not None:
+        return ""
+    for condition, index in (
+        (payment_filter.request_id, "payments_by_request"),
+        (payment_filter.processor_reference, "payments_by_processor_reference"),
+        (payment_filter.external_reference, "payments_by_external_reference"),
+        (payment_filter.order_id, "payments_by_order"),
+        (payment_filter.customer_id, "payments_by_customer"),
+        (payment_filter.caller, "payments_by_caller"),
+    ):
+        if condition is not None:
+            return f"FORCE INDEX ({index})"
+    return _index_hint(
+        by_order=False,
+        by_method=len(payment_filter.methods) == 1 and PaymentMethod.OTHER not in payment_filter.methods,
+        by_status=len(payment_filter.statuses) == 1,
     )
-    return _query(columns, hint, conditions, tail)
 
 
 def _numbered_query(columns: str, query: NumberedPageQuery, spellings: Sequence[str], tail: str = "") -> Query:
@@ -231,8 +247,16 @@ def _add_filter(payment_filter: PaymentFilter, conditions: _Conditions) -> None:
         conditions.add(_any_of(_STATUSES[status] for status in sorted(payment_filter.statuses)))
     if payment_filter.refund_states:
         conditions.add(_any_of(_REFUND_STATES[state] for state in sorted(payment_filter.refund_states)))
-    if payment_filter.reference is not None:
-        conditions.add("p.reference = %s", payment_filter.reference)
+    for column, text in (
+        ("reference", payment_filter.reference),
+        ("processor_reference", payment_filter.processor_reference),
+        ("external_reference", payment_filter.external_reference),
+        ("customer_id", payment_filter.customer_id),
+        ("caller", _bytes(payment_filter.caller)),
+        ("request_id", _bytes(payment_filter.request_id)),
+    ):
+        if text is not None:
+            conditions.add(f"p.{column} = %s", text)
     for bound, comparison in ((payment_filter.min_amount, ">="), (payment_filter.max_amount, "<=")):
         if bound is not None:
             conditions.add(f"p.currency = %s AND p.amount {comparison} %s", bound.currency, bound.amount)
@@ -255,6 +279,11 @@ def _any_method(methods: frozenset[PaymentMethod]) -> tuple[str, ...]:
 
 def _any_of(texts: Iterable[str]) -> str:
     return f"({' OR '.join(texts)})"
+
+
+def _bytes(text: str | None) -> bytes | None:
+    """Return a text in the form of the binary columns."""
+    return None if text is None else text.encode()
 
 
 def _utc(time: datetime | None) -> datetime | None:

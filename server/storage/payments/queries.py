@@ -1,4 +1,6 @@
-"""The SQL of payments and refunds, and the index that each statement uses; the SQL of lists is in ``listing``.
+"""The SQL that reads payments and refunds, and stores refunds, and the index that each statement uses.
+
+The SQL of charges is in ``insert_queries``, and that of lists in ``listing``.
 
 Values are bound, never formatted into the text. All statements run on the databases in docs/databases.md.
 """
@@ -7,30 +9,43 @@ import re
 from functools import lru_cache
 
 from server.domain.payment import MAX_REFUNDS_SHOWN
+from server.domain.simulation import DEFERRED_REFUNDS
 from server.storage.database.transactions import BEGIN, COMMIT, INSERTED_ID
 
+SEPARATOR = "\x1f"
+"""Separates the values in a text of PAYMENT and REFUND: a control character, which only adopted text may contain."""
+
+_SEPARATOR = f"X'{ord(SEPARATOR):02X}'"
+
+_NAMES = (
+    "p.external_reference, p.customer_id, p.labels, p.failure_code, p.processor_reference, p.simulated_source, "
+    "p.source_mark, p.next_action, p.dispute_status, p.dispute"
+)
+
 PAYMENT = (
-    "CONCAT_WS(',', p.payment_id, p.order_id, IFNULL(p.amount, ''), p.currency, IFNULL(p.status, ''), "
-    "IFNULL(p.created_at, ''), p.refunded_amount, p.refunded, p.caller IS NULL, CHAR_LENGTH(p.method), p.method, "
-    "p.reference)"
+    f"CONCAT_WS({_SEPARATOR}, p.payment_id, p.order_id, IFNULL(p.amount, ''), p.currency, IFNULL(p.status, ''), "
+    "IFNULL(p.created_at, ''), p.refunded_amount, p.refunded, IFNULL(p.failure, ''), IFNULL(p.caller, ''), "
+    f"IFNULL(p.request_id, ''), IF({' IS NULL AND '.join(_NAMES.split(', '))} IS NULL, '', JSON_ARRAY({_NAMES})), "
+    "CHAR_LENGTH(p.method), p.method, p.reference)"
 )
 """A payment as one text, which ``codec`` parses: a value is cheaper for the driver than a row with as many columns, and
-JSON would be twice as expensive for the database.
+JSON would be twice as expensive for the database. Only the values that most payments lack are JSON, if there are any.
 
-Only method and reference may contain a comma, so they come last, after the length of the first. An unknown amount,
-status or time is empty. CONCAT_WS leaves out an unknown reference, and the comma before it.
+Only the method and the reference of an adopted payment may contain the separator, so they come last, after the length
+of the first. Other unknown values are empty. CONCAT_WS leaves out an unknown reference, and the separator before it.
+The text is binary, because caller and request_id are.
 """
 
 REFUND = (
-    "CONCAT_WS(',', r.refund_id, r.payment_id, r.amount, p.currency, IFNULL(r.status, ''), r.created_at, "
-    "IFNULL(r.requested_amount, ''), r.reason)"
+    f"CONCAT_WS({_SEPARATOR}, r.refund_id, r.payment_id, r.amount, p.currency, IFNULL(r.status, ''), r.created_at, "
+    "IFNULL(r.requested_amount, ''), r.caller, r.request_id, IFNULL(r.failure, ''), "
+    "IF(r.failure_code IS NULL AND r.processor_reference IS NULL, '', "
+    "JSON_ARRAY(r.failure_code, r.processor_reference)), r.reason)"
 )
 """A refund as one text: see PAYMENT."""
 
 REFUND_OR_NULL = f"IF(r.refund_id IS NULL, NULL, {REFUND})"
 """The refund of a LEFT JOIN."""
-
-_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 _REFUND_ROW = (
     "SELECT %s AS payment_id, %s AS amount, %s AS currency, %s AS reason, %s AS caller, %s AS request_id, "
@@ -38,76 +53,23 @@ _REFUND_ROW = (
 )
 _NEXT_REFUND_ROW = re.sub(r" AS \w+", "", _REFUND_ROW)
 
-_UNLESS_CLIENT_GONE = "IF(ROW_COUNT() < 0, NULL, {})"
-"""A value for a NOT NULL column, in a statement that depends on the row count of the previous statement.
-
-If the client has closed the connection, the database continues the script, but the row count is unknown (-1) because
-the previous result could not be sent. Then the value is NULL, and the error ends the script and rolls it back, as if it
-had never been sent.
-"""
-
-_WRITE_PAYMENTS = f"""
-    {BEGIN};
-
-    INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
-        request_id)
-    VALUES {_ROW};
-
-    INSERT INTO payment_outbox (changes)
-    SELECT IF(ROW_COUNT() < 0 OR EXISTS (
-            SELECT 1 FROM payments_archive a FORCE INDEX (payments_archive_by_request)
-            WHERE (a.caller, a.request_id) IN %s
-        ), NULL, CONVERT(UNHEX(%s) USING utf8mb4))
-    FROM payments p WHERE p.payment_id = LAST_INSERT_ID();
-"""
-
-_READ_LAST_PAYMENT = f"""
-    {COMMIT};
-
-    SELECT payment_id, @@auto_increment_increment FROM payments WHERE reference = %s
-"""
-
-INSERT_PAYMENTS = _WRITE_PAYMENTS + _READ_LAST_PAYMENT
-"""Inserts one payment, or, after ``for_rows``, several.
-
-It binds the values of the payments, their request keys, the changes for the outbox in hexadecimal, and the last
-reference. The last result is the payment_id of the last payment, and the step between the ids of one INSERT.
-
-A duplicate in payments_by_request or in the unique key of reference is an error that ends the script. So is a request
-key in payments_archive_by_request: it makes ``changes`` NULL. The archive is read after the INSERT, because `payments
-archive` commits its copy of a payment before it deletes the payment. So a key that could be inserted is visible in the
-archive by then, if it was ever there.
-"""
-
-_DUE_TIME = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
-
-RESERVE_PAYMENTS = f"""{_WRITE_PAYMENTS}
-    INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT 'charge', p.payment_id, {_UNLESS_CLIENT_GONE.format(_DUE_TIME)} FROM payments p
-    WHERE p.reference IN %s AND ROW_COUNT() <> 0;
-{_READ_LAST_PAYMENT}"""
-"""Like INSERT_PAYMENTS, for pending payments: also inserts a row of processor_requests for each.
-
-The time until they are due, in microseconds, and all references are bound before the last reference.
-"""
+DUE_TIME = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
+"""When a pending charge or refund becomes due for the reconciler."""
 
 
 @lru_cache(maxsize=128)
-def for_rows(text: str, count: int) -> str:
-    """Return a statement that inserts payments, or refunds of several payments, for ``count`` rows."""
-    return text.replace(_ROW, ", ".join([_ROW] * count)).replace(
-        _REFUND_ROW, " UNION ALL ".join([_REFUND_ROW, *[_NEXT_REFUND_ROW] * (count - 1)])
-    )
-
-
-SELECT_IDS = "SELECT reference, payment_id FROM payments WHERE reference IN %s"
-"""Uses the unique key of reference."""
+def for_refunds(text: str, count: int) -> str:
+    """Return a statement that inserts refunds of several payments, for ``count`` refunds."""
+    return text.replace(_REFUND_ROW, " UNION ALL ".join([_REFUND_ROW, *[_NEXT_REFUND_ROW] * (count - 1)]))
 
 
 def charges_by_request(payments: str) -> str:
-    """Return the query for the payments with these request keys, each with its key and its requested method."""
+    """Return the query for the payments with these request keys.
+
+    Each has its requested method, and whether its customer and labels were erased.
+    """
     return f"""
-    SELECT p.caller, p.request_id, p.requested_method, {PAYMENT}
+    SELECT p.requested_method, p.forgotten_at IS NOT NULL, {PAYMENT}
     FROM {payments} p FORCE INDEX ({payments}_by_request) WHERE (p.caller, p.request_id) IN %s
 """
 
@@ -117,7 +79,8 @@ SELECT_CHARGES_BY_REQUEST = charges_by_request("payments")
 
 _CAN_REFUND = (
     "p.status <> 0 AND p.refunded = 0 AND p.refunded_amount < p.amount "
-    "AND p.refunded_amount + COALESCE({amount}, 0) <= p.amount AND COALESCE(p.currency = {currency}, TRUE)"
+    "AND p.refunded_amount + COALESCE({amount}, 0) <= p.amount AND COALESCE(p.currency = {currency}, TRUE) "
+    "AND COALESCE(p.dispute_status = 'WON', TRUE)"
 )
 """The rules of ``Payment.amount_to_refund``."""
 
@@ -127,11 +90,18 @@ _IS_NEW = "f.refund_id = (SELECT @first_refund_id) AND r.payment_id IN %s AND r.
 was aborted (``transactions.BEGIN``), and any others were stored by other transactions.
 """
 
-_WRITE_REFUNDS = f"""
+_DEFERRED = ", ".join(f"'{source}'" for source in DEFERRED_REFUNDS)
+_STATUS = f"IF(p.simulated_source IN ({_DEFERRED}), NULL, %s)"
+"""The status of a new refund: the bound one, or PENDING if the simulated processor defers refunds of the payment."""
+
+_KIND = "IF(r.status IS NULL, 'REFUND_PENDING', 'REFUNDED')"
+"""The kind of the event of a new refund."""
+
+STORE_REFUNDS = f"""
     {BEGIN};
 
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
-    SELECT p.payment_id, COALESCE(n.amount, p.amount - p.refunded_amount), n.amount, %s, n.reason, n.caller,
+    SELECT p.payment_id, COALESCE(n.amount, p.amount - p.refunded_amount), n.amount, {_STATUS}, n.reason, n.caller,
         n.request_id, n.created_at
     FROM ({_REFUND_ROW}) n STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = n.payment_id
     WHERE {_CAN_REFUND.format(amount="n.amount", currency="n.currency")}
@@ -149,14 +119,16 @@ _WRITE_REFUNDS = f"""
             SELECT 1 FROM refunds_archive a FORCE INDEX (refunds_archive_by_request)
             WHERE (a.caller, a.request_id) IN %s
         ), JSON_ARRAYAGG(JSON_ARRAY(
-            %s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), CAST(r.created_at AS CHAR)
+            {_KIND}, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), CAST(r.created_at AS CHAR)
         )), NULL)
     FROM {_NEW_REFUNDS} JOIN payments p ON p.payment_id = r.payment_id
     WHERE {_IS_NEW}
     HAVING @first_refund_id IS NOT NULL;
-"""
 
-_READ_REFUNDS = f"""
+    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
+    SELECT 'refund', r.payment_id, r.refund_id, {DUE_TIME} FROM {_NEW_REFUNDS}
+    WHERE {_IS_NEW} AND r.status IS NULL;
+
     {COMMIT};
 
     SELECT @refunds, {REFUND}, {PAYMENT} FROM refunds f
@@ -165,13 +137,13 @@ _READ_REFUNDS = f"""
     WHERE f.refund_id = (SELECT @first_refund_id)
 """
 
-STORE_REFUNDS = _WRITE_REFUNDS + _READ_REFUNDS
-"""Stores one refund, or, after ``for_rows``, those of several payments. Skips the refunds that it cannot store at once.
+"""Stores one refund, or, after ``for_refunds``, those of several payments; skips those that it cannot store at once.
 
 It skips a refund if ``Payment.amount_to_refund`` rejects it, or if its payment is missing or locked. It binds the
-status, the values of the refunds, the payment_ids, the request keys, the kind of the changes, the payment_ids, and the
-request keys. The last result has a row for each stored refund: the number of stored refunds, the refund, and its
-payment. Payments are read by the primary key, so that no other payment is locked.
+status, the values of the refunds, the payment_ids, the request keys, the payment_ids, the time until pending refunds
+are due, in microseconds, the payment_ids, and the request keys. The last result has a row for each stored refund: the
+number of stored refunds, the refund, and its payment. Payments are read by the primary key, so that no other payment is
+locked. A pending refund also gets a row in processor_requests.
 
 A new refund has a larger id than the earlier refunds of its payment, because the INSERT locks the payment first.
 However, a concurrent transaction may refund a skipped payment. If it commits before the outbox row is written, more
@@ -185,16 +157,6 @@ refunds_archive_by_request has one of the request keys. The archive is read afte
 duplicate in refunds_by_request also ends the script.
 """
 
-RESERVE_REFUNDS = f"""{_WRITE_REFUNDS}
-    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
-    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM {_NEW_REFUNDS}
-    WHERE {_IS_NEW};
-{_READ_REFUNDS}"""
-"""Like STORE_REFUNDS, for pending refunds: also inserts a row of processor_requests for each.
-
-The time until they are due, in microseconds, and the payment_ids are bound before the last request keys.
-"""
-
 _LOCK_PAYMENTS = "SELECT payment_id FROM payments WHERE payment_id IN %s FOR UPDATE NOWAIT"
 
 STORE_REFUNDS_ON_TIDB = STORE_REFUNDS.replace(BEGIN, f"{BEGIN};\n\n    {_LOCK_PAYMENTS}", 1)
@@ -204,10 +166,7 @@ The payments are locked first, and their payment_ids are bound first. If another
 error ends the script.
 """
 
-RESERVE_REFUNDS_ON_TIDB = RESERVE_REFUNDS.replace(BEGIN, f"{BEGIN};\n\n    {_LOCK_PAYMENTS}", 1)
-"""RESERVE_REFUNDS for TiDB: see STORE_REFUNDS_ON_TIDB."""
-
-_WRITE_REFUND = f"""
+STORE_REFUND = f"""
     {BEGIN};
 
     SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE;
@@ -219,7 +178,7 @@ _WRITE_REFUND = f"""
     WHERE r.caller = %s AND r.request_id = %s;
 
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
-    SELECT p.payment_id, COALESCE(%s, p.amount - p.refunded_amount), %s, %s, %s, %s, %s, %s FROM payments p
+    SELECT p.payment_id, COALESCE(%s, p.amount - p.refunded_amount), %s, {_STATUS}, %s, %s, %s, %s FROM payments p
     WHERE p.payment_id = %s AND {_CAN_REFUND.format(amount="%s", currency="%s")}
         AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.caller = %s AND r.request_id = %s)
         AND NOT EXISTS (SELECT 1 FROM refunds_archive r WHERE r.caller = %s AND r.request_id = %s)
@@ -234,18 +193,19 @@ _WRITE_REFUND = f"""
         AND refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = (SELECT @refund_id)) <= amount;
 
     INSERT INTO payment_outbox (changes)
-    SELECT JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), %s))
+    SELECT JSON_ARRAY(JSON_ARRAY({_KIND}, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), %s))
     FROM refunds r JOIN payments p ON p.payment_id = r.payment_id WHERE r.refund_id = (SELECT @refund_id);
-"""
 
-_READ_REFUND = f"""
+    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
+    SELECT 'refund', r.payment_id, r.refund_id, {DUE_TIME} FROM refunds r
+    WHERE r.refund_id = (SELECT @refund_id) AND r.status IS NULL;
+
     {COMMIT};
 
     SELECT {REFUND}, {PAYMENT} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
     WHERE r.refund_id = (SELECT @refund_id)
 """
 
-STORE_REFUND = _WRITE_REFUND + _READ_REFUND
 """Stores the refund of one payment, if that is possible and the request key is new; waits for a locked payment.
 
 The first result is the payment before the refund, by the primary key. Its lock serializes the refunds of one payment.
@@ -257,12 +217,6 @@ The INSERT checks the rules, and the UPDATE checks the amount again. If a refund
 key, the duplicate in refunds_by_request is an error that ends the script. The last result is the refund with its
 payment, read after the commit, or no row.
 """
-
-RESERVE_REFUND = f"""{_WRITE_REFUND}
-    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
-    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM refunds r WHERE r.refund_id = (SELECT @refund_id);
-{_READ_REFUND}"""
-"""Like STORE_REFUND, for a pending refund: also inserts a row of processor_requests."""
 
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
@@ -303,7 +257,8 @@ def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
     SELECT {PAYMENT}, {REFUND_OR_NULL}
     FROM {payments} p
     LEFT JOIN (
-        SELECT n.refund_id, n.payment_id, n.amount, n.status, n.reason, n.created_at, n.requested_amount
+        SELECT n.refund_id, n.payment_id, n.amount, n.status, n.reason, n.created_at, n.requested_amount, n.caller,
+            n.request_id, n.failure, n.failure_code, n.processor_reference
         FROM {refunds} n FORCE INDEX ({refunds}_by_payment)
         WHERE n.payment_id = {payment_id} AND n.refund_id > %s
         ORDER BY n.payment_id, n.refund_id LIMIT %s
@@ -317,6 +272,11 @@ def by_reference(payments: str) -> str:
     return f"(SELECT q.payment_id FROM {payments} q WHERE q.reference = %s)"
 
 
+def by_request(payments: str) -> str:
+    """Return the subquery that finds a payment_id by request key."""
+    return f"(SELECT q.payment_id FROM {payments} q WHERE q.caller = %s AND q.request_id = %s)"
+
+
 SELECT_DETAILS_OF_MANY = details_of_many("payments", "refunds")
 """Uses the primary key, then refunds_by_payment."""
 
@@ -326,20 +286,18 @@ SELECT_DETAILS_BY_ID = details("payments", "refunds")
 SELECT_DETAILS_BY_REFERENCE = details("payments", "refunds", by_reference("payments"))
 """Uses the unique key of reference, then refunds_by_payment."""
 
+SELECT_DETAILS_BY_REQUEST = details("payments", "refunds", by_request("payments"))
+"""Uses payments_by_request, then refunds_by_payment."""
+
 STATEMENTS = (
-    INSERT_PAYMENTS,
-    RESERVE_PAYMENTS,
-    SELECT_IDS,
     SELECT_CHARGES_BY_REQUEST,
     STORE_REFUNDS,
-    RESERVE_REFUNDS,
     STORE_REFUNDS_ON_TIDB,
-    RESERVE_REFUNDS_ON_TIDB,
     STORE_REFUND,
-    RESERVE_REFUND,
     SELECT_LAST_REFUND,
     SELECT_DETAILS_OF_MANY,
     SELECT_DETAILS_BY_ID,
     SELECT_DETAILS_BY_REFERENCE,
+    SELECT_DETAILS_BY_REQUEST,
 )
 """All statements of this module: see ``storage.statements``."""

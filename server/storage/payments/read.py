@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from server.domain.errors import PaymentNotFound
+from server.domain.identifiers import RequestKey
 from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery, Position
 from server.domain.payment import MAX_REFUNDS_SHOWN, Payment, PaymentDetails, RefundsQuery
 from server.storage.batching import BatchLimits
@@ -10,6 +11,7 @@ from server.storage.database.session import Session
 from server.storage.payments import archive_queries, listing, queries
 from server.storage.payments.codec import cached_payment, details_from_rows, many_details_from_rows
 from server.storage.payments.listing import Query
+from server.storage.payments.request_keys import key_values
 
 BATCH_LIMITS = BatchLimits(max_items=64, max_batches=4, max_queued=10_000)
 
@@ -28,14 +30,20 @@ async def read_details(session: Session, payment_ids: Sequence[int]) -> list[Pay
     return [found[payment_id] if payment_id in found else _not_found() for payment_id in payment_ids]
 
 
-async def read_by_reference(session: Session, reference: str) -> PaymentDetails:
-    """Return the payment with this reference, and its first refunds.
+async def read_by_key(session: Session, key: str | RequestKey) -> PaymentDetails:
+    """Return the payment with this reference or request key, and its first refunds.
 
     Raises:
         PaymentNotFound: there is none.
     """
-    texts = (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE)
-    return await _read_first(session, texts, (reference,), None, MAX_REFUNDS_SHOWN)
+    values: tuple[object, ...]
+    if isinstance(key, str):
+        texts = (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE)
+        values = (key,)
+    else:
+        texts = (queries.SELECT_DETAILS_BY_REQUEST, archive_queries.SELECT_DETAILS_BY_REQUEST)
+        values = key_values(key)
+    return await _read_first(session, texts, values, None, MAX_REFUNDS_SHOWN)
 
 
 async def read_refunds(session: Session, query: RefundsQuery) -> PaymentDetails:

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from server.domain.errors import PaymentArchived, PaymentNotFound
-from server.domain.events import KIND_BY_REFUND_STATUS
 from server.domain.payment import NewRefund, Payment, RefundOutcome, Status
 from server.domain.value import value
 from server.storage.database.driver_errors import transaction_aborted
@@ -32,7 +31,7 @@ async def store_refund(session: Session, new: RefundToStore) -> RefundOutcome:
     """
     refund = new.refund
     async with session.transaction():
-        _, _, locked, earlier, inserted, *_, stored = await session.script(*_script(new))
+        _, _, locked, earlier, inserted, *_, stored = await session.script(queries.STORE_REFUND, _values(new))
     if stored.rows:
         ((refund_text, payment_text),) = stored.rows
         new_refund, _ = refund_from_text(refund_text)
@@ -83,18 +82,16 @@ async def _archived_payment(session: Session, payment_id: int) -> Payment | None
     return None if row is None else payment_from_text(row[0])
 
 
-def _script(new: RefundToStore) -> tuple[str, tuple[object, ...]]:
-    """Return the script that stores a refund, and the values that it binds."""
+def _values(new: RefundToStore) -> tuple[object, ...]:
+    """Return the values that ``queries.STORE_REFUND`` binds."""
     refund = new.refund
     payment_id, key, time = refund.payment_id, key_values(refund.key), sql_time(new.create_time)
     amount, currency = (None, None) if refund.amount is None else (refund.amount.amount, refund.amount.currency)
-    values = (
+    return (
         *(payment_id, *key, *key),
         *(amount, amount, STATUS_VALUES[new.status], refund.reason, *key, time),
         *(payment_id, amount, currency, *key, *key),
         payment_id,
-        *(KIND_BY_REFUND_STATUS[new.status], time),
+        time,
+        new.due_microseconds,
     )
-    if new.status is Status.PENDING:
-        return queries.RESERVE_REFUND, (*values, new.due_microseconds)
-    return queries.STORE_REFUND, values

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pymysql.err
 
-from server.domain.events import KIND_BY_REFUND_STATUS
-from server.domain.payment import RefundOutcome, Status
+from server.domain.payment import RefundOutcome
 from server.storage.batching import BatchLimits
 from server.storage.database.driver_errors import keeps_connection
 from server.storage.database.session import DuplicateKey, Session
@@ -52,14 +51,12 @@ async def _store_all(session: Session, batch: Mapping[int, RefundToStore]) -> di
     refunds = [batch[payment_id] for payment_id in payment_ids]
     keys = tuple(key_values(new.refund.key) for new in refunds)
     first = refunds[0]
-    # All refunds come from the same flow, so either all are pending or none is.
-    is_pending = first.status is Status.PENDING
     locks = (payment_ids,) if session.is_tidb else ()
-    changes = (keys, KIND_BY_REFUND_STATUS[first.status], payment_ids)
-    reservation = (first.due_microseconds, payment_ids) if is_pending else ()
-    values = (*locks, STATUS_VALUES[first.status], *_row_values(refunds), payment_ids, *changes, *reservation, keys)
-    text = _script(is_tidb=session.is_tidb, is_pending=is_pending)
-    *_, stored = await session.script(queries.for_rows(text, len(refunds)), values)
+    # All refunds come from the same flow, so they have the same status.
+    rows = (STATUS_VALUES[first.status], *_row_values(refunds))
+    values = (*locks, *rows, payment_ids, keys, payment_ids, first.due_microseconds, payment_ids, keys)
+    text = queries.STORE_REFUNDS_ON_TIDB if session.is_tidb else queries.STORE_REFUNDS
+    *_, stored = await session.script(queries.for_refunds(text, len(refunds)), values)
     outcomes = {}
     for count, refund_text, payment_text in stored.rows:
         if count == len(stored.rows):
@@ -67,12 +64,6 @@ async def _store_all(session: Session, batch: Mapping[int, RefundToStore]) -> di
             payment = payment_from_text(payment_text)
             outcomes[refund.payment_id] = RefundOutcome(refund, payment, replayed=False, is_new=True)
     return outcomes
-
-
-def _script(*, is_tidb: bool, is_pending: bool) -> str:
-    if is_tidb:
-        return queries.RESERVE_REFUNDS_ON_TIDB if is_pending else queries.STORE_REFUNDS_ON_TIDB
-    return queries.RESERVE_REFUNDS if is_pending else queries.STORE_REFUNDS
 
 
 def _row_values(refunds: Iterable[RefundToStore]) -> list[object]:

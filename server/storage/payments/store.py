@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from server.domain.deadline import Deadline
+from server.domain.errors import PaymentsError, ReferenceTaken
 from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery
 from server.domain.payment import (
     MAX_REFUNDS_SHOWN,
@@ -12,6 +13,7 @@ from server.domain.payment import (
     NewPayment,
     NewRefund,
     PaymentDetails,
+    PaymentKey,
     RefundOutcome,
     RefundsQuery,
     Status,
@@ -21,6 +23,7 @@ from server.storage.database.pool import Database
 from server.storage.database.session import DuplicateKey
 from server.storage.database.values import to_microseconds
 from server.storage.payments import insert, read, refund_batch
+from server.storage.payments.insert_unless_pending import insert_unless_pending
 from server.storage.payments.refund import RefundToStore, store_refund
 
 DUE_SECONDS = 30.0
@@ -53,7 +56,10 @@ class MysqlPaymentStore:
         )
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
-        """Store a payment with the next batch: see ``PaymentStore.insert``."""
+        """Store a payment, with the next batch if possible: see ``PaymentStore.insert``."""
+        if payment.charge.unless_pending:
+            work = partial(insert_unless_pending, payment=payment, due_microseconds=self._due_microseconds)
+            return await self._database.run(work, deadline)
         return await self._inserts.add(payment, deadline)
 
     async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
@@ -61,7 +67,18 @@ class MysqlPaymentStore:
 
         They are already a batch, so they bypass the queue. Otherwise a single payment could wait for a thousand others.
         """
-        return await self._database.run(partial(self._insert_each, payments=payments), deadline)
+        batch = [payment for payment in payments if not payment.charge.unless_pending]
+        stored = iter(await self._database.run(partial(self._insert_each, payments=batch), deadline) if batch else ())
+        return [
+            await self._insert_or_error(payment, deadline) if payment.charge.unless_pending else next(stored)
+            for payment in payments
+        ]
+
+    async def _insert_or_error(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome | Exception:
+        try:
+            return await self.insert(payment, deadline)
+        except (PaymentsError, ReferenceTaken) as error:
+            return error
 
     async def refund(
         self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
@@ -78,10 +95,10 @@ class MysqlPaymentStore:
             # A refund of another payment with the same key has been stored, so the second attempt finds it.
             return await self._database.run(work, deadline, locked_payment_id=refund.payment_id)
 
-    async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
+    async def get(self, key: PaymentKey, deadline: Deadline) -> PaymentDetails:
         """Return a payment and its first refunds: see ``PaymentStore.get``."""
-        if isinstance(key, str):
-            return await self._database.run(partial(read.read_by_reference, reference=key), deadline)
+        if not isinstance(key, int):
+            return await self._database.run(partial(read.read_by_key, key=key), deadline)
         details = await self._reads.add(key, deadline)
         if details is None:
             return await self.list_refunds(RefundsQuery(key, MAX_REFUNDS_SHOWN, None), deadline)

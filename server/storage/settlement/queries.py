@@ -11,7 +11,9 @@ SETTLE_CHARGE = f"""
 
     SET @outbox_id = {INSERTED_ID};
 
-    UPDATE payments p JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id) SET p.status = %s
+    UPDATE payments p JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id)
+    SET p.status = %s, p.failure = %s, p.failure_code = %s,
+        p.processor_reference = COALESCE(%s, p.processor_reference), p.next_action = NULL
     WHERE p.payment_id = %s AND p.status IS NULL;
 
     INSERT INTO processor_payments (payment_id, processor_id)
@@ -32,6 +34,31 @@ The last result is the payment, and whether this script stored its outcome. Uses
 processor_requests_by_payment.
 """
 
+AWAIT_PAYER = f"""
+    {BEGIN};
+
+    INSERT INTO payment_outbox (changes)
+    SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM payments
+    WHERE payment_id = %s AND status IS NULL AND NOT next_action <=> %s FOR UPDATE;
+
+    SET @outbox_id = {INSERTED_ID};
+
+    UPDATE payments p JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id)
+    SET p.next_action = %s, p.processor_reference = %s
+    WHERE p.payment_id = %s AND p.status IS NULL;
+
+    UPDATE processor_requests SET attempts = 0 WHERE payment_id = %s AND refund_id IS NULL;
+
+    {COMMIT};
+
+    SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s
+"""
+"""Stores what the payer of a pending payment must do; changes nothing if the payment has its outcome.
+
+The reconciler asks about such a payment at the shortest interval, as if it had not asked before. The last result is the
+payment. Uses the primary keys and processor_requests_by_payment.
+"""
+
 SETTLE_REFUND = f"""
     {BEGIN};
 
@@ -45,7 +72,8 @@ SETTLE_REFUND = f"""
 
     SET @outbox_id = {INSERTED_ID};
 
-    UPDATE refunds r JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id) SET r.status = %s
+    UPDATE refunds r JOIN payment_outbox o ON o.outbox_id = (SELECT @outbox_id)
+    SET r.status = %s, r.failure = %s, r.failure_code = %s, r.processor_reference = %s
     WHERE r.refund_id = %s AND r.status IS NULL;
 
     UPDATE payments p JOIN refunds r ON r.payment_id = p.payment_id
@@ -68,21 +96,27 @@ The last result is the payment, the refund, and whether this script stored its o
 processor_requests_by_payment. The payment is locked before the refund, in the same order as for a new refund.
 """
 
-CLAIM = """
+NEXT_ATTEMPT_AT = "UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(due.attempts, 30))) MICROSECOND"
+"""When a claimed row is due again: after the first pause, then twice as long each time, up to a limit.
+
+The values are the longest pause and the first one, in microseconds. The number of attempts is read from the derived
+table, because MySQL computes due_at after it has assigned attempts.
+"""
+
+CLAIM = f"""
     UPDATE processor_requests r
     JOIN (
         SELECT processor_request_id, attempts FROM processor_requests WHERE due_at <= UTC_TIMESTAMP(6)
         ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
     ) due ON due.processor_request_id = r.processor_request_id
     SET r.claimed_by = %s, r.attempts = due.attempts + 1,
-        r.due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(due.attempts, 30))) MICROSECOND
+        r.due_at = {NEXT_ATTEMPT_AT}
 """
-"""Claims requests that are due, and postpones each: twice as long each time, up to a limit.
+"""Claims requests that are due, and postpones each.
 
 Uses processor_requests_by_due, and skips rows that another reconciler is claiming. TiDB does not support SKIP LOCKED:
 it waits for such rows in the UPDATE, and then finds that they are no longer due. It is one statement, committed by
-itself, so no lock is held during a round trip or a request to the processor. The number of attempts is read from the
-derived table, because MySQL computes due_at after it has assigned r.attempts.
+itself, so no lock is held during a round trip or a request to the processor.
 """
 
 SELECT_CLAIMED = f"""
@@ -105,5 +139,5 @@ COUNT_PENDING = """
 """
 """Scans the table, which has only pending requests."""
 
-STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED, SELECT_PROCESSOR_ID, COUNT_PENDING)
+STATEMENTS = (SETTLE_CHARGE, AWAIT_PAYER, SETTLE_REFUND, CLAIM, SELECT_CLAIMED, SELECT_PROCESSOR_ID, COUNT_PENDING)
 """All statements of this module: see ``storage.statements``."""

@@ -4,23 +4,22 @@ import secrets
 from datetime import datetime
 
 from server.domain.deadline import Deadline
-from server.domain.events import KIND_BY_REFUND_STATUS
+from server.domain.events import KIND_BY_REFUND_STATUS, EventKind
 from server.domain.payment import Payment, Refund, Status
 from server.domain.processing import Outcome, PendingRequest
 from server.storage.database.driver_errors import transaction_aborted
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
-from server.storage.database.values import sql_time, to_microseconds
-from server.storage.outbox import settlement_change
+from server.storage.database.values import sql_time, to_microseconds, to_seconds
+from server.storage.outbox import payment_change, settlement_change
 from server.storage.payments.codec import (
     STATUS_VALUES,
     payment_from_text,
     pending_from_rows,
     refund_from_text,
 )
+from server.storage.payments.late_codec import next_action_to_json
 from server.storage.settlement import queries
-
-_MICROSECONDS = 1_000_000
 
 
 class MysqlSettlementStore:
@@ -36,10 +35,9 @@ class MysqlSettlementStore:
 
     async def settle_charge(self, payment: Payment, outcome: Outcome, now: datetime) -> tuple[Payment, bool]:
         """Store the outcome of a payment: see ``SettlementStore.settle_charge``."""
-        settled_payment = payment.with_status(outcome.status)
         values = (
-            *(settlement_change(settled_payment, now), payment.payment_id),
-            *(STATUS_VALUES[outcome.status], payment.payment_id),
+            *(settlement_change(payment, outcome.status, now), payment.payment_id),
+            *(*_outcome_values(outcome), payment.payment_id),
             *(payment.payment_id, outcome.processor_id),
             payment.payment_id,
             payment.payment_id,
@@ -56,6 +54,27 @@ class MysqlSettlementStore:
 
         return await self._database.run(work, Deadline(), locked_payment_id=payment.payment_id)
 
+    async def await_payer(self, payment: Payment, outcome: Outcome, now: datetime) -> Payment:
+        """Store what the payer of a pending payment must do: see ``SettlementStore.await_payer``."""
+        assert outcome.next_action is not None, "only a charge with a next action waits for its payer"
+        payment_id, action = payment.payment_id, next_action_to_json(outcome.next_action)
+        values = (
+            *(payment_change(EventKind.ACTION_REQUIRED, payment, now), payment_id, action),
+            *(action, outcome.processor_id, payment_id),
+            *(payment_id, payment_id),
+        )
+
+        async def work(session: Session) -> Payment:
+            async with session.transaction():
+                *_, result = await session.script(queries.AWAIT_PAYER, values)
+            ((payment_text,),) = result.rows
+            stored = payment_from_text(payment_text)
+            if stored.status is Status.PENDING and stored.next_action is None:
+                raise transaction_aborted()
+            return stored
+
+        return await self._database.run(work, Deadline(), locked_payment_id=payment_id)
+
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
         """Store the outcome of a refund: see ``SettlementStore.settle_refund``."""
         keys = (refund.payment_id, refund.refund_id)
@@ -63,7 +82,7 @@ class MysqlSettlementStore:
         values = (
             refund.payment_id,
             *(KIND_BY_REFUND_STATUS[outcome.status], status, sql_time(now), *keys),
-            *(status, refund.refund_id),
+            *(*_outcome_values(outcome), refund.refund_id),
             *keys,
             *keys,
             *keys,
@@ -105,6 +124,13 @@ class MysqlSettlementStore:
         async def work(session: Session) -> tuple[dict[str, int], float]:
             rows = await session.rows(queries.COUNT_PENDING, ())
             oldest = max((age for _, _, age in rows), default=0)
-            return {kind: int(count) for kind, count, _ in rows}, oldest / _MICROSECONDS
+            return {kind: int(count) for kind, count, _ in rows}, to_seconds(oldest)
 
         return await self._database.run(work, Deadline())
+
+
+def _outcome_values(outcome: Outcome) -> tuple[object, ...]:
+    """Return the values of status, failure, failure_code and processor_reference after an outcome."""
+    failure = outcome.failure
+    reason, failure_code = (None, None) if failure is None else (failure.reason.value, failure.code)
+    return STATUS_VALUES[outcome.status], reason, failure_code, outcome.processor_id

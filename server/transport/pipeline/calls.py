@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from server.domain.callers import ANONYMOUS
+from server.domain.callers import ANONYMOUS, NOBODY, Caller
 from server.domain.card_number import has_card_number
 from server.domain.deadline import Deadline
 from server.domain.errors import (
@@ -50,22 +50,27 @@ Response = TypeVar("Response")
 class Call:
     """One call of an RPC, with its ID in the log, its credentials and its deadline.
 
-    ``caller`` is the name of the caller, empty until the caller is authenticated. ``caller_key`` identifies the caller
-    for the rate limit and the limit of open streams, by name, or by address if the caller is anonymous.
-    ``rate_limiter`` has the caller's bucket, if rates are limited. ``replayed`` says that the response repeats the
-    outcome of an earlier call. ``check`` raises if the caller of a stream may no longer receive it. ``is_logged`` is
-    false for a call that has no log line of its own, because one line counts many such calls.
+    ``identity`` is the caller, or ``NOBODY`` until it is authenticated. ``caller_key`` identifies it for the rate limit
+    and the limit of open streams, by name, or by address if the caller is anonymous. ``rate_limiter`` has the caller's
+    bucket, if rates are limited. ``replayed`` says that the response repeats the outcome of an earlier call. ``check``
+    raises if the caller of a stream may no longer receive it. ``is_logged`` is false for a call that has no log line of
+    its own, because one line counts many such calls.
     """
 
     call_id: str
     credentials: Credentials
     deadline: Deadline
-    caller: str = ""
+    identity: Caller = NOBODY
     replayed: bool = False
     rate_limiter: RateLimiter | None = None
     caller_key: str = ""
     check: Callable[[], None] = lambda: None
     is_logged: bool = True
+
+    @property
+    def caller(self) -> str:
+        """The name of the caller."""
+        return self.identity.name
 
     def count_items(self, items: int) -> None:
         """Count this call as ``items`` calls against the caller's rate: see ``RateLimiter.deduct``."""
@@ -238,7 +243,7 @@ class Calls:
             raise ShuttingDown("the service is shutting down; retry, because another replica may answer")
         try:
             caller = self._authorizer.caller(call.credentials)
-            call.caller = caller.name
+            call.identity = caller
             call.caller_key = f"{ANONYMOUS} {address_of(peer)}" if caller.name == ANONYMOUS else caller.name
             if self._rate_limiter is not None:
                 call.rate_limiter = self._rate_limiter

@@ -85,8 +85,10 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.PaymentNotFound: _Rule(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND"),
     errors.PaymentFailed: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_FAILED"),
     errors.PaymentPending: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING"),
+    errors.PaymentDisputed: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_DISPUTED"),
     errors.PaymentArchived: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_ARCHIVED"),
     errors.RefundExceedsPayment: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT"),
+    errors.OrderHasPendingPayment: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "ORDER_HAS_PENDING_PAYMENT"),
     errors.RequestIdReused: _Rule(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.CredentialsMissing: _Rule(grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", challenge=_CHALLENGE),
     errors.ApiKeyInvalid: _Rule(
@@ -173,6 +175,8 @@ def failure_of(error: Exception, call_id: str) -> Failure:
 
 def _failure(error: Exception, rule: _Rule, message: str, call_id: str, retry_after_seconds: float | None) -> Failure:
     metadata = {"call_id": call_id} if call_id else {}
+    if isinstance(error, errors.OrderHasPendingPayment):
+        metadata["payment_id"] = str(error.payment_id)
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, errors.InvalidRequest):
         details.append(_bad_request(error))

@@ -56,9 +56,10 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a separate part
     worker_thread: WorkerThread,
     *,
     trace: Callable[[Endpoint], Endpoint] = untraced_endpoint,
+    webhooks: Sequence[Endpoint] = (),
     metrics: Sequence[Endpoint] = (),
 ) -> ASGIApp:
-    """Return the application: the RPCs of ``services``, ``/v1``, health, documents, and the endpoints of ``metrics``.
+    """Return the application: the RPCs of ``services``, ``/v1``, health, documents, ``webhooks`` and ``metrics``.
 
     Raises:
         InvalidHttpRule: an RPC's ``google.api.http`` option is invalid.
@@ -67,6 +68,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a separate part
     legacy = LegacyRest(payments, currencies, calls, limits, worker_thread)
     gateway = HttpGateway(calls, limits, worker_thread)
     endpoints = [trace(endpoint) for endpoint in (*legacy.endpoints(), *gateway.endpoints(services))]
+    endpoints += webhooks
     endpoints += health_endpoints(monitor)
     if settings.rest_docs:
         endpoints += docs_endpoints()

@@ -56,6 +56,57 @@ def test_a_declined_charge_exits_with_3(service: RunningService) -> None:
     assert "FAILED" in result.stdout
 
 
+def test_a_failed_refund_exits_with_3(service: RunningService) -> None:
+    charged = payments(service, "charge", "9012", "5", "--source", "sim_refund_fails", "--json")
+    result = payments(service, "refund", str(json.loads(charged.stdout)["payment_id"]))
+    assert (result.returncode, "FAILED: DECLINED" in result.stdout) == (3, True), result.stderr
+
+
+def test_a_charge_has_the_callers_own_names_and_is_found_by_them(service: RunningService) -> None:
+    names = ("--external-reference", "ORD-9010", "--customer", "customer-9010", "--label", "channel=web")
+    result = payments(service, "charge", "5.00", *names, "--source", "sim_declined", "--request-id", "9010", "--json")
+    assert (result.returncode, result.stderr) == (3, "")
+    payment = json.loads(result.stdout)
+    shown = {name: payment[name] for name in ("order_id", "external_reference", "customer_id", "labels", "failure")}
+    assert shown == {
+        "order_id": 0,
+        "external_reference": "ORD-9010",
+        "customer_id": "customer-9010",
+        "labels": {"channel": "web"},
+        "failure": "DECLINED",
+    }
+    assert (payment["caller"], payment["request_id"]) == ("anonymous", "9010")
+    for options in (
+        ("--external-reference", "ORD-9010"),
+        ("--customer", "customer-9010"),
+        ("--request-id", "9010", "--caller", "anonymous"),
+    ):
+        listed = payments(service, "list", *options)
+        assert all(text in listed.stdout for text in (payment["reference"], "ORD-9010", "FAILED: DECLINED")), options
+    details = json.loads(payments(service, "get", "--request-id", "9010", "--json").stdout)
+    assert details["payment"] == payment
+
+
+def test_an_order_with_a_pending_payment_is_not_charged_again(service: RunningService) -> None:
+    pending = payments(service, "charge", "9011", "5", "--source", "sim_pending_5s", "--json")
+    payment_id = json.loads(pending.stdout)["payment_id"]
+    result = payments(service, "charge", "9011", "5", "--unless-pending")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "ORDER_HAS_PENDING_PAYMENT: " in result.stderr
+    assert f"payments get {payment_id}" in result.stderr
+
+
+def test_a_charge_that_the_payer_must_approve_shows_where(service: RunningService) -> None:
+    options = ("--source", "sim_approval_5s", "--return-url", "https://shop.example/orders/9013")
+    result = payments(service, "charge", "9013", "5", *options)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "PENDING: REDIRECT" in result.stdout
+    assert "in a browser by " in result.stdout
+    assert "https://payments.example/approve/ECI" in result.stdout
+    rejected = payments(service, "charge", "9013", "5", *options[2:])
+    assert (rejected.returncode, rejected.stderr) == (1, "return_url: must be empty without a payment_source\n")
+
+
 def test_the_same_request_id_charges_once(service: RunningService) -> None:
     first, again = (charge(service, 9003, "--request-id", "order-9003") for _ in range(2))
     assert first == again
@@ -119,7 +170,13 @@ def test_an_until_date_includes_the_whole_day(service: RunningService) -> None:
     ("arguments", "exit_code", "message"),
     [
         (["charge", "0", "5"], 1, "order_id: must be 1 or more"),
-        (["charge", "1", "5.001"], 2, "amount must have at most 2 decimals"),
+        (["charge", "1", "5.001"], 1, "amount.nanos: must be a multiple of"),
+        (["charge", "1", "5.00001"], 2, "amount must have at most 4 decimals"),
+        (["charge", "5"], 2, "needs an ORDER_ID and an AMOUNT, or an AMOUNT and --external-reference"),
+        (["charge", "1", "5", "--label", "web"], 2, "must be KEY=VALUE"),
+        (["charge", "1", "5", "--source", "sim_unknown"], 1, "payment_source: must be"),
+        (["get", "1", "--request-id", "mine"], 2, "needs either a PAYMENT or a --request-id"),
+        (["get", "--request-id", "mine", "--caller", "another shop"], 1, "ROLE_MISSING: "),
         (["charge", "1", "five"], 2, "must be a number such as 561.00"),
         (["charge", "1", "5", "--method", "OTHER"], 2, "OTHER"),
         (["refund", "999999999"], 1, "PAYMENT_NOT_FOUND: payment not found"),
@@ -199,15 +256,19 @@ def test_a_watch_shows_changes_as_they_happen_and_ends_with_the_token_to_resume_
     assert "To resume: payments watch --resume-token A" in errors
 
 
-def test_a_watch_resumes_after_a_token(service: RunningService) -> None:
+def test_a_watch_resumes_after_a_token_with_a_filter(service: RunningService) -> None:
     with grpc.insecure_channel(service.target) as channel:
         stream = PaymentServiceStub(channel).WatchPayments(pb.WatchPaymentsRequest())
         token = next(stream).resume_token
     payment_id = charge(service, 9009)["payment_id"]
-    command = [sys.executable, "-m", "tools.cli.main", "watch", "--resume-token", token]
+    charge(service, 9012)
+    payments(service, "refund", str(payment_id))
+    options = ["--order-id", "9009", "--type", "refunded", "--type", "CHARGED"]
+    command = [sys.executable, "-m", "tools.cli.main", "watch", "--resume-token", token, *options]
     environment = {"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout is not None
-        line = watching.stdout.readline()
+        charged, refunded = (watching.stdout.readline() for _ in range(2))
         watching.send_signal(signal.SIGINT)
-    assert f"CHARGED          payment {payment_id}  order 9009  100.00 INR  anonymous" in line
+    assert f"CHARGED          payment {payment_id}  order 9009  100.00 INR  anonymous" in charged
+    assert f"REFUNDED         payment {payment_id}  order 9009  100.00 INR  anonymous" in refunded

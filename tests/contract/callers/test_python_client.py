@@ -171,6 +171,61 @@ def test_a_charge_can_have_another_currency(client: Client, order_id: int) -> No
     assert (payment.amount, payment.currency) == (Decimal("0.10"), "USD")
 
 
+def test_a_payment_has_the_callers_own_names_and_is_found_by_them(client: Client, order_id: int) -> None:
+    payment = client.charge(
+        amount=Decimal(5),
+        request_id=f"request-{order_id}",
+        external_reference=f"ORD-{order_id}",
+        customer_id=f"customer-{order_id}",
+        labels={"channel": "web"},
+        payment_source="sim_declined",
+    )
+    assert (payment.order_id, payment.external_reference) == (0, f"ORD-{order_id}")
+    assert (payment.customer_id, payment.labels) == (f"customer-{order_id}", {"channel": "web"})
+    assert (payment.caller, payment.request_id) == ("anonymous", f"request-{order_id}")
+    assert payment.failure is payments_client.Failure.DECLINED
+    assert client.get_payment(request_id=f"request-{order_id}").payment == payment
+    assert list(client.list_payments(request_id=f"request-{order_id}")) == [payment]
+    assert list(client.list_payments(external_reference=f"ORD-{order_id}")) == [payment]
+    assert list(client.list_payments(customer_id=f"customer-{order_id}", caller="anonymous")) == [payment]
+
+
+def test_an_order_with_a_pending_payment_is_not_charged_again_on_request(client: Client, order_id: int) -> None:
+    pending = client.charge(order_id=order_id, amount=Decimal(5), payment_source="sim_pending_5s")
+    with pytest.raises(payments_client.OrderHasPendingPayment) as raised:
+        client.charge(order_id=order_id, amount=Decimal(5), unless_pending=True)
+    assert raised.value.payment_id == pending.payment_id
+
+
+def test_a_charge_that_the_payer_must_approve_has_a_next_action(client: Client, order_id: int) -> None:
+    payment = client.charge(
+        order_id=order_id,
+        amount=Decimal(5),
+        payment_source="sim_approval_5s",
+        return_url="https://shop.example/orders/1",
+    )
+    assert payment.next_action is not None
+    assert payment.create_time is not None
+    assert payment.next_action == payments_client.NextAction(
+        type=payments_client.NextActionType.REDIRECT,
+        redirect_url=f"https://payments.example/approve/{payment.reference}",
+        expire_time=payment.create_time + timedelta(seconds=5),
+    )
+    assert (payment.status, payment.dispute) == (PaymentStatus.PENDING, None)
+
+
+def test_an_invalid_return_url_is_rejected(client: Client, order_id: int) -> None:
+    for source, url in (("sim_success", "http://shop.example"), ("", "https://shop.example")):
+        with pytest.raises(payments_client.InvalidRequest) as raised:
+            client.charge(order_id=order_id, amount=Decimal(5), payment_source=source, return_url=url)
+        assert [violation.field for violation in raised.value.violations] == ["return_url"]
+
+
+def test_another_callers_request_id_needs_a_role(client: Client) -> None:
+    with pytest.raises(payments_client.PermissionDenied):
+        client.get_payment(request_id="order-342", caller="another shop")
+
+
 def test_the_same_request_id_charges_once(client: Client, order_id: int) -> None:
     first, second = (
         client.charge(order_id=order_id, amount=Decimal(5), method=PaymentMethod.UPI, request_id=f"order-{order_id}")
@@ -206,7 +261,7 @@ def test_an_invalid_charge_names_every_invalid_field(client: Client) -> None:
 
 
 def test_an_inexact_amount_is_rejected_before_a_request_is_sent(client: Client, order_id: int) -> None:
-    for amount, kind in ((10.0, TypeError), (10, TypeError), (Decimal("0.001"), ValueError)):
+    for amount, kind in ((10.0, TypeError), (10, TypeError), (Decimal("0.00001"), ValueError)):
         with pytest.raises(kind, match="amount must"):
             client.charge(order_id=order_id, amount=amount)  # type: ignore[arg-type]
     assert list(client.list_payments(order_id=order_id)) == []
@@ -487,6 +542,19 @@ def test_a_watch_returns_the_events_of_a_payment_in_order(client: Client, order_
         update.event for update in resumed if update.event and update.event.payment.payment_id == payment.payment_id
     )
     assert list(itertools.islice(events, 2)) == [charged_event, refund_event]
+
+
+def test_a_watch_returns_only_the_events_that_match_its_filter(client: Client, order_id: int) -> None:
+    token = next(client.watch_payments()).resume_token
+    payment = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI)
+    client.charge(order_id=order_id + 1, amount=Decimal(10), method=PaymentMethod.UPI)
+    client.refund(payment_id=payment.payment_id)
+    updates = client.watch_payments(resume_token=token, order_id=order_id)
+    assert [next_event(updates).type for _ in range(2)] == ["CHARGED", "REFUNDED"]
+    refunds = client.watch_payments(
+        resume_token=token, order_id=order_id, types=[payments_client.PaymentEventType.REFUNDED]
+    )
+    assert next_event(refunds).payment.payment_id == payment.payment_id
 
 
 def test_an_altered_resume_token_is_rejected(client: Client) -> None:
@@ -922,6 +990,18 @@ def test_a_watch_resumes_when_its_stream_ends_without_an_error(connect: ClientFa
         updates = connect(fake.target).watch_payments()
         assert [next_event(updates).payment.payment_id for _ in range(5)] == [1, 2, 3, 4, 5]
         assert next_event(updates).caller == "shop"
+
+
+def test_a_watch_keeps_its_filter_when_it_resumes(connect: ClientFactory) -> None:
+    with serving(FakeService()) as fake:
+        updates = connect(fake.target).watch_payments(
+            resume_token="7", customer_id="customer-7", types=[payments_client.PaymentEventType.CHARGED]
+        )
+        assert [next_event(updates).payment.payment_id for _ in range(5)] == [8, 9, 10, 11, 12]
+    event_filter = pb.PaymentEventFilter(customer_id="customer-7", types=[pb.PAYMENT_EVENT_TYPE_CHARGED])
+    assert fake.requests == [
+        pb.WatchPaymentsRequest(resume_token=token, filter=event_filter) for token in ("7", "9", "11")
+    ]
 
 
 def test_a_permanent_error_ends_a_watch(connect: ClientFactory) -> None:

@@ -13,10 +13,36 @@ Schema = dict[str, Any]
 _BOUNDS: dict[str, Schema] = {
     "^([1-9][0-9]{0,17}|[1-8][0-9]{18})$": {"minimum": 1, "maximum": 2**63 - 1},
     "^-?(0|[1-9][0-9]{0,17}|[1-8][0-9]{18})$": {"minimum": -(2**63), "maximum": 2**63 - 1},
-    "^[0-9]{1,8}$": {"minimum": 0, "maximum": 99_999_999},
-    "^-?[0-9]{1,8}$": {"minimum": -99_999_999, "maximum": 99_999_999},
+    "^[0-9]{1,15}$": {"pattern": "^[0-9]{1,13}$", "minimum": 0, "maximum": 10**13 - 1},
+    "^-?[0-9]{1,15}$": {"pattern": "^-?[0-9]{1,13}$", "minimum": 1 - 10**13, "maximum": 10**13 - 1},
 }
-"""The numeric bounds that correspond to the patterns of int64 strings."""
+"""The numeric bounds that correspond to the patterns of int64 strings.
+
+The document allows for currencies without decimals. With two decimals, the units have at most 13 digits.
+"""
+
+_MAX_NANOS = 990_000_000
+_NANOS = {"maximum": _MAX_NANOS, "multipleOf": 10_000_000}
+"""The nanos of an amount with two decimals. The document allows for the four decimals of other currencies."""
+
+_ONE_ORDER = {
+    "anyOf": [
+        {"required": [name], "properties": {name: {"type": ["string", "integer"], "minLength": 1}}}
+        for name in ("orderId", "externalReference")
+    ]
+}
+"""A charge needs one of the two. The document does not say so, because generators of clients cannot express it."""
+
+_MORE_THAN_ZERO = {
+    "anyOf": [
+        {"required": [name], "properties": {name: {"type": ["string", "integer"], "minimum": 1, "pattern": "[1-9]"}}}
+        for name in ("units", "nanos")
+    ]
+}
+"""The amount of a charge. The document does not say so, for the same reason."""
+
+_QUICK_SOURCES = "^(sim_success|sim_declined|sim_refund_fails)?$"
+"""The payment sources that leave nothing pending, so that no charge with ``unlessPending`` is rejected."""
 
 _LEGACY_STRINGS = {"integer": "^[1-9][0-9]{0,17}$", "number": r"^[1-9][0-9]{0,7}(\.[0-9]{1,2})?$"}
 """Strings that ``/v1`` accepts for a number."""
@@ -70,7 +96,8 @@ class _SchemaWidener:
         schema = self._resolve(schema)
         match schema:
             case {"properties": dict(fields)}:
-                return {**schema, "properties": {name: self._widen_field(schema, name) for name in fields}}
+                widened = {**schema, "properties": {name: self._widen_field(schema, name) for name in fields}}
+                return widened | _ONE_ORDER if "externalReference" in fields else widened
             case {"items": dict(items)}:
                 return {**schema, "items": self._widen(items)}
             case {"enum": list(names)}:
@@ -80,8 +107,10 @@ class _SchemaWidener:
             case {"format": "int64"}:
                 return {**schema, "type": ["string", "integer"], **_BOUNDS[schema["pattern"]]}
             case {"format": "int32"}:
-                step = schema.get("multipleOf", 1)
-                digits = "[1-9][0-9]{0,1}0000000" if step == 10_000_000 else "[1-9][0-9]{0,8}"
+                is_nanos = "multipleOf" in schema
+                if is_nanos:
+                    schema = {**schema, "minimum": max(schema["minimum"], -_MAX_NANOS), **_NANOS}
+                digits = "[1-9][0-9]{0,1}0000000" if is_nanos else "[1-9][0-9]{0,8}"
                 sign = "" if schema["minimum"] == 0 else "-?"
                 return {**schema, "type": ["integer", "string"], "pattern": f"^(0|{sign}{digits})$"}
         return schema
@@ -89,6 +118,13 @@ class _SchemaWidener:
     def _widen_field(self, message: Schema, name: str) -> Schema:
         """Widen the schema of a field, and allow null unless the field is required."""
         schema = self._widen(message["properties"][name])
+        if name == "amount" and "externalReference" in message["properties"]:
+            schema = schema | _MORE_THAN_ZERO
+        if name == "paymentSource":
+            schema = {**schema, "pattern": _QUICK_SOURCES}
+        if name == "returnUrl":
+            # It is rejected without a payment source.
+            schema = {**schema, "enum": [""]}
         if name == "currencyCode":
             schema = {**schema, "enum": ["", self._currency]}
         return schema if name in message.get("required", []) else {"anyOf": [schema, {"type": "null"}]}

@@ -12,7 +12,7 @@ from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from server.transport.rest.gateway.idempotency import fill_request_ids
-from server.transport.service.codec import MAX_BATCH
+from server.transport.service.requests import MAX_BATCH
 from tests.support.drivers.requests import new_order_id, new_request_id
 from tests.support.running_service import RunningService
 

@@ -104,7 +104,7 @@ def test_a_query_parameter_must_occur_once_and_be_utf_8(rest: httpx.Client, quer
 def test_a_query_must_not_name_a_different_key_than_the_path(rest: httpx.Client) -> None:
     assert violation(rest.get("/v2/payments/1?reference=x")) == (
         "payment_id",
-        "only one of paymentId, reference may be set",
+        "only one of paymentId, reference, requestId may be set",
     )
 
 
@@ -125,7 +125,7 @@ def test_zero_with_any_exponent_is_zero(rest: httpx.Client) -> None:
     for zero in ("0e99999999999999999999", "0.00", "-0e5"):
         assert violation(rest.post("/v2/payments:charge", content=f'{{"orderId": {zero}}}')) == (
             "order_id",
-            "must be 1 or more",
+            "must be 1 or more, or left out if there is an external_reference",
         )
 
 

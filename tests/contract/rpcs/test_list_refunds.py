@@ -8,7 +8,7 @@ import pytest
 from payments_client.v1 import payments_pb2 as pb
 
 from server.domain import tokens
-from server.transport.service import codec
+from server.transport.service import requests
 from tests.support.drivers.calls import CallFailed, Driver
 from tests.support.drivers.requests import charge, refund
 from tests.support.running_service import RunningService
@@ -86,7 +86,7 @@ def test_payments_with_few_and_with_many_refunds_can_be_read_concurrently(api: D
 
 
 def test_a_page_has_at_most_a_thousand_refunds() -> None:
-    assert codec.refunds_request(pb.ListRefundsRequest(payment_id=1, page_size=5000)).size == 1000
+    assert requests.refunds_request(pb.ListRefundsRequest(payment_id=1, page_size=5000)).size == 1000
 
 
 def test_refunds_of_an_unknown_payment_are_not_found(api: Driver) -> None:

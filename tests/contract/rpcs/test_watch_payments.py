@@ -63,9 +63,9 @@ def open_driver(running: RunningService) -> Iterator[GrpcDriver]:
         yield GrpcDriver(channel)
 
 
-def watch(api: GrpcDriver, token: str = "", key: Any = None) -> Any:  # noqa: ANN401 - generic in its type stubs only
+def watch(api: GrpcDriver, token: str = "", key: Any = None, filter_: pb.PaymentEventFilter | None = None) -> Any:  # noqa: ANN401 - generic in its type stubs only
     metadata = () if key is None else bearer(key)
-    request = pb.WatchPaymentsRequest(resume_token=token)
+    request = pb.WatchPaymentsRequest(resume_token=token, filter=filter_)
     return PaymentServiceStub(api.channel).WatchPayments(request, timeout=STEP_TIMEOUT_SECONDS, metadata=metadata)
 
 
@@ -123,6 +123,68 @@ def test_a_stream_without_a_token_has_no_event_of_an_earlier_charge(start: Start
             for later_stream in (stream, watch(api, token)):
                 assert next_events(later_stream, 1)[0].event.payment.payment_id == later
                 later_stream.cancel()
+
+
+@pytest.mark.parametrize(
+    "event_filter",
+    [
+        {"order_id": 7},
+        {"external_reference": " ORD 7 "},
+        {"customer_id": "customer 7"},
+        {"caller": "anonymous", "order_id": 7, "types": ["PAYMENT_EVENT_TYPE_CHARGED", "PAYMENT_EVENT_TYPE_REFUNDED"]},
+    ],
+)
+def test_a_filtered_stream_has_only_the_matching_events_and_resumes(
+    start: StartService, event_filter: dict[str, Any]
+) -> None:
+    wanted = pb.PaymentEventFilter(**event_filter)
+    with open_driver(start()) as api:
+        token = next(watch(api)).resume_token
+        api.charge(charge(8))
+        mine = api.charge(charge(7, external_reference=" ORD 7 ", customer_id="customer 7")).payment.payment_id
+        api.charge(charge(9, external_reference="ORD 7", customer_id="customer"))
+        api.refund(refund(mine))
+        seen = next_events(watch(api, token, filter_=wanted), 2)
+        assert kinds_and_ids(seen) == [("CHARGED", mine), ("REFUNDED", mine)]
+        assert kinds_and_ids(next_events(watch(api, seen[0].resume_token, filter_=wanted), 1)) == [("REFUNDED", mine)]
+
+
+def test_a_stream_of_some_types_has_no_other_events(start: StartService) -> None:
+    with open_driver(start()) as api:
+        token = next(watch(api)).resume_token
+        api.charge(charge())
+        declined = api.charge(charge(payment_source="sim_declined")).payment.payment_id
+        only_failed = pb.PaymentEventFilter(types=[pb.PAYMENT_EVENT_TYPE_FAILED])
+        assert kinds_and_ids(next_events(watch(api, token, filter_=only_failed), 1)) == [("FAILED", declined)]
+
+
+def test_the_heartbeat_of_a_filtered_stream_passes_the_events_that_do_not_match(start: StartService) -> None:
+    with open_driver(start(EVENT_HEARTBEAT_INTERVAL_SECONDS="0.2")) as api:
+        stream = watch(api, filter_=pb.PaymentEventFilter(order_id=7))
+        token = next(stream).resume_token
+        api.charge(charge(8))
+        later = next(response for response in stream if response.resume_token != token)
+        assert not later.HasField("event")
+        resumed = watch(api, later.resume_token)
+        assert not next(resumed).HasField("event")
+
+
+@pytest.mark.parametrize(
+    ("event_filter", "field"),
+    [
+        ({"caller": ""}, "caller"),
+        ({"external_reference": ""}, "external_reference"),
+        ({"external_reference": "x" * 101}, "external_reference"),
+        ({"customer_id": "a\0"}, "customer_id"),
+        ({"types": [99]}, "types"),
+        ({"types": [0]}, "types"),
+        ({"types": [2] * 21}, "types"),
+    ],
+)
+def test_an_invalid_filter_is_rejected(start: StartService, event_filter: dict[str, Any], field: str) -> None:
+    with open_driver(start()) as api:
+        failed = read_to_error(watch(api, filter_=pb.PaymentEventFilter(**event_filter)))
+        assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", [f"filter.{field}"])
 
 
 def test_two_replicas_send_the_same_events(start: StartService) -> None:

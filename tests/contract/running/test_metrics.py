@@ -163,7 +163,8 @@ def test_connections_and_waits_for_them_are_counted(
     start_service: StartService, lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     # After startup, only calls need a connection.
-    long_intervals = {"EVENT_RELAY_INTERVAL_SECONDS": "3600", "API_KEY_REFRESH_INTERVAL_SECONDS": "3600"}
+    intervals = ("EVENT_RELAY", "API_KEY_REFRESH", "PROCESSOR_JANITOR")
+    long_intervals = {f"{name}_INTERVAL_SECONDS": "3600" for name in intervals}
     running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", **long_intervals)
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
         calls = GrpcDriver(channel)

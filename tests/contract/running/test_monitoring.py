@@ -103,7 +103,7 @@ def test_metrics_have_no_labels_of_callers_or_payments(monitored_service: Runnin
         label for family in text_string_to_metric_families(text) for sample in family.samples for label in sample.labels
     }
     assert labels == {"rpc", "code", "reason", "method", "status", "kind", "problem", "state", "group", "outcome"} | {
-        *("le", "generation")
+        *("le", "generation", "result")
     }
 
 

@@ -9,8 +9,10 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pymysql
@@ -20,18 +22,19 @@ from server.config.settings import Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.domain.events import EventKind
+from server.domain.names import Names
 from server.domain.payment import NewPayment, Payment, Refund, RefundOutcome, Status
 from server.domain.processing import Outcome
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
-from server.storage.payments import queries
+from server.storage.payments import insert_queries, queries
 from server.storage.payments.insert import insert_all
 from server.storage.payments.refund import RefundToStore, store_refund
 from server.storage.payments.refund_batch import store_refunds
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement import queries as settlement_queries
 from server.storage.settlement.store import MysqlSettlementStore
-from tests.storage.payments.new_payments import NOW, new_payment, new_refund
+from tests.storage.payments.new_payments import NOW, new_payment, new_refund, numbers
 from tests.support import galera, tidb
 from tests.support.databases import DatabaseServer, open_database, settings_of
 from tests.support.ports import free_port
@@ -47,14 +50,28 @@ SUCCEEDED, FAILED = Outcome(Status.SUCCEEDED, "pi_1"), Outcome(Status.FAILED, "p
 
 _CONNECTIONS = 8 * _SCRIPTS
 _PENDING = "pending"
-"""The reason of the refunds that are pending at first."""
+"""The reason of the refunds that are pending at first. The external reference of some such payments begins with it."""
 
 _PENDING_ORDER_ID = 1
-"""The order of the payments that are pending at first."""
+"""The order of the other payments that are pending at first."""
+
+_MIN_ORDER_ID = 1_000
+"""The orders above this have one payment each."""
+
+_IS_PENDING_AT_FIRST = f"order_id = {_PENDING_ORDER_ID} OR external_reference LIKE '{_PENDING}%'"
 
 
 def new_pending_payment() -> NewPayment:
     return new_payment(status=Status.PENDING, order_id=_PENDING_ORDER_ID)
+
+
+def of_new_order(new: NewPayment, order_id: int = 0) -> NewPayment:
+    """Return a payment of a new order that must have no pending payment. Its external reference begins with _PENDING.
+
+    An ``order_id`` of 0 means that only the external reference identifies the order.
+    """
+    names = Names(f"{_PENDING} {next(numbers)}" if new.decision.status is Status.PENDING else f"{next(numbers)}")
+    return replace(new, charge=replace(new.charge, unless_pending=True, order_id=order_id, names=names))
 
 
 def refund_to_store(payment: Payment, status: Status) -> RefundToStore:
@@ -94,7 +111,7 @@ def assert_complete(query: Callable[[str], list[Any]]) -> None:
     changes = query("SELECT changes FROM payment_outbox")
     kinds = Counter(kind for (text,) in changes for kind, *_ in json.loads(text))
     counts = {
-        EventKind.PENDING: f"payments WHERE order_id = {_PENDING_ORDER_ID}",
+        EventKind.PENDING: f"payments WHERE {_IS_PENDING_AT_FIRST}",
         EventKind.CHARGED: "payments WHERE status = 1",
         EventKind.REFUND_PENDING: f"refunds WHERE reason = '{_PENDING}'",
         EventKind.REFUNDED: "refunds WHERE status = 1",
@@ -110,7 +127,7 @@ def assert_complete(query: Callable[[str], list[Any]]) -> None:
             "SELECT refund_id FROM refunds WHERE status IS NULL"
         ),
         "SELECT payment_id FROM processor_payments": (
-            f"SELECT payment_id FROM payments WHERE order_id = {_PENDING_ORDER_ID} AND status IS NOT NULL"
+            f"SELECT payment_id FROM payments WHERE ({_IS_PENDING_AT_FIRST}) AND status IS NOT NULL"
         ),
         "SELECT payment_id, SUM(amount) FROM refunds WHERE COALESCE(status, 1) = 1 GROUP BY payment_id": (
             "SELECT payment_id, refunded_amount FROM payments WHERE refunded_amount > 0"
@@ -118,6 +135,7 @@ def assert_complete(query: Callable[[str], list[Any]]) -> None:
     }
     for one, other in equal_rows.items():
         assert sorted(query(one)) == sorted(query(other))
+    assert query("SELECT COUNT(*) FROM order_locks") == [(0,)]
 
 
 async def send_all_scripts_to_a_suspended_database(settings: Settings, process_id: int) -> None:
@@ -181,19 +199,28 @@ def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_al
         assert_complete(query)
 
 
-WRITES = (
-    *("INSERT_PAYMENTS", "RESERVE_PAYMENTS", "STORE_REFUND", "RESERVE_REFUND", "STORE_REFUNDS", "RESERVE_REFUNDS"),
-    *("SETTLE_CHARGE", "SETTLE_REFUND"),
-)
+WRITES = {
+    insert_queries: (
+        *("INSERT_PAYMENTS", "RESERVE_PAYMENTS", "INSERT_PAYMENT_OF_ORDER", "INSERT_PAYMENT_OF_REFERENCE"),
+        *("RESERVE_PAYMENT_OF_ORDER", "RESERVE_PAYMENT_OF_REFERENCE"),
+    ),
+    queries: ("STORE_REFUND", "STORE_REFUNDS"),
+    settlement_queries: ("SETTLE_CHARGE", "SETTLE_REFUND"),
+}
 ROW_COUNT = "ROW_COUNT()"
 
 
-@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("status", [Status.PENDING, Status.SUCCEEDED])
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in WRITES.items() for name in names])
 def test_a_script_is_executed_completely_or_not_at_all_if_a_row_count_is_unknown(
-    migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch, name: str
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    status: Status,
 ) -> None:
     """The client may be gone at any of the statements, so each row count is unknown once."""
-    module = settlement_queries if name.startswith("SETTLE") else queries
     constant = f"{name}_ON_TIDB" if tidb.IS_SELECTED and name.endswith("REFUNDS") else name
     text: str = getattr(module, constant)
     first, *others = text.split(ROW_COUNT)
@@ -208,8 +235,8 @@ def test_a_script_is_executed_completely_or_not_at_all_if_a_row_count_is_unknown
         async with open_database(database_server.environment(migrated_database["MYSQL_DB"])) as database:
             for changed in texts:
                 monkeypatch.setattr(module, constant, changed)
-                with suppress(pymysql.err.MySQLError):
-                    await write(database, name)
+                with suppress(pymysql.err.MySQLError, StoreUnavailable):
+                    await write(database, name, status)
 
     asyncio.run(work())
 
@@ -220,20 +247,23 @@ def test_a_script_is_executed_completely_or_not_at_all_if_a_row_count_is_unknown
     assert_complete(query)
 
 
-async def write(database: Database, name: str) -> None:
-    """Execute the script ``name``."""
+async def write(database: Database, name: str, status: Status) -> None:
+    """Execute the script ``name``. A refund has ``status``."""
     store = MysqlPaymentStore(database)
     settlements = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
-    status = Status.PENDING if name.startswith("RESERVE") else Status.SUCCEEDED
+    if name in WRITES[insert_queries]:
+        new = new_pending_payment if name.startswith("RESERVE") else new_payment
+        if name.endswith("PAYMENTS"):
+            await insert(database, [new(), new()])
+        else:
+            order_id = _MIN_ORDER_ID + next(numbers) if name.endswith("ORDER") else 0
+            await store.insert(of_new_order(new(), order_id), Deadline())
+        return
     match name:
-        case "INSERT_PAYMENTS":
-            await insert(database, [new_payment(), new_payment()])
-        case "RESERVE_PAYMENTS":
-            await insert(database, [new_pending_payment(), new_pending_payment()])
-        case "STORE_REFUND" | "RESERVE_REFUND":
+        case "STORE_REFUND":
             (payment,) = await charge(store, 1)
             await store_one(database, refund_to_store(payment, status))
-        case "STORE_REFUNDS" | "RESERVE_REFUNDS":
+        case "STORE_REFUNDS":
             await store_two(database, [refund_to_store(one, status) for one in await charge(store, 2)])
         case "SETTLE_CHARGE":
             payment = (await store.insert(new_pending_payment(), Deadline())).payment

@@ -13,7 +13,7 @@ from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed, StoreUnavailable
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.payment import NewCharge, NewPayment, NewRefund, PaymentMethod, RefundOutcome, Status
+from server.domain.payment import Decision, NewCharge, NewPayment, NewRefund, PaymentMethod, RefundOutcome, Status
 from server.domain.processing import Outcome
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
@@ -34,7 +34,7 @@ def open_small_pool(environment: dict[str, str], **settings: str) -> AbstractAsy
 
 def new_payment(reference: str, request_id: str | None = None, status: Status = Status.SUCCEEDED) -> NewPayment:
     charge = NewCharge(7, Money("INR", 10_000), PaymentMethod.UPI, RequestKey.of("anyone", request_id))
-    return NewPayment(charge, PaymentMethod.UPI, status, reference, datetime.now(UTC))
+    return NewPayment(charge, Decision(PaymentMethod.UPI, status), reference, datetime.now(UTC))
 
 
 def start_refunds(

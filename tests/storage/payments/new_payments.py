@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.payment import NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Status
+from server.domain.payment import Decision, NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 AMOUNT = Money("INR", 10_050)
@@ -24,7 +24,8 @@ def new_payment(
     order_id: int = 7,
 ) -> NewPayment:
     charge = NewCharge(order_id, amount, requested, RequestKey.of("shop", request_id))
-    return NewPayment(charge, requested or PaymentMethod.COD, status, f"S{next(numbers)}", NOW)
+    decision = Decision(requested or PaymentMethod.COD, status)
+    return NewPayment(charge, decision, f"S{next(numbers)}", NOW)
 
 
 def new_refund(

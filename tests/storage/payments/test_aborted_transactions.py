@@ -19,6 +19,7 @@ from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import (
     ChargeOutcome,
+    Decision,
     NewCharge,
     NewPayment,
     NewRefund,
@@ -86,8 +87,7 @@ class Stores:
         new = [
             NewPayment(
                 NewCharge(7, Money("INR", 10_000), PaymentMethod.UPI, RequestKey.of("a", f"{request_id}-{number}")),
-                PaymentMethod.UPI,
-                status,
+                Decision(PaymentMethod.UPI, status),
                 # A new reference for each attempt, as in the use case.
                 f"R{id(self)}-{request_id}-{number}",
                 NOW,

@@ -13,6 +13,7 @@ from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money
 from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
 from server.storage.payments import listing, queries
 from server.storage.payments.codec import (
+    EarlierCharge,
     cached_payment,
     charges_from_rows,
     details_from_rows,
@@ -36,6 +37,7 @@ class Columns(NamedTuple):
     refunded_amount: Decimal = Decimal(0)
     refunded: int = 0
     caller: str | None = None
+    request_id: str | None = None
 
     def expected(self, payment_id: int) -> Payment:
         """Return the payment that is expected for this row, by the rules for adopted rows."""
@@ -53,13 +55,14 @@ class Columns(NamedTuple):
             create_time=None if self.created_at is None else self.created_at.replace(tzinfo=UTC),
             refunded_amount=money if self.refunded or money is None else refunded,
             is_refunded=bool(self.refunded),
-            is_adopted=self.caller is None,
+            caller=self.caller or "",
+            request_id=self.request_id or "",
         )
 
 
 def raw_row(row: Iterable[object]) -> tuple[bytes | None, ...]:
     """Return a row of the driver as the database sent it."""
-    return tuple(None if value is None else str(value).encode() for value in row)
+    return tuple(value if value is None or isinstance(value, bytes) else str(value).encode() for value in row)
 
 
 _UNUSUAL_TEXTS = [
@@ -129,9 +132,8 @@ def test_each_row_is_read_as_the_expected_payment(
         assert details_from_rows(list(map(raw_row, found)), 1) == expected
         by_id = queries.SELECT_CHARGES_BY_REQUEST.replace("FORCE INDEX (payments_by_request) ", "")
         by_id = by_id.replace("(p.caller, p.request_id) IN %s", "p.payment_id = %s")
-        ((_, _, *charge),) = database_server.execute(by_id, (payment_id,), database)
-        ((_, payment),) = charges_from_rows([raw_row(("caller", "request", *charge))]).values()
-        assert payment == columns.expected(payment_id)
+        (charge,) = charges_from_rows(map(raw_row, database_server.execute(by_id, (payment_id,), database))).values()
+        assert charge == EarlierCharge(columns.expected(payment_id), None, is_forgotten=False)
 
 
 def test_each_row_of_a_page_is_read_as_the_expected_payment(
@@ -141,7 +143,7 @@ def test_each_row_of_a_page_is_read_as_the_expected_payment(
     found: list[Payment] = []
     for part in listing.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
         rows_of_page = database_server.execute(part.text, (*part.values, 1000), database)
-        found += (cached_payment(text.encode()) for (text,) in rows_of_page)
+        found += (cached_payment(text) for (text,) in rows_of_page)
     assert {payment.payment_id: payment for payment in found} == {
         payment_id: columns.expected(payment_id) for payment_id, columns in rows.items()
     }

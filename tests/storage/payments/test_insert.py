@@ -15,11 +15,11 @@ from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed, Overloaded, ReferenceTaken, RequestIdReused, StoreUnavailable
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
+from server.domain.payment import Decision, NewCharge, NewPayment, PaymentMethod, Status
 from server.storage.batching import Batcher, BatchLimits
 from server.storage.database.pool import Database
 from server.storage.database.session import Session, StatementResult
-from server.storage.payments import insert, queries
+from server.storage.payments import insert, insert_queries
 from server.storage.payments.insert import BATCH_LIMITS
 from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.payments.new_payments import TOO_LARGE
@@ -29,11 +29,16 @@ from tools.operations import archive_statements
 _numbers = itertools.count(1)
 
 
-def new_payment(request_id: str | None = None, reference: str | None = None, order_id: int = 7) -> NewPayment:
+def new_payment(
+    request_id: str | None = None,
+    reference: str | None = None,
+    order_id: int = 7,
+    status: Status = Status.SUCCEEDED,
+) -> NewPayment:
     number = next(_numbers)
     key = RequestKey.of("anyone", request_id)
     charge = NewCharge(order_id, Money("INR", 56100), None, key)
-    return NewPayment(charge, PaymentMethod.UPI, Status.SUCCEEDED, reference or f"R{number}", datetime.now(UTC))
+    return NewPayment(charge, Decision(PaymentMethod.UPI, status), reference or f"R{number}", datetime.now(UTC))
 
 
 @asynccontextmanager
@@ -340,7 +345,7 @@ def test_ids_are_read_back_unless_the_first_and_last_id_prove_them(
 
     asyncio.run(run())
     assert len(rows()) == 20
-    assert (queries.SELECT_IDS in texts) == are_read_back
+    assert (insert_queries.SELECT_IDS in texts) == are_read_back
 
 
 def test_a_batch_with_stored_and_archived_and_repeated_keys_stores_only_the_new_payments(
@@ -391,8 +396,7 @@ def test_concurrent_batches_with_the_same_keys_in_different_orders_store_each_ke
         async with open_store(migrated_database) as store:
             keys = [f"key-{number}" for number in range(30)]
             batches = [
-                [replace(new_payment(key), status=status) for key in random.Random(seed).sample(keys, 30)]
-                for seed in range(12)
+                [new_payment(key, status=status) for key in random.Random(seed).sample(keys, 30)] for seed in range(12)
             ]
             results = await asyncio.gather(*(store.insert_many(batch, Deadline()) for batch in batches))
             return [outcome for result in results for outcome in result]

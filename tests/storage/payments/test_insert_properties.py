@@ -17,7 +17,7 @@ from server.domain.deadline import Deadline
 from server.domain.errors import RequestIdReused
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, PaymentMethod, Status
+from server.domain.payment import ChargeOutcome, Decision, NewCharge, NewPayment, PaymentMethod, Status
 from server.storage.batching import BatchLimits
 from server.storage.database.pool import Database
 from server.storage.payments.insert import insert_each
@@ -151,7 +151,7 @@ def new_payment(caller: str, call: Call) -> NewPayment:
     request_id = None if call.request_id is None else f"r{call.request_id}"
     charge = NewCharge(call.order_id, Money("INR", 56_100), None, RequestKey.of(caller, request_id))
     reference = f"P-{secrets.token_hex(10)}"
-    return NewPayment(charge, PaymentMethod.UPI, Status.SUCCEEDED, reference, datetime.now(UTC))
+    return NewPayment(charge, Decision(PaymentMethod.UPI, Status.SUCCEEDED), reference, datetime.now(UTC))
 
 
 def check(example: list[Call], results: list[Result], rows: list[tuple[int, bytes, int, str]]) -> None:

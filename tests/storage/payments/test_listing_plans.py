@@ -39,6 +39,11 @@ def large_database(make_migrated_database: Callable[[], dict[str, str]]) -> str:
         (PaymentFilter(methods=frozenset({PaymentMethod.UPI})), "payments_by_method"),
         (PaymentFilter(statuses=frozenset({Status.FAILED})), "payments_by_status"),
         (PaymentFilter(statuses=frozenset({Status.PENDING})), "payments_by_status"),
+        (PaymentFilter(caller="sample"), "payments_by_caller"),
+        (PaymentFilter(customer_id="c", caller="sample"), "payments_by_customer"),
+        (PaymentFilter(external_reference="ORD-7", customer_id="c"), "payments_by_external_reference"),
+        (PaymentFilter(processor_reference="pi_1", external_reference="ORD-7"), "payments_by_processor_reference"),
+        (PaymentFilter(order_id=7, customer_id="c"), "payments_by_order"),
     ],
 )
 @pytest.mark.parametrize("order", Order)

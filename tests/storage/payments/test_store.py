@@ -123,7 +123,7 @@ async def test_a_refund_stores_its_change_in_the_outbox_and_its_requested_amount
     assert refund is not None
     row = execute("SELECT requested_amount FROM refunds WHERE refund_id = %s", refund.refund_id)
     assert row == [(None if amount is None else Decimal(amount) / 100,)]
-    after = f"{Decimal(refunded) / 100:.2f}"
+    after = f"{Decimal(refunded) / 100:.4f}"
     assert changes_with(execute, f", {payment.payment_id}, {refund.refund_id}, ") == [
         [kind, None, payment.payment_id, refund.refund_id, after, "2026-01-02 03:04:05.678901"]
     ]

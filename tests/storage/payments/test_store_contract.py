@@ -72,7 +72,8 @@ async def test_a_stored_charge_can_be_read_unchanged(
         create_time=NOW,
         refunded_amount=Money("INR", 0),
         is_refunded=False,
-        is_adopted=False,
+        caller="shop",
+        request_id=new.charge.key.request_id,
     )
     assert outcome == ChargeOutcome(expected, replayed=False)
     details = PaymentDetails(expected, (), has_more=False)
@@ -155,7 +156,14 @@ async def test_a_stored_refund_can_be_read_unchanged(
     outcome = await make_refund(stores, new_refund(payment, amount))
     assert outcome.refund is not None
     refund = Refund(
-        outcome.refund.refund_id, payment.payment_id, Money("INR", refunded), Status.SUCCEEDED, "damaged", NOW
+        outcome.refund.refund_id,
+        payment.payment_id,
+        Money("INR", refunded),
+        Status.SUCCEEDED,
+        "damaged",
+        NOW,
+        "shop",
+        outcome.refund.request_id,
     )
     after = replace(payment, refunded_amount=Money("INR", refunded), is_refunded=is_full)
     assert outcome == RefundOutcome(refund, after, replayed=False, is_new=True)

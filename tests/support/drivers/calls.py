@@ -26,6 +26,7 @@ class CallFailed(Exception):
     descriptions: list[str] = field(default_factory=list)
     retry_after_seconds: float | None = None
     trailers: dict[str, str | bytes] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 class Driver(Protocol):
@@ -116,6 +117,7 @@ def fill_from_details(failed: CallFailed, status: status_pb2.Status) -> None:
         if detail.Unpack(info):
             assert info.domain == "payments"
             failed.reason = info.reason
+            failed.metadata = dict(info.metadata)
         elif detail.Unpack(bad):
             failed.fields = [violation.field for violation in bad.field_violations]
             failed.descriptions = [violation.description for violation in bad.field_violations]

@@ -3,6 +3,7 @@
 import itertools
 import secrets
 from decimal import Decimal
+from typing import Any
 
 from google.type.money_pb2 import Money
 from payments_client.v1 import payments_pb2 as pb
@@ -39,13 +40,15 @@ def charge(
     currency: str = "",
     method: pb.PaymentMethod.ValueType = SUCCEEDING,
     request_id: str | None = None,
+    **others: Any,  # noqa: ANN401 - of any field
 ) -> pb.ChargeRequest:
-    """Return a request to charge, which succeeds by default."""
+    """Return a request to charge, which succeeds by default, with ``others`` as its other fields."""
     return pb.ChargeRequest(
         order_id=new_order_id() if order_id is None else order_id,
         amount=money(amount, currency),
         method=method,
         request_id=request_id,
+        **others,
     )
 
 

@@ -49,9 +49,12 @@ class RestDriver:
             path = f"/v2/payments/{request.payment_id}"
         elif request.reference:
             path = f"/v2/payments/by-reference/{quote(request.reference, safe='')}"
+        elif request.request_id:
+            path = f"/v2/payments/by-request-id/{quote(request.request_id, safe='')}"
         else:
             pytest.skip("a path cannot have an empty segment")
-        return self._call(pb.GetPaymentResponse(), "GET", path)
+        parameters = {"caller": request.caller} if request.caller else {}
+        return self._call(pb.GetPaymentResponse(), "GET", path, params=parameters)
 
     def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
         """Call ListRefunds."""

@@ -9,6 +9,16 @@ CREATE TABLE `api_keys` (
   PRIMARY KEY (`key_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `late_outcomes` (
+  `late_outcome_id` bigint(20) NOT NULL AUTO_INCREMENT,
+  `kind` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `payment_id` bigint(20) NOT NULL,
+  `refund_id` bigint(20) DEFAULT NULL,
+  `found_at` datetime(6) NOT NULL,
+  KEY `late_outcomes_by_time` (`found_at`),
+  PRIMARY KEY (`late_outcome_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `maintenance_locks` (
   `name` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `lease_number` bigint(20) NOT NULL,
@@ -18,12 +28,17 @@ CREATE TABLE `maintenance_locks` (
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `order_locks` (
+  `order_key` varbinary(450) NOT NULL,
+  PRIMARY KEY (`order_key`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `payment_events` (
   `sequence` bigint(20) NOT NULL,
   `payment_id` bigint(20) NOT NULL,
   `refund_id` bigint(20) DEFAULT NULL,
   `kind` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  `refunded_amount` decimal(10,2) NOT NULL,
+  `refunded_amount` decimal(19,4) NOT NULL,
   `occurred_at` datetime(6) DEFAULT NULL,
   KEY `payment_events_by_payment` (`payment_id`,`sequence`),
   PRIMARY KEY (`sequence`)
@@ -34,7 +49,7 @@ CREATE TABLE `payment_events_archive` (
   `payment_id` bigint(20) NOT NULL,
   `refund_id` bigint(20) DEFAULT NULL,
   `kind` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  `refunded_amount` decimal(10,2) NOT NULL,
+  `refunded_amount` decimal(19,4) NOT NULL,
   `occurred_at` datetime(6) DEFAULT NULL,
   KEY `payment_events_archive_by_payment` (`payment_id`,`sequence`),
   PRIMARY KEY (`sequence`)
@@ -58,20 +73,36 @@ CREATE TABLE `payment_stream` (
 CREATE TABLE `payments` (
   `payment_id` bigint(20) NOT NULL AUTO_INCREMENT,
   `order_id` bigint(20) NOT NULL,
-  `amount` decimal(10,2) DEFAULT NULL,
+  `amount` decimal(19,4) DEFAULT NULL,
   `method` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
   `status` tinyint(1) DEFAULT NULL,
   `reference` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   `created_at` datetime(6) DEFAULT current_timestamp(6),
   `refunded` tinyint(1) NOT NULL DEFAULT 0,
   `currency` char(3) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'INR',
-  `refunded_amount` decimal(10,2) NOT NULL DEFAULT 0.00,
+  `refunded_amount` decimal(19,4) NOT NULL DEFAULT 0.0000,
   `requested_method` varchar(16) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   `caller` varbinary(255) DEFAULT NULL,
   `request_id` varbinary(255) DEFAULT NULL,
+  `external_reference` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `customer_id` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `labels` text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `failure` varchar(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `failure_code` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `processor_reference` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `simulated_source` varchar(40) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `forgotten_at` datetime(6) DEFAULT NULL,
+  `source_mark` varchar(80) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `next_action` text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `dispute_status` varchar(8) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `dispute` text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   CONSTRAINT `payments_refunded_amount` CHECK (`refunded_amount` = 0 or `refunded_amount` > 0 and `refunded_amount` <= `amount`),
+  KEY `payments_by_caller` (`caller`,`created_at`,`payment_id`),
+  KEY `payments_by_customer` (`customer_id`,`created_at`,`payment_id`),
+  KEY `payments_by_external_reference` (`external_reference`,`created_at`,`payment_id`),
   KEY `payments_by_method` (`method`,`created_at`,`payment_id`,`status`),
   KEY `payments_by_order` (`order_id`,`created_at`,`payment_id`),
+  KEY `payments_by_processor_reference` (`processor_reference`,`created_at`,`payment_id`),
   KEY `payments_by_status` (`status`,`created_at`,`payment_id`,`method`),
   KEY `payments_by_time` (`created_at`,`payment_id`),
   PRIMARY KEY (`payment_id`),
@@ -82,27 +113,63 @@ CREATE TABLE `payments` (
 CREATE TABLE `payments_archive` (
   `payment_id` bigint(20) NOT NULL,
   `order_id` bigint(20) NOT NULL,
-  `amount` decimal(10,2) DEFAULT NULL,
+  `amount` decimal(19,4) DEFAULT NULL,
   `method` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
   `status` tinyint(1) DEFAULT NULL,
   `reference` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   `created_at` datetime(6) DEFAULT NULL,
   `refunded` tinyint(1) NOT NULL,
   `currency` char(3) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  `refunded_amount` decimal(10,2) NOT NULL,
+  `refunded_amount` decimal(19,4) NOT NULL,
   `requested_method` varchar(16) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   `caller` varbinary(255) DEFAULT NULL,
   `request_id` varbinary(255) DEFAULT NULL,
   `archived_at` datetime(6) NOT NULL,
+  `external_reference` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `customer_id` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `labels` text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `failure` varchar(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `failure_code` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `processor_reference` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `simulated_source` varchar(40) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `forgotten_at` datetime(6) DEFAULT NULL,
+  `source_mark` varchar(80) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `next_action` text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `dispute_status` varchar(8) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `dispute` text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  KEY `payments_archive_by_customer` (`customer_id`,`payment_id`),
+  KEY `payments_archive_by_processor_reference` (`processor_reference`),
   PRIMARY KEY (`payment_id`),
   UNIQUE KEY `payments_archive_by_reference` (`reference`),
   UNIQUE KEY `payments_archive_by_request` (`caller`,`request_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `processor_checks` (
+  `payment_id` bigint(20) NOT NULL,
+  `hints` bigint(20) NOT NULL DEFAULT 1,
+  `attempts` int(11) NOT NULL DEFAULT 0,
+  `is_disputed` tinyint(1) NOT NULL DEFAULT 0,
+  `created_at` datetime(6) NOT NULL DEFAULT current_timestamp(6),
+  `waits_since` datetime(6) DEFAULT NULL,
+  `due_at` datetime(6) NOT NULL,
+  `claimed_by` char(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  KEY `processor_checks_by_claim` (`claimed_by`),
+  KEY `processor_checks_by_due` (`due_at`),
+  PRIMARY KEY (`payment_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `processor_payments` (
   `payment_id` bigint(20) NOT NULL,
   `processor_id` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (`payment_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `processor_polls` (
+  `poll_id` tinyint(4) NOT NULL,
+  `last_event_id` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL,
+  `due_at` datetime(6) NOT NULL,
+  `claimed_by` char(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  PRIMARY KEY (`poll_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `processor_requests` (
@@ -123,13 +190,16 @@ CREATE TABLE `processor_requests` (
 CREATE TABLE `refunds` (
   `refund_id` bigint(20) NOT NULL AUTO_INCREMENT,
   `payment_id` bigint(20) NOT NULL,
-  `amount` decimal(10,2) NOT NULL,
-  `requested_amount` decimal(10,2) DEFAULT NULL,
+  `amount` decimal(19,4) NOT NULL,
+  `requested_amount` decimal(19,4) DEFAULT NULL,
   `status` tinyint(1) DEFAULT NULL,
   `reason` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `caller` varbinary(255) NOT NULL,
   `request_id` varbinary(255) NOT NULL,
   `created_at` datetime(6) NOT NULL,
+  `failure` varchar(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `failure_code` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `processor_reference` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   CONSTRAINT `refunds_amount` CHECK (`amount` > 0),
   CONSTRAINT `refunds_payment` FOREIGN KEY (`payment_id`) REFERENCES `payments` (`payment_id`),
   KEY `refunds_by_payment` (`payment_id`,`refund_id`),
@@ -140,14 +210,17 @@ CREATE TABLE `refunds` (
 CREATE TABLE `refunds_archive` (
   `refund_id` bigint(20) NOT NULL,
   `payment_id` bigint(20) NOT NULL,
-  `amount` decimal(10,2) NOT NULL,
-  `requested_amount` decimal(10,2) DEFAULT NULL,
+  `amount` decimal(19,4) NOT NULL,
+  `requested_amount` decimal(19,4) DEFAULT NULL,
   `status` tinyint(1) DEFAULT NULL,
   `reason` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `caller` varbinary(255) NOT NULL,
   `request_id` varbinary(255) NOT NULL,
   `created_at` datetime(6) NOT NULL,
   `archived_at` datetime(6) NOT NULL,
+  `failure` varchar(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `failure_code` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `processor_reference` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   KEY `refunds_archive_by_payment` (`payment_id`,`refund_id`),
   PRIMARY KEY (`refund_id`),
   UNIQUE KEY `refunds_archive_by_request` (`caller`,`request_id`)

@@ -25,7 +25,7 @@ LISTEN_CALLS = [
     "health.report_alive",
 ]
 START_CALLS = [*LISTEN_CALLS, "grpc.start", "rest.start", "monitoring.start"]
-STOP_CALLS = ["calls.reject_new", "health.drain", "monitor.stop_serving", *["background ended"] * 5]
+STOP_CALLS = ["calls.reject_new", "health.drain", "monitor.stop_serving", *["background ended"] * 6]
 DRAIN_CALLS = [
     "event_feed.close",
     "calls.wait_until_idle",
@@ -33,7 +33,7 @@ DRAIN_CALLS = [
     "calls.cancel_all",
     "health.end_watches",
 ]
-REMOTE_CLOSE_CALLS = ["worker_thread.close", "remote.flow.close", "remote.processor.close"]
+REMOTE_CLOSE_CALLS = ["worker_thread.close", "settlement.flow.close", "settlement.close_processor"]
 CLOSE_CALLS = [
     "rest.stop",
     "grpc.stop",
@@ -65,10 +65,11 @@ class Parts:
             "database": SimpleNamespace(close=self.deadline_recorder("database.close")),
             "wait_for_database": self.async_recorder("wait_for_database"),
             "keys": SimpleNamespace(refresh=self.background),
-            "remote": SimpleNamespace(
-                processor=SimpleNamespace(close=self.async_recorder("remote.processor.close")),
-                flow=SimpleNamespace(close=self.deadline_recorder("remote.flow.close")),
+            "settlement": SimpleNamespace(
+                close_processor=self.async_recorder("settlement.close_processor"),
+                flow=SimpleNamespace(close=self.deadline_recorder("settlement.flow.close")),
                 reconciler=SimpleNamespace(round=self.background),
+                late_outcomes=SimpleNamespace(round=self.background),
             ),
             "event_feed": SimpleNamespace(
                 poll=self.background, pause=self.background, close=self.recorder("event_feed.close")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,8 @@ from server.app.background import run_forever
 from server.application.event_feed import EventFeed
 from server.application.stream_limit import StreamLimit
 from server.domain.errors import ApiKeyInvalid, ResumeTokenExpired, ShuttingDown, StoreUnavailable, TooManyWatches
-from server.domain.events import EventKind, PaymentEvent
+from server.domain.events import EventFilter, EventKind, PaymentEvent
+from server.domain.names import Names
 from server.domain.payment import Status
 from tests.support.fakes import stored_payment
 from tests.support.memory import Memory, MemoryEventStore
@@ -111,6 +113,54 @@ async def test_a_stream_resumes_from_any_position_and_reads_missed_events_in_pag
         await poll(feed)
         assert await take(stream, 443) == [(number, event(number)) for number in range(8, 451)]
     assert store.reads == [(7, 200), (207, 200), (407, 200)]
+
+
+@pytest.mark.asyncio
+async def test_a_filtered_stream_skips_events_and_its_heartbeats_pass_them(store: RecordingEventStore) -> None:
+    feed = feed_of(store, heartbeat_seconds=0.05)
+    event_filter = EventFilter(kinds=frozenset({EventKind.FAILED}))
+    async with aclosing(feed.watch(None, "caller", lambda: None, event_filter)) as stream:
+        assert await take(stream, 1) == [(0, HEARTBEAT)]
+        await poll(feed)
+        store.append(3)
+        store.memory.events[1] = failed = replace(event(2), kind=EventKind.FAILED)
+        await poll(feed)
+        assert await take(stream, 2) == [(2, failed), (3, HEARTBEAT)]
+
+
+@pytest.mark.parametrize(
+    ("event_filter", "matches"),
+    [
+        (EventFilter(), True),
+        (EventFilter(caller="shop", order_id=7, external_reference=" ORD ", customer_id="c"), True),
+        (EventFilter(caller="other"), False),
+        (EventFilter(order_id=8), False),
+        (EventFilter(external_reference="ORD"), False),
+        (EventFilter(customer_id="C"), False),
+        (EventFilter(kinds=frozenset({EventKind.CHARGED, EventKind.FAILED})), True),
+        (EventFilter(kinds=frozenset({EventKind.REFUNDED})), False),
+    ],
+)
+def test_all_conditions_of_a_filter_must_hold(event_filter: EventFilter, *, matches: bool) -> None:
+    named = replace(event(1), payment=replace(PAYMENT, names=Names(" ORD ", "c")))
+    assert event_filter.matches(named) is matches
+
+
+@pytest.mark.asyncio
+async def test_the_events_in_memory_forget_a_customer_too(store: RecordingEventStore) -> None:
+    feed = feed_of(store)
+    async with aclosing(watch(feed)) as first, aclosing(watch(feed, 0)) as second:
+        await take(first, 1)
+        await poll(feed)
+        store.append(2)
+        store.memory.events[0] = replace(event(1), payment=replace(PAYMENT, names=Names("ORD", "c", (("a", "b"),))))
+        await poll(feed)
+        store.append(1)
+        store.memory.events[2] = replace(event(3), kind=EventKind.FORGOTTEN)
+        await poll(feed)
+        _, (_, charged), *_ = await take(second, 4)
+        assert charged is not None
+        assert charged.payment.names == Names("ORD")
 
 
 @pytest.mark.asyncio

@@ -6,7 +6,6 @@ import pytest
 
 from server.application.immediate import ImmediateFlow
 from server.domain.deadline import Deadline
-from server.domain.errors import PaymentFailed
 from server.domain.payment import ChargeOutcome, Decision, NewCharge, PaymentMethod, RefundOutcome, Status
 from tests.support.fakes import counter_value, new_charge, new_refund, stored_payment, stored_refund
 
@@ -44,19 +43,19 @@ async def test_a_stored_charge_is_returned_unchanged_and_counted_unless_it_is_a_
     flow, before = ImmediateFlow(DecliningProcessor()), charge_count()
     for replayed in (False, True):
         outcome = ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed)
-        assert await flow.finish_charge(outcome, Deadline.after(-1)) is outcome
+        assert await flow.finish_charge(new_charge(), outcome, Deadline.after(-1)) is outcome
         assert charge_count() == before + 1
 
 
-async def test_many_stored_charges_keep_their_order_and_errors_and_are_counted() -> None:
+async def test_many_stored_charges_keep_their_order_and_are_counted() -> None:
     before = charge_count()
-    outcomes: list[ChargeOutcome | Exception] = [
+    outcomes = [
         ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed=False),
-        PaymentFailed("an error"),
         ChargeOutcome(stored_payment(2, Status.SUCCEEDED), replayed=True),
         ChargeOutcome(stored_payment(3, Status.SUCCEEDED), replayed=False),
     ]
-    assert await ImmediateFlow(DecliningProcessor()).finish_charges(outcomes, Deadline()) == outcomes
+    stored = [(new_charge(), outcome) for outcome in outcomes]
+    assert await ImmediateFlow(DecliningProcessor()).finish_charges(stored, Deadline()) == outcomes
     assert charge_count() == before + 2
 
 

@@ -31,6 +31,7 @@ from server.domain.payment import (
     RefundsQuery,
     Status,
 )
+from server.domain.payment_source import SourceKeys
 from tests.support.fakes import (
     NOW,
     FakeProcessor,
@@ -216,7 +217,9 @@ def payments_with_remote(memory: Memory, processor: FakeProcessor) -> Payments:
         margin_seconds=0, call_timeout_seconds=60, max_requests=10, slot_timeout_seconds=60, key_lifetime_seconds=86_400
     )
     outcomes = MemorySettlementStore(memory)
-    flow = TwoPhaseFlow(outcomes, processor, limits, default_method=PaymentMethod.CARD, now=lambda: NOW)
+    flow = TwoPhaseFlow(
+        outcomes, processor, limits, default_method=PaymentMethod.CARD, source_keys=SourceKeys(()), now=lambda: NOW
+    )
     return payments_of(MemoryPaymentStore(memory), flow)
 
 

@@ -12,6 +12,7 @@ from server.application.reconciler import Reconciler
 from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.domain.errors import StoreUnavailable
 from server.domain.payment import PaymentMethod, Status
+from server.domain.payment_source import SourceKeys
 from server.domain.processing import PendingRequest
 from server.observability.metrics import REGISTRY
 from tests.support.fakes import NOW, UNKNOWN, FakeProcessor, stored_payment, stored_refund, until
@@ -82,7 +83,9 @@ def processor() -> FakeProcessor:
 
 @pytest.fixture
 def reconciler(store: RecordingStore, processor: FakeProcessor) -> Reconciler:
-    flow = TwoPhaseFlow(store, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
+    flow = TwoPhaseFlow(
+        store, processor, LIMITS, default_method=PaymentMethod.CARD, source_keys=SourceKeys(()), now=lambda: NOW
+    )
     return Reconciler(store, processor, flow)
 
 
@@ -188,7 +191,9 @@ async def test_it_continues_after_any_error_and_settles_everything(
 async def test_it_pauses_only_if_a_round_claims_fewer_requests_than_it_may(
     store: RecordingStore, processor: FakeProcessor
 ) -> None:
-    flow = TwoPhaseFlow(store, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
+    flow = TwoPhaseFlow(
+        store, processor, LIMITS, default_method=PaymentMethod.CARD, source_keys=SourceKeys(()), now=lambda: NOW
+    )
     reconciler = Reconciler(store, processor, flow)
     store.add_charges(2 * 16)
     running = asyncio.create_task(run_forever(reconciler.round, pause=every(3600), failure_event="janitor_failed"))

@@ -9,10 +9,12 @@ import pytest
 import structlog
 
 from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
+from server.domain.approval import NextAction, NextActionType
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest, OutcomeUnknown, Overloaded, ProcessorUnavailable
 from server.domain.money import Money
-from server.domain.payment import ChargeOutcome, Decision, PaymentMethod, RefundOutcome, Status
+from server.domain.payment import ChargeOutcome, Decision, Payment, PaymentMethod, RefundOutcome, Status
+from server.domain.payment_source import SourceKeys
 from server.domain.processing import Capture, Outcome, PendingRequest, ProcessorRefund
 from tests.support.fakes import (
     NOW,
@@ -76,6 +78,7 @@ def flow_with(processor: FakeProcessor, memory: Memory) -> Callable[..., TwoPhas
             processor,
             replace(LIMITS, **limits),  # type: ignore[arg-type]
             default_method=PaymentMethod.CARD,
+            source_keys=SourceKeys(()),
             now=lambda: NOW,
         )
 
@@ -97,6 +100,11 @@ def pending_charge(payment_id: int = 1) -> ChargeOutcome:
     return ChargeOutcome(stored_payment(payment_id), replayed=False)
 
 
+def settled_payment(status: Status) -> Payment:
+    """Return payment 1 with an outcome from the fake processor."""
+    return replace(stored_payment(1, status), processor_reference="pi_1")
+
+
 def pending_refund(refund_id: int = 1) -> RefundOutcome:
     refund = stored_refund(refund_id, 9)
     return RefundOutcome(refund, stored_payment(9, Status.SUCCEEDED, 56_100), replayed=False, is_new=True)
@@ -105,6 +113,16 @@ def pending_refund(refund_id: int = 1) -> RefundOutcome:
 async def test_a_charge_has_its_own_method_or_the_default_one(flow: TwoPhaseFlow) -> None:
     assert await flow.decide(new_charge(method=PaymentMethod.UPI)) == Decision(PaymentMethod.UPI, Status.PENDING)
     assert await flow.decide(new_charge(method=None)) == Decision(PaymentMethod.CARD, Status.PENDING)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"), [("sim_success", "must not begin with sim_"), ("pm_card_visa", "must be empty")]
+)
+async def test_a_payment_source_is_rejected_if_it_is_simulated_or_there_are_no_keys(
+    flow: TwoPhaseFlow, source: str, problem: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"payment_source: {problem}"):
+        await flow.decide(replace(new_charge(), source=source))
 
 
 async def test_a_method_that_the_processor_does_not_support_is_rejected(flow: TwoPhaseFlow) -> None:
@@ -128,7 +146,7 @@ async def test_no_charge_or_refund_is_admitted_while_the_maximum_is_in_progress(
     flow = flow_with(max_in_progress=3)
     processor.may_answer.clear()
     at_once = Deadline.after(0)
-    await flow.finish_charge(pending_charge(), at_once)
+    await flow.finish_charge(new_charge(), pending_charge(), at_once)
     await flow.finish_refund(pending_refund(1), at_once)
     flow.decide_refund(new_refund())
     await flow.finish_refund(pending_refund(2), at_once)
@@ -156,8 +174,8 @@ async def test_a_charge_gets_the_outcome_from_the_processor_and_is_counted(
     by_call = {"kind": "charge", "by": "call", "outcome": status.name}
     before = counter_value("payments_charges", **payments), counter_value("payments_settled", **by_call)
     processor.answer = Outcome(status, "pi_1")
-    outcome = await flow.finish_charge(pending_charge(), Deadline())
-    assert outcome == ChargeOutcome(stored_payment(1, status), replayed=False)
+    outcome = await flow.finish_charge(new_charge(), pending_charge(), Deadline())
+    assert outcome == ChargeOutcome(settled_payment(status), replayed=False)
     assert processor.requests == [Capture.of(stored_payment(1))]
     assert settled_charges(memory) == {1: Outcome(status, "pi_1")}
     assert [event.occurred_at for event in memory.events] == [NOW]
@@ -167,7 +185,7 @@ async def test_a_charge_gets_the_outcome_from_the_processor_and_is_counted(
 
 async def test_a_charge_with_an_outcome_is_not_sent_again(flow: TwoPhaseFlow, processor: FakeProcessor) -> None:
     outcome = ChargeOutcome(stored_payment(1, Status.FAILED), replayed=True)
-    assert await flow.finish_charge(outcome, Deadline()) is outcome
+    assert await flow.finish_charge(new_charge(), outcome, Deadline()) is outcome
     assert not processor.requests
 
 
@@ -175,13 +193,15 @@ async def test_a_repeated_charge_waits_for_the_call_that_sent_the_first(
     flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     processor.may_answer.clear()
-    first = asyncio.create_task(flow.finish_charge(pending_charge(), Deadline()))
+    first = asyncio.create_task(flow.finish_charge(new_charge(), pending_charge(), Deadline()))
     await until(lambda: bool(processor.requests))
-    again = asyncio.create_task(flow.finish_charge(ChargeOutcome(stored_payment(1), replayed=True), Deadline()))
+    again = asyncio.create_task(
+        flow.finish_charge(new_charge(), ChargeOutcome(stored_payment(1), replayed=True), Deadline())
+    )
     await asyncio.sleep(0)
     processor.may_answer.set()
-    assert await first == ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed=False)
-    assert await again == ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed=True)
+    assert await first == ChargeOutcome(settled_payment(Status.SUCCEEDED), replayed=False)
+    assert await again == ChargeOutcome(settled_payment(Status.SUCCEEDED), replayed=True)
     assert len(processor.requests) == 1
 
 
@@ -189,7 +209,7 @@ async def test_a_repeated_charge_that_another_replica_sent_is_pending(
     flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     outcome = ChargeOutcome(stored_payment(1), replayed=True)
-    assert await flow.finish_charge(outcome, Deadline()) is outcome
+    assert await flow.finish_charge(new_charge(), outcome, Deadline()) is outcome
     assert not processor.requests
 
 
@@ -207,7 +227,7 @@ async def test_a_call_returns_before_its_deadline_and_a_later_outcome_is_still_s
 ) -> None:
     flow = flow_with(**limits)
     processor.may_answer.clear()
-    outcome = await flow.finish_charge(pending_charge(), Deadline.after(deadline_seconds))
+    outcome = await flow.finish_charge(new_charge(), pending_charge(), Deadline.after(deadline_seconds))
     assert outcome == pending_charge()
     refund = await flow.finish_refund(pending_refund(), Deadline.after(deadline_seconds))
     assert refund == pending_refund()
@@ -222,7 +242,7 @@ async def test_a_charge_is_settled_even_if_its_caller_cancels(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
     processor.may_answer.clear()
-    call = asyncio.create_task(flow.finish_charge(pending_charge(), Deadline()))
+    call = asyncio.create_task(flow.finish_charge(new_charge(), pending_charge(), Deadline()))
     await until(lambda: bool(processor.requests))
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
@@ -236,7 +256,7 @@ async def test_a_charge_whose_outcome_is_unknown_is_left_pending(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory, log: list[Any], error: Exception
 ) -> None:
     processor.answer = error
-    assert await flow.finish_charge(pending_charge(), Deadline()) == pending_charge()
+    assert await flow.finish_charge(new_charge(), pending_charge(), Deadline()) == pending_charge()
     assert not settled_charges(memory)
     assert log == [{"event": "left_pending", "log_level": "warning", "reason": str(error), "payment_id": 1}]
 
@@ -255,12 +275,14 @@ async def test_no_more_than_the_maximum_of_requests_run_concurrently(
 ) -> None:
     flow = flow_with(max_requests=2)
     processor.answer = UNKNOWN
-    calls = [flow.finish_charge(pending_charge(number), Deadline()) for number in range(5)]
+    calls = [flow.finish_charge(new_charge(), pending_charge(number), Deadline()) for number in range(5)]
     await asyncio.gather(*calls)
     assert len(processor.requests) == 5, "a failed request releases its slot"
     processor.answer = Outcome(Status.SUCCEEDED, "pi_1")
     processor.may_answer.clear()
-    again = [asyncio.create_task(flow.finish_charge(pending_charge(number), Deadline())) for number in range(5)]
+    again = [
+        asyncio.create_task(flow.finish_charge(new_charge(), pending_charge(number), Deadline())) for number in range(5)
+    ]
     await until(lambda: processor.in_progress == 2)
     processor.may_answer.set()
     await asyncio.gather(*again)
@@ -273,9 +295,9 @@ async def test_a_charge_that_waits_too_long_for_a_slot_is_left_pending(
 ) -> None:
     flow = flow_with(max_requests=1, slot_timeout_seconds=0.01)
     processor.may_answer.clear()
-    first = asyncio.create_task(flow.finish_charge(pending_charge(1), Deadline()))
+    first = asyncio.create_task(flow.finish_charge(new_charge(), pending_charge(1), Deadline()))
     await until(lambda: bool(processor.requests))
-    assert await flow.finish_charge(pending_charge(2), Deadline()) == pending_charge(2)
+    assert await flow.finish_charge(new_charge(), pending_charge(2), Deadline()) == pending_charge(2)
     assert [event["payment_id"] for event in log] == [2]
     processor.may_answer.set()
     assert (await first).payment.status is Status.SUCCEEDED
@@ -292,9 +314,12 @@ async def test_a_refund_gets_the_outcome_from_the_processor_and_is_counted(
     processor.answer = Outcome(status, "re_1")
     outcome = await flow.finish_refund(pending_refund(), Deadline())
     assert outcome == RefundOutcome(
-        stored_refund(1, 9, status), stored_payment(9, Status.SUCCEEDED, refunded), replayed=False, is_new=True
+        replace(stored_refund(1, 9, status), processor_reference="re_1"),
+        stored_payment(9, Status.SUCCEEDED, refunded),
+        replayed=False,
+        is_new=True,
     )
-    assert processor.requests == [ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
+    assert processor.requests == [ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9", NOW)]
     assert settled_refunds(memory) == {1: status}
     assert [event.occurred_at for event in memory.events] == [NOW]
     after = counter_value("payments_refunds", kind="full"), counter_value("payments_settled", **by_call)
@@ -304,7 +329,7 @@ async def test_a_refund_gets_the_outcome_from_the_processor_and_is_counted(
 async def test_a_refund_of_a_payment_without_a_reference_fails_because_the_processor_cannot_find_it(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
-    adopted = replace(stored_payment(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
+    adopted = replace(stored_payment(9, Status.SUCCEEDED, 56_100), reference=None, caller="", request_id="")
     memory.add(adopted)
     outcome = await flow.finish_refund(replace(pending_refund(), payment=adopted), Deadline())
     assert outcome.refund is not None
@@ -315,7 +340,7 @@ async def test_a_refund_of_a_payment_without_a_reference_fails_because_the_proce
 async def test_a_pending_refund_of_a_payment_without_a_reference_fails_too(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
-    adopted = replace(stored_payment(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
+    adopted = replace(stored_payment(9, Status.SUCCEEDED, 56_100), reference=None, caller="", request_id="")
     memory.add(adopted)
     await flow.settle(replace(refund_request(0), payment=adopted, processor_id=None))
     assert not processor.requests
@@ -372,13 +397,56 @@ async def test_a_pending_request_is_retried_while_its_key_is_remembered(
     before = [counter_value("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")]
     await flow.settle(charge_request(age_seconds))
     await flow.settle(refund_request(age_seconds))
-    assert processor.requests == [Capture.of(stored_payment(1)), ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
+    assert processor.requests == [
+        Capture.of(stored_payment(1)),
+        ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9", NOW),
+    ]
     assert not processor.lookups
     assert settled_charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
     assert settled_refunds(memory) == {1: Status.SUCCEEDED}
     assert [counter_value("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")] == [
         count + 1 for count in before
     ]
+
+
+async def test_a_charge_that_waited_for_its_payer_is_not_counted_as_settled_late(
+    flow: TwoPhaseFlow, memory: Memory
+) -> None:
+    action = NextAction(NextActionType.APPROVE_ON_PHONE, "", NOW)
+    pending = replace(stored_payment(1), next_action=action)
+    memory.payments[1] = pending
+    labels = {"kind": "charge", "outcome": "SUCCEEDED"}
+    before = [counter_value("payments_settled", by=by, **labels) for by in ("janitor", "payer")]
+    await flow.settle(replace(charge_request(0), payment=pending))
+    assert settled_charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    after = [counter_value("payments_settled", by=by, **labels) for by in ("janitor", "payer")]
+    assert after == [before[0], before[1] + 1]
+
+
+@pytest.mark.parametrize("outcome", [Outcome(Status.SUCCEEDED, "pi_1"), DECLINED])
+async def test_a_check_follows_each_success_that_the_reconciler_finds(
+    processor: FakeProcessor, memory: Memory, outcome: Outcome
+) -> None:
+    checked: list[int] = []
+
+    async def check_again(payment_id: int) -> None:
+        assert not settled_charges(memory), "a crash after the outcome is stored must not lose the check"
+        checked.append(payment_id)
+
+    flow = TwoPhaseFlow(
+        MemorySettlementStore(memory),
+        processor,
+        LIMITS,
+        default_method=PaymentMethod.CARD,
+        source_keys=SourceKeys(()),
+        now=lambda: NOW,
+        check_again=check_again,
+    )
+    processor.answer = outcome
+    await flow.settle(refund_request(0))
+    await flow.settle(charge_request(0))
+    assert settled_charges(memory)
+    assert checked == ([9, 1] if outcome.status is Status.SUCCEEDED else [])
 
 
 @pytest.mark.parametrize("age_seconds", [750.0, 999.9, 1000.0, 5000.0])
@@ -390,7 +458,10 @@ async def test_an_older_request_is_only_looked_up(
     await flow.settle(charge_request(age_seconds))
     await flow.settle(refund_request(age_seconds))
     assert not processor.requests
-    assert processor.lookups == [Capture.of(stored_payment(1)), ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
+    assert processor.lookups == [
+        Capture.of(stored_payment(1)),
+        ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9", NOW),
+    ]
     assert settled_charges(memory) == {1: DECLINED}
     assert settled_refunds(memory) == {1: Status.FAILED}
 
@@ -439,7 +510,7 @@ async def test_a_request_in_progress_in_a_call_of_this_replica_is_left_to_the_ca
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
     processor.may_answer.clear()
-    await flow.finish_charge(pending_charge(), Deadline.after(0))
+    await flow.finish_charge(new_charge(), pending_charge(), Deadline.after(0))
     await flow.finish_refund(pending_refund(), Deadline.after(0))
     await until(lambda: len(processor.requests) == 2)
     await flow.settle(charge_request(0))
@@ -480,7 +551,7 @@ async def test_closing_waits_for_requests_in_progress_until_the_deadline(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
     processor.may_answer.clear()
-    call = asyncio.create_task(flow.finish_charge(pending_charge(), Deadline()))
+    call = asyncio.create_task(flow.finish_charge(new_charge(), pending_charge(), Deadline()))
     refund = asyncio.create_task(flow.finish_refund(pending_refund(), Deadline()))
     await until(lambda: len(processor.requests) == 2)
     await flow.close(Deadline.after(0.01))

@@ -25,7 +25,7 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         ("SUCCESS_PROBABILITY", "1.5", "0 to 1"),
         ("SUCCESS_PROBABILITY", "nan", "0 to 1"),
         ("DEFAULT_CURRENCY", "rupees", "ISO 4217"),
-        ("DEFAULT_CURRENCY", "KWD", "3 decimals"),
+        ("DEFAULT_CURRENCY", "KWDD", "three upper-case letters"),
         ("MYSQL_POOL_MAX", "1", "at least MYSQL_POOL_MIN"),
         *(("REFERENCE_PREFIX", prefix, "{date}") for prefix in ("{day}", "{date!r}", "{date:d}", "{", " ", "x" * 65)),
         ("REFERENCE_PREFIX", "{date}" * 9, "at most 64"),
@@ -59,7 +59,7 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
             for url in ("http://api.stripe.com", "ftp://127.0.0.1", "https://api.stripe.com/v1", "api.stripe.com")
         ),
         ("PROCESSOR_METHODS", "OTHER=pm_1", "UPI, CARD or COD"),
-        ("PROCESSOR_METHODS", "CARD=", "CARD=pm_card_visa"),
+        ("PROCESSOR_METHODS", "CARD=", "a name after each ="),
         ("PROCESSOR_METHODS", "CARD=a,CARD=b", "each method once"),
     ],
 )
@@ -130,6 +130,59 @@ def test_methods_of_a_processor_are_parsed_and_http_is_allowed_on_loopback(
     assert load_settings().processor_methods == {PaymentMethod.CARD: "pm_card_visa", PaymentMethod.UPI: "pm_upi"}
 
 
+KEYS = f"{'n' * 32}, {'o' * 33},"
+
+
+def test_keys_of_sources_and_webhook_secrets_are_parsed_the_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"PAYMENT_SOURCE_KEYS": KEYS, "PROCESSOR_WEBHOOK_SECRETS": "whsec_0123456789 , whsec_abcdefghij"}
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, **settings}.items():
+        monkeypatch.setenv(name, value)
+    loaded = load_settings()
+    assert loaded.payment_source_key_values == ("n" * 32, "o" * 33)
+    assert loaded.processor_webhook_secret_values == ("whsec_0123456789", "whsec_abcdefghij")
+    assert "nnn" not in repr(loaded)
+    assert "whsec_0" not in repr(loaded)
+
+
+def test_without_keys_of_sources_and_webhook_secrets_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE}.items():
+        monkeypatch.setenv(name, value)
+    loaded = load_settings()
+    assert loaded.payment_source_key_values == loaded.processor_webhook_secret_values == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("PAYMENT_SOURCE_KEYS", f"{'n' * 32},secret-{'o' * 24}", "32 or more printable ASCII characters"),
+        ("PAYMENT_SOURCE_KEYS", f"secret-{'o' * 32} o", "32 or more printable ASCII characters"),
+        ("PAYMENT_SOURCE_KEYS", f"secret-{'o' * 32},secret-{'o' * 32}", "each key once"),
+        ("PROCESSOR_WEBHOOK_SECRETS", "whsec_0123456789,secret", "16 or more printable ASCII characters"),
+        ("PROCESSOR_WEBHOOK_SECRETS", "secret_0123456789\xe9", "16 or more printable ASCII characters"),
+    ],
+)
+def test_a_key_of_sources_or_webhook_secret_that_is_too_weak_is_rejected_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    for setting, text in {"MYSQL_HOST": "db", **STRIPE, name: value}.items():
+        monkeypatch.setenv(setting, text)
+    with pytest.raises(SettingsError, match=problem) as raised:
+        load_settings()
+    assert name in str(raised.value)
+    assert "secret-" not in str(raised.value)
+    assert "secret_" not in str(raised.value)
+    assert "ooo" not in str(raised.value)
+
+
+def test_methods_without_a_name_need_keys_of_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, "PROCESSOR_METHODS": "CARD, UPI=pm_upi"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="PAYMENT_SOURCE_KEYS"):
+        load_settings()
+    monkeypatch.setenv("PAYMENT_SOURCE_KEYS", KEYS)
+    assert load_settings().processor_methods == {PaymentMethod.CARD: "", PaymentMethod.UPI: "pm_upi"}
+
+
 def test_a_processor_key_that_cannot_be_sent_is_rejected_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"MYSQL_HOST": "db", **STRIPE, "PROCESSOR_API_KEY": "sk_secret one"}.items():
         monkeypatch.setenv(name, value)
@@ -140,7 +193,7 @@ def test_a_processor_key_that_cannot_be_sent_is_rejected_and_not_shown(monkeypat
 
 def test_roles_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MYSQL_HOST", "db")
-    assert load_settings().anonymous_roles == frozenset(Role)
+    assert load_settings().anonymous_roles == {Role.CHARGE, Role.REFUND, Role.READ}
     monkeypatch.setenv("ANONYMOUS_ROLES", "payments.read, payments.refund")
     monkeypatch.setenv("CERTIFICATE_ROLES", "spiffe://a/b=c=payments.charge+payments.read, *=")
     assert load_settings().anonymous_roles == {Role.READ, Role.REFUND}

@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.errors import InvalidValue
-from server.domain.money import MAX_AMOUNT, MINOR_DIGITS, Currencies, Money, positive
+from server.domain.money import MAX_MINOR, MINOR_DIGITS, Currencies, Money, positive
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 INT32 = st.integers(-(2**31), 2**31 - 1)
-SMALL = st.integers(-200_000_000, 200_000_000)
+SMALL = st.integers(-(2 * 10**13), 2 * 10**13)
+
+
+def largest(currency: str) -> Decimal:
+    """Return the largest amount of a currency."""
+    return Decimal(MAX_MINOR).scaleb(-MINOR_DIGITS[currency])
 
 
 @given(st.sampled_from(sorted(MINOR_DIGITS)), INT64 | SMALL, INT32 | st.integers(-99, 99).map(lambda n: n * 10_000_000))
@@ -20,20 +25,20 @@ def test_units_and_nanos_are_either_preserved_exactly_or_rejected(currency: str,
         money = Money.from_units(currency, units, nanos)
     except InvalidValue:
         nanos_per_minor = 10 ** (9 - MINOR_DIGITS[currency])
-        assert abs(units) > MAX_AMOUNT - 1 or abs(nanos) >= 10**9 or units * nanos < 0 or nanos % nanos_per_minor
+        assert abs(units) > largest(currency) - 1 or abs(nanos) >= 10**9 or units * nanos < 0 or nanos % nanos_per_minor
         return
     assert type(money.amount_minor) is int
     assert money.units_and_nanos == (units, nanos)
     assert money.amount == units + Decimal(nanos).scaleb(-9)
-    assert abs(money.amount) <= MAX_AMOUNT
+    assert abs(money.amount) <= largest(currency)
 
 
-@given(st.sampled_from(["INR", "JPY", "USD"]), st.decimals(-(10**9), 10**9, places=3))
+@given(st.sampled_from(["INR", "JPY", "KWD", "CLF"]), st.decimals(-(10**14), 10**14, places=5))
 def test_a_decimal_is_either_preserved_exactly_or_rejected(currency: str, amount: Decimal) -> None:
     try:
         money = Money.from_amount(currency, amount)
     except InvalidValue:
-        assert abs(amount) > MAX_AMOUNT or amount != round(amount, MINOR_DIGITS[currency])
+        assert abs(amount) > largest(currency) or amount != round(amount, MINOR_DIGITS[currency])
         return
     assert money.amount == amount
 
@@ -54,8 +59,12 @@ def test_an_unknown_currency_is_rejected(currency: str) -> None:
         ("INR", -1, 10_000_000, "nanos", "must have the same sign as units"),
         ("INR", 1, 10_000_001, "nanos", "must be a multiple of 10,000,000: INR has 2 decimals"),
         ("JPY", 1, 500_000_000, "nanos", "must be a multiple of 1,000,000,000: JPY has 0 decimals"),
-        ("INR", 100_000_000, 0, "units", "must be at most 99999999.99"),
-        ("INR", -100_000_000, 0, "units", "must be at most 99999999.99"),
+        ("KWD", 1, 100_000, "nanos", "must be a multiple of 1,000,000: KWD has 3 decimals"),
+        ("INR", 10**13, 0, "units", "must be at most 9999999999999.99 in INR"),
+        ("INR", -(10**13), 0, "units", "must be at most 9999999999999.99 in INR"),
+        ("JPY", 10**15, 0, "units", "must be at most 999999999999999 in JPY"),
+        ("KWD", 10**12, 0, "units", "must be at most 999999999999.999 in KWD"),
+        ("CLF", 10**11, 0, "units", "must be at most 99999999999.9999 in CLF"),
         ("inr", 1, 0, "currency_code", "must be an ISO 4217 currency code of three upper-case letters"),
     ],
 )
@@ -78,12 +87,18 @@ def test_units_and_nanos_of_the_same_sign_are_one_amount(units: int, nanos: int,
 
 
 def test_the_largest_amount_is_accepted_and_a_larger_one_is_rejected() -> None:
-    assert Money("INR", 9_999_999_999).amount == MAX_AMOUNT
-    assert Money("INR", -9_999_999_999).amount == -MAX_AMOUNT
-    for minor in (10_000_000_000, -10_000_000_000):
-        with pytest.raises(InvalidValue):
-            Money("INR", minor)
-    assert Money("JPY", 99_999_999).amount == 99_999_999
+    for currency, amount in (("INR", "9999999999999.99"), ("JPY", "999999999999999"), ("CLF", "99999999999.9999")):
+        assert Money(currency, MAX_MINOR).amount == Decimal(amount)
+        assert Money(currency, -MAX_MINOR).amount == -Decimal(amount)
+        for minor in (MAX_MINOR + 1, -MAX_MINOR - 1):
+            with pytest.raises(InvalidValue):
+                Money(currency, minor)
+
+
+@given(st.integers(-MAX_MINOR, MAX_MINOR), st.integers(0, 4))
+def test_a_double_represents_every_amount_exactly(minor: int, digits: int) -> None:
+    amount = Decimal(minor).scaleb(-digits)
+    assert Decimal(repr(float(amount))) == amount
 
 
 @pytest.mark.parametrize(("currency", "digits"), [("INR", 2), ("JPY", 0), ("KWD", 3)])

@@ -13,7 +13,18 @@ from server.domain.errors import (
     RefundExceedsPayment,
 )
 from server.domain.money import Money
-from server.domain.payment import Payment, RefundState, Status, identifier, reason, reference
+from server.domain.payment import (
+    Failure,
+    FailureReason,
+    Payment,
+    RefundState,
+    Status,
+    identifier,
+    order_of_charge,
+    processor_reference,
+    reason,
+    reference,
+)
 from server.domain.processing import Capture, ProcessorRefund
 from tests.support.fakes import NOW, new_refund, stored_payment, stored_refund
 
@@ -118,15 +129,19 @@ def test_only_a_full_refund_without_a_request_id_repeats_an_earlier_full_refund(
     assert payment.is_full_refund_repeated_by(new_refund(1, amount, request_id)) is repeats
 
 
-def test_with_status_changes_only_the_status() -> None:
-    assert stored_payment(1).with_status(Status.FAILED) == stored_payment(1, Status.FAILED)
+def test_a_payment_or_refund_before_its_outcome_is_pending_and_unknown_to_the_processor() -> None:
+    failure = Failure(FailureReason.DECLINED, "declined")
+    payment = replace(stored_payment(1, Status.FAILED), failure=failure, processor_reference="pi_1")
+    refund = replace(stored_refund(1, 1, Status.FAILED), failure=failure, processor_reference="re_1")
+    assert payment.before_outcome() == stored_payment(1, Status.PENDING)
+    assert refund.before_outcome() == stored_refund(1, 1, Status.PENDING)
 
 
 def test_requests_to_a_processor_have_the_values_of_the_payment_and_refund() -> None:
     payment = stored_payment(3)
     assert Capture.of(payment) == Capture(3, 7, "R3", inr(56_100), payment.method, NOW)
     assert ProcessorRefund.of(stored_refund(5, 3, amount=40), payment, "pi_3") == ProcessorRefund(
-        5, "R3", inr(40), "pi_3"
+        5, "R3", inr(40), "pi_3", NOW
     )
 
 
@@ -135,6 +150,21 @@ def test_identifiers_are_1_or_more() -> None:
     for invalid in (0, -1):
         with pytest.raises(InvalidValue):
             identifier(invalid)
+
+
+def test_the_order_of_a_charge_may_be_left_out_if_it_has_an_external_reference() -> None:
+    assert order_of_charge(1, "") == 1
+    assert order_of_charge(0, "ORD-7") == 0
+    for invalid, external_reference in ((0, ""), (-1, ""), (-1, "ORD-7")):
+        with pytest.raises(InvalidValue, match="external_reference"):
+            order_of_charge(invalid, external_reference)
+
+
+def test_a_processor_reference_has_1_to_255_characters() -> None:
+    assert processor_reference("p" * 255) == "p" * 255
+    for invalid in ("", "p" * 256):
+        with pytest.raises(InvalidValue):
+            processor_reference(invalid)
 
 
 def test_a_reference_has_one_to_a_hundred_characters() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.payment import CHARGEABLE_METHODS, Decision, NewCharge, PaymentMethod, Status
-from server.processors.simulated import SimulatedProcessor
+from server.domain.payment import CHARGEABLE_METHODS, Decision, Failure, FailureReason, NewCharge, PaymentMethod, Status
+from server.processors.simulated.instant import SimulatedProcessor
 
 CHARGES = 4000
 
@@ -57,7 +57,8 @@ class AlwaysZero(random.Random):
 def test_with_probability_0_no_charge_succeeds_even_if_the_random_number_is_0() -> None:
     processor = SimulatedProcessor(same_for_all(0.0), AlwaysZero())
     charge = NewCharge(1, Money("INR", 100), PaymentMethod.UPI, RequestKey.of("anyone", None))
-    assert asyncio.run(processor.decide(charge)) == Decision(PaymentMethod.UPI, Status.FAILED)
+    declined = Failure(FailureReason.DECLINED, "declined")
+    assert asyncio.run(processor.decide(charge)) == Decision(PaymentMethod.UPI, Status.FAILED, declined)
 
 
 def test_a_given_method_is_kept_and_a_missing_one_is_picked_evenly() -> None:

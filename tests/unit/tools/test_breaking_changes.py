@@ -30,7 +30,7 @@ def run_buf_breaking(folder: Path, old: str, new: str) -> subprocess.CompletedPr
     ("old", "new", "message"),
     [
         ("  string reference = 7;\n", "", 'field "7" with name "reference" on message "Payment" was deleted'),
-        ("  string reference = 7;\n", "  string reference = 17;\n", 'field "7" with name "reference"'),
+        ("  string reference = 7;\n", "  string reference = 27;\n", 'field "7" with name "reference"'),
         (
             "  string reason = 5;\n",
             "  bytes reason = 5;\n",
@@ -47,5 +47,5 @@ def test_a_change_that_breaks_callers_is_an_error(tmp_path: Path, old: str, new:
 
 
 def test_a_new_field_is_not_a_breaking_change(tmp_path: Path) -> None:
-    run = run_buf_breaking(tmp_path, "  string reason = 5;\n", "  string reason = 5;\n  string note = 7;\n")
+    run = run_buf_breaking(tmp_path, "  string reason = 5;\n", "  string reason = 5;\n  string note = 77;\n")
     assert (run.returncode, run.stdout) == (0, "")

@@ -1,6 +1,9 @@
 """The Python client without a service: conversion of values, errors, delays between attempts, and packaging."""
 
+import copy
+import dataclasses
 import decimal
+import itertools
 import json
 import pickle
 import re
@@ -29,14 +32,14 @@ ROOT = Path(__file__).parents[3]
 
 def charge_request(amount: object = Decimal(10), **changes: object) -> pb.ChargeRequest:
     """Return the request of a charge, with arguments of any type."""
-    arguments: dict[str, object] = {
-        "order_id": 1,
-        "amount": amount,
-        "currency": None,
-        "method": None,
-        "request_id": None,
-    }
-    return _messages.charge_request(**{**arguments, **changes})  # type: ignore[arg-type]
+    arguments: dict[str, object] = {"order_id": 1, "amount": amount, **changes}
+    return _messages.charge_request(payments_client.NewCharge(**arguments))  # type: ignore[arg-type]
+
+
+def get_request(**keys: object) -> pb.GetPaymentRequest:
+    """Return the request of a payment, by any keys."""
+    arguments: dict[str, object] = {"payment_id": None, "reference": None, "request_id": None, "caller": "", **keys}
+    return _messages.get_request(**arguments)  # type: ignore[arg-type]
 
 
 def list_request(**conditions: object) -> pb.ListPaymentsRequest:
@@ -47,8 +50,8 @@ def list_request(**conditions: object) -> pb.ListPaymentsRequest:
 # Amounts
 
 
-@given(st.decimals(min_value=-(2**62), max_value=2**62, places=2))
-def test_any_amount_with_two_decimals_survives_a_round_trip(amount: Decimal) -> None:
+@given(st.decimals(min_value=-(2**62), max_value=2**62, places=4))
+def test_any_amount_with_four_decimals_survives_a_round_trip(amount: Decimal) -> None:
     sent = charge_request(amount).amount
     assert _messages._amount(sent) == amount
     assert sent.units * sent.nanos >= 0, "units and nanos have the same sign"
@@ -83,6 +86,20 @@ def test_an_amount_is_exact_whatever_the_decimal_context_of_the_caller() -> None
         assert str(_messages._amount(sent)) == "-12345678.91"
 
 
+@pytest.mark.parametrize(
+    ("amount", "result"),
+    [
+        ("999999999999999", "999999999999999.00"),
+        ("9999999999999.99", "9999999999999.99"),
+        ("999999999999.999", "999999999999.999"),
+        ("99999999999.9999", "99999999999.9999"),
+        ("0.0001", "0.0001"),
+    ],
+)
+def test_the_largest_amounts_of_currencies_with_0_to_4_decimals_are_exact(amount: str, result: str) -> None:
+    assert str(_messages._amount(charge_request(Decimal(amount)).amount)) == result
+
+
 @pytest.mark.parametrize("amount", [10.0, 10, "10.00", None, True])
 def test_an_amount_that_is_not_a_decimal_is_rejected(amount: object) -> None:
     with pytest.raises(TypeError, match=r"amount must be a decimal\.Decimal, not "):
@@ -95,9 +112,9 @@ def test_an_amount_that_is_not_a_number_is_rejected(amount: str) -> None:
         charge_request(Decimal(amount))
 
 
-@pytest.mark.parametrize("amount", ["0.001", "10.005", "-0.009", "1E-9", "1E-30"])
-def test_an_amount_with_three_decimals_is_rejected(amount: str) -> None:
-    with pytest.raises(ValueError, match="amount must have at most 2 decimals"):
+@pytest.mark.parametrize("amount", ["0.00001", "10.00005", "-0.00009", "1E-9", "1E-30"])
+def test_an_amount_with_five_decimals_is_rejected(amount: str) -> None:
+    with pytest.raises(ValueError, match="amount must have at most 4 decimals"):
         charge_request(Decimal(amount))
 
 
@@ -151,6 +168,10 @@ def test_a_time_that_is_not_a_datetime_is_rejected(time: object) -> None:
         (payments_client.PaymentStatus, pb.PaymentStatus, "PAYMENT_STATUS_"),
         (payments_client.RefundState, pb.RefundState, "REFUND_STATE_"),
         (payments_client.RefundStatus, pb.RefundStatus, "REFUND_STATUS_"),
+        (payments_client.Failure, pb.Failure, "FAILURE_"),
+        (payments_client.PaymentEventType, pb.PaymentEventType, "PAYMENT_EVENT_TYPE_"),
+        (payments_client.NextActionType, pb.NextActionType, "NEXT_ACTION_TYPE_"),
+        (payments_client.DisputeStatus, pb.DisputeStatus, "DISPUTE_STATUS_"),
     ],
 )
 def test_the_enums_have_every_value_of_the_contract(
@@ -173,15 +194,50 @@ def test_every_value_of_the_contract_is_read_as_the_member_with_its_name() -> No
     for refund_number in pb.RefundStatus.values()[1:]:
         refund_status = _messages.refund(pb.Refund(status=refund_number)).status
         assert pb.RefundStatus.Name(refund_number) == f"REFUND_STATUS_{refund_status}"
+    for failure_number in pb.Failure.values()[1:]:
+        failure = _messages.payment(pb.Payment(failure=failure_number)).failure
+        assert pb.Failure.Name(failure_number) == f"FAILURE_{failure}"
+        assert _messages.refund(pb.Refund(failure=failure_number)).failure is failure
+    for type_number in pb.PaymentEventType.values()[1:]:
+        event_type = event_of_type(type_number).type
+        assert pb.PaymentEventType.Name(type_number) == f"PAYMENT_EVENT_TYPE_{event_type}"
+    for action_number in pb.NextActionType.values()[1:]:
+        next_action = _messages.payment(pb.Payment(next_action=pb.NextAction(type=action_number))).next_action
+        assert next_action is not None
+        assert pb.NextActionType.Name(action_number) == f"NEXT_ACTION_TYPE_{next_action.type}"
+    for dispute_number in pb.DisputeStatus.values()[1:]:
+        dispute = _messages.payment(pb.Payment(dispute=pb.Dispute(status=dispute_number))).dispute
+        assert dispute is not None
+        assert pb.DisputeStatus.Name(dispute_number) == f"DISPUTE_STATUS_{dispute.status}"
+
+
+def event_of_type(number: pb.PaymentEventType.ValueType) -> payments_client.PaymentEvent:
+    """Return the event that a watch returns for an event of this type."""
+    event = _messages.payment_update(pb.WatchPaymentsResponse(event=pb.PaymentEvent(type=number))).event
+    assert event is not None
+    return event
 
 
 def test_values_from_a_newer_service_are_unknown_and_not_an_error() -> None:
-    payment = pb.Payment.FromString(bytes([4 << 3, 99, 6 << 3, 98, 10 << 3, 97]))
+    newer_field = bytes([1 << 3, 99])
+    action_and_dispute = b"".join(bytes([0x80 | tag & 0x7F, tag >> 7, 2]) + newer_field for tag in (154, 162))
+    payment = pb.Payment.FromString(bytes([4 << 3, 99, 6 << 3, 98, 10 << 3, 97, 14 << 3, 96]) + action_and_dispute)
     read = _messages.payment(payment)
     assert read.method is payments_client.PaymentMethod.UNKNOWN
     assert read.status is payments_client.PaymentStatus.UNKNOWN
     assert read.refund_state is payments_client.RefundState.UNKNOWN
-    assert _messages.refund(pb.Refund.FromString(bytes([4 << 3, 99]))).status is payments_client.RefundStatus.UNKNOWN
+    assert read.failure is payments_client.Failure.UNKNOWN
+    assert read.next_action is not None
+    assert read.next_action.type is payments_client.NextActionType.UNKNOWN
+    assert read.dispute is not None
+    assert read.dispute.status is payments_client.DisputeStatus.UNKNOWN
+    refund = _messages.refund(pb.Refund.FromString(bytes([4 << 3, 99, 10 << 3, 96])))
+    assert refund.status is payments_client.RefundStatus.UNKNOWN
+    assert refund.failure is payments_client.Failure.UNKNOWN
+    response = pb.WatchPaymentsResponse(event=pb.PaymentEvent.FromString(bytes([1 << 3, 99])))
+    event = _messages.payment_update(response).event
+    assert event is not None
+    assert event.type is payments_client.PaymentEventType.UNKNOWN
 
 
 def test_unknown_cannot_be_requested() -> None:
@@ -189,6 +245,8 @@ def test_unknown_cannot_be_requested() -> None:
         charge_request(method=payments_client.PaymentMethod.UNKNOWN)
     with pytest.raises(ValueError, match="cannot be sent"):
         list_request(statuses=[payments_client.PaymentStatus.UNKNOWN])
+    with pytest.raises(ValueError, match="cannot be sent"):
+        _messages.watch_request({"types": [payments_client.PaymentEventType.UNKNOWN]}, resume_token="")
 
 
 def test_a_nonexistent_method_is_rejected() -> None:
@@ -201,14 +259,48 @@ def test_a_nonexistent_method_is_rejected() -> None:
 
 def test_a_charge_has_all_given_values() -> None:
     request = charge_request(
-        Decimal("561.50"), order_id=342, currency="INR", method=payments_client.PaymentMethod.UPI, request_id="mine"
+        Decimal("561.50"),
+        order_id=342,
+        currency="INR",
+        method=payments_client.PaymentMethod.UPI,
+        request_id="mine",
+        external_reference=" ORD-1 ",
+        customer_id="customer-7",
+        labels={"channel": "web"},
+        payment_source="sim_declined",
+        unless_pending=True,
+        return_url="https://shop.example/orders/342",
     )
     assert request == pb.ChargeRequest(
         order_id=342,
         amount=Money(currency_code="INR", units=561, nanos=500_000_000),
         method=pb.PAYMENT_METHOD_UPI,
         request_id="mine",
+        external_reference=" ORD-1 ",
+        customer_id="customer-7",
+        labels={"channel": "web"},
+        payment_source="sim_declined",
+        unless_pending=True,
+        return_url="https://shop.example/orders/342",
     )
+    assert {field.name for field, _ in request.ListFields()} == set(pb.ChargeRequest.DESCRIPTOR.fields_by_name)
+
+
+def test_a_charge_may_have_an_external_reference_instead_of_an_order_id() -> None:
+    request = charge_request(order_id=None, external_reference="ORD-1", request_id="mine")
+    assert request == pb.ChargeRequest(amount=Money(units=10), external_reference="ORD-1", request_id="mine")
+
+
+def test_a_charge_without_any_name_of_its_order_is_sent_so_that_the_service_rejects_it() -> None:
+    assert charge_request(order_id=None, request_id="mine") == pb.ChargeRequest(
+        amount=Money(units=10), request_id="mine"
+    )
+
+
+@pytest.mark.parametrize("labels", [{"channel": 1}, {1: "web"}])
+def test_labels_that_are_not_text_are_rejected(labels: object) -> None:
+    with pytest.raises(TypeError):
+        charge_request(labels=labels)
 
 
 def test_a_charge_without_a_method_lets_the_processor_pick() -> None:
@@ -251,11 +343,24 @@ def test_a_currency_without_an_amount_is_rejected() -> None:
 
 
 def test_a_payment_is_requested_by_exactly_one_key() -> None:
-    assert _messages.get_request(payment_id=7, reference=None) == pb.GetPaymentRequest(payment_id=7)
-    assert _messages.get_request(payment_id=None, reference="E-1") == pb.GetPaymentRequest(reference="E-1")
-    for payment_id, reference in ((None, None), (7, "E-1")):
-        with pytest.raises(TypeError, match="exactly one of payment_id and reference"):
-            _messages.get_request(payment_id=payment_id, reference=reference)
+    assert get_request(payment_id=7) == pb.GetPaymentRequest(payment_id=7)
+    assert get_request(reference="E-1") == pb.GetPaymentRequest(reference="E-1")
+    assert get_request(request_id="mine", caller="shop") == pb.GetPaymentRequest(request_id="mine", caller="shop")
+    keys = {"payment_id": 7, "reference": "E-1", "request_id": "mine"}
+    for count in (0, 2, 3):
+        for names in itertools.combinations(keys, count):
+            with pytest.raises(TypeError, match="exactly one of payment_id, reference and request_id"):
+                get_request(**{name: keys[name] for name in names})
+
+
+def test_an_empty_or_zero_key_is_sent_so_that_the_service_rejects_it() -> None:
+    assert get_request(payment_id=0).WhichOneof("key") == "payment_id"
+    assert get_request(reference="").WhichOneof("key") == "reference"
+    assert get_request(request_id="").WhichOneof("key") == "request_id"
+
+
+def test_a_caller_without_a_request_id_is_sent_so_that_the_service_rejects_it() -> None:
+    assert get_request(payment_id=7, caller="shop") == pb.GetPaymentRequest(payment_id=7, caller="shop")
 
 
 def test_every_condition_of_a_list_reaches_the_filter() -> None:
@@ -270,6 +375,11 @@ def test_every_condition_of_a_list_reaches_the_filter() -> None:
         "currency": "USD",
         "min_create_time": datetime(2025, 1, 1, tzinfo=UTC),
         "max_create_time": datetime(2025, 1, 2, tzinfo=UTC),
+        "request_id": "mine",
+        "caller": "shop",
+        "processor_reference": "pi_1",
+        "external_reference": "ORD-1",
+        "customer_id": "customer-7",
     }
     request = _messages.list_request(
         conditions, order_by="create_time asc", page_size=7, page_token="t", include_total_size=True
@@ -285,6 +395,11 @@ def test_every_condition_of_a_list_reaches_the_filter() -> None:
             max_amount=Money(currency_code="USD", units=1, nanos=250_000_000),
             min_create_time=Timestamp(seconds=1_735_689_600),
             max_create_time=Timestamp(seconds=1_735_776_000),
+            request_id="mine",
+            caller="shop",
+            processor_reference="pi_1",
+            external_reference="ORD-1",
+            customer_id="customer-7",
         ),
         order_by="create_time asc",
         page_size=7,
@@ -304,6 +419,38 @@ def test_a_nonexistent_condition_is_rejected() -> None:
         list_request(color="red")
 
 
+def test_every_condition_of_a_watch_reaches_the_filter() -> None:
+    conditions: payments_client.PaymentEventConditions = {
+        "caller": "shop",
+        "order_id": 0,
+        "external_reference": "ORD-1",
+        "customer_id": "customer-7",
+        "types": iter([payments_client.PaymentEventType.REFUNDED, payments_client.PaymentEventType.FORGOTTEN]),
+    }
+    request = _messages.watch_request(conditions, resume_token="t")
+    assert request == pb.WatchPaymentsRequest(
+        resume_token="t",
+        filter=pb.PaymentEventFilter(
+            caller="shop",
+            order_id=0,
+            external_reference="ORD-1",
+            customer_id="customer-7",
+            types=[pb.PAYMENT_EVENT_TYPE_REFUNDED, pb.PAYMENT_EVENT_TYPE_FORGOTTEN],
+        ),
+    )
+    assert {field.name for field, _ in request.filter.ListFields()} == set(
+        pb.PaymentEventFilter.DESCRIPTOR.fields_by_name
+    )
+    assert set(conditions) == set(payments_client.PaymentEventConditions.__annotations__)
+
+
+def test_a_watch_without_conditions_has_an_empty_filter() -> None:
+    nothing = dict.fromkeys(payments_client.PaymentEventConditions.__annotations__)
+    for conditions in ({}, nothing):
+        request = _messages.watch_request(conditions, resume_token="")  # type: ignore[arg-type]
+        assert request == pb.WatchPaymentsRequest(filter=pb.PaymentEventFilter())
+
+
 # Responses
 
 
@@ -319,7 +466,30 @@ def test_all_fields_of_a_payment_are_read() -> None:
         create_time=Timestamp(seconds=1_757_462_400, nanos=1_000),
         refunded_amount=Money(currency_code="INR", units=1, nanos=500_000_000),
         refund_state=pb.REFUND_STATE_PARTIAL,
+        caller="shop",
+        request_id="mine",
+        processor_reference="pi_1",
+        failure=pb.FAILURE_INSUFFICIENT_FUNDS,
+        failure_code="insufficient_funds",
+        external_reference=" ORD-1 ",
+        customer_id="customer-7",
+        labels={"channel": "web", "note": ""},
+        next_action=pb.NextAction(
+            type=pb.NEXT_ACTION_TYPE_REDIRECT,
+            redirect_url="https://bank.example/approve/1",
+            expire_time=Timestamp(seconds=1_757_462_700),
+        ),
+        dispute=pb.Dispute(
+            status=pb.DISPUTE_STATUS_LOST,
+            amount=Money(currency_code="INR", units=60),
+            reason="fraudulent",
+            open_time=Timestamp(seconds=1_757_548_800),
+            close_time=Timestamp(seconds=1_757_635_200),
+            processor_reference="dp_1",
+        ),
     )
+    for each in (message, message.next_action, message.dispute):
+        assert {field.name for field, _ in each.ListFields()} == set(each.DESCRIPTOR.fields_by_name)
     assert _messages.payment(message) == payments_client.Payment(
         payment_id=2**53 + 1,
         order_id=342,
@@ -332,7 +502,71 @@ def test_all_fields_of_a_payment_are_read() -> None:
         create_time=datetime(2025, 9, 10, 0, 0, 0, 1, tzinfo=UTC),
         refunded_amount=Decimal("1.50"),
         refund_state=payments_client.RefundState.PARTIAL,
+        caller="shop",
+        request_id="mine",
+        processor_reference="pi_1",
+        failure=payments_client.Failure.INSUFFICIENT_FUNDS,
+        failure_code="insufficient_funds",
+        external_reference=" ORD-1 ",
+        customer_id="customer-7",
+        labels={"channel": "web", "note": ""},
+        next_action=payments_client.NextAction(
+            type=payments_client.NextActionType.REDIRECT,
+            redirect_url="https://bank.example/approve/1",
+            expire_time=datetime(2025, 9, 10, 0, 5, tzinfo=UTC),
+        ),
+        dispute=payments_client.Dispute(
+            status=payments_client.DisputeStatus.LOST,
+            amount=Decimal("60.00"),
+            currency="INR",
+            reason="fraudulent",
+            open_time=datetime(2025, 9, 11, tzinfo=UTC),
+            close_time=datetime(2025, 9, 12, tzinfo=UTC),
+            processor_reference="dp_1",
+        ),
     )
+
+
+def test_an_open_dispute_in_another_currency_has_no_amount_and_no_close_time() -> None:
+    dispute = _messages.payment(pb.Payment(dispute=pb.Dispute(status=pb.DISPUTE_STATUS_OPEN))).dispute
+    assert dispute is not None
+    assert (dispute.amount, dispute.currency, dispute.close_time) == (None, None, None)
+
+
+def test_a_payment_without_an_approval_and_a_dispute_has_neither() -> None:
+    payment = _messages.payment(pb.Payment())
+    assert (payment.next_action, payment.dispute) == (None, None)
+
+
+def test_the_repr_of_a_payment_and_of_a_charge_has_no_secrets() -> None:
+    action = pb.NextAction(type=pb.NEXT_ACTION_TYPE_REDIRECT, redirect_url="https://bank.example/secret")
+    charge = payments_client.NewCharge(
+        amount=Decimal(1), payment_source="pm_secret", return_url="https://shop.example/secret"
+    )
+    shown = repr((_messages.payment(pb.Payment(next_action=action)), charge))
+    assert "REDIRECT" in shown
+    assert "secret" not in shown
+
+
+def test_a_payment_that_did_not_fail_has_no_failure() -> None:
+    assert _messages.payment(pb.Payment()).failure is None
+    assert _messages.refund(pb.Refund()).failure is None
+
+
+def test_a_payment_can_be_compared_hashed_copied_and_pickled_but_its_labels_cannot_be_changed() -> None:
+    payment, same = (_messages.payment(pb.Payment(labels={"channel": "web", "note": ""})) for _ in range(2))
+    other = _messages.payment(pb.Payment(labels={"channel": "app", "note": ""}))
+    assert len({payment, same, other}) == 2
+    assert copy.deepcopy(payment) == pickle.loads(pickle.dumps(payment)) == payment  # noqa: S301 - our own bytes
+    assert dataclasses.asdict(payment)["labels"] == payment.labels == {"note": "", "channel": "web"}
+    assert repr(payment.labels) == "{'channel': 'web', 'note': ''}"
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        payment.labels["channel"] = "app"  # type: ignore[index]
+
+
+def test_a_new_charge_with_labels_can_be_hashed() -> None:
+    charge, same = (payments_client.NewCharge(amount=Decimal(1), labels={"channel": "web"}) for _ in range(2))
+    assert len({charge, same}) == 1
 
 
 def test_a_missing_amount_or_time_of_an_adopted_payment_is_none() -> None:
@@ -353,7 +587,13 @@ def test_all_fields_of_a_refund_are_read() -> None:
         status=pb.REFUND_STATUS_SUCCEEDED,
         reason="damaged",
         create_time=Timestamp(seconds=1_757_462_400),
+        caller="shop",
+        request_id="mine",
+        processor_reference="re_1",
+        failure=pb.FAILURE_DECLINED,
+        failure_code="declined",
     )
+    assert {field.name for field, _ in message.ListFields()} == set(pb.Refund.DESCRIPTOR.fields_by_name)
     expected = payments_client.Refund(
         refund_id=3,
         payment_id=7,
@@ -362,6 +602,11 @@ def test_all_fields_of_a_refund_are_read() -> None:
         status=payments_client.RefundStatus.SUCCEEDED,
         reason="damaged",
         create_time=datetime(2025, 9, 10, tzinfo=UTC),
+        caller="shop",
+        request_id="mine",
+        processor_reference="re_1",
+        failure=payments_client.Failure.DECLINED,
+        failure_code="declined",
     )
     payment = pb.Payment(payment_id=7)
     result = _messages.refund_result(pb.RefundResponse(refund=message, payment=payment))
@@ -404,9 +649,9 @@ def rpc_error(
     return grpc.aio.AioRpcError(code, None, metadata, message)
 
 
-def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
+def info(reason: str, domain: str = "payments", **metadata: str) -> error_details_pb2.ErrorInfo:
     """Return the detail with the reason of an error."""
-    return error_details_pb2.ErrorInfo(reason=reason, domain=domain)
+    return error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=metadata)
 
 
 @pytest.mark.parametrize(
@@ -416,8 +661,10 @@ def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
         (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND", payments_client.PaymentNotFound),
         (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_FAILED", payments_client.PaymentFailed),
         (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING", payments_client.PaymentPending),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_DISPUTED", payments_client.PaymentDisputed),
         (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_ARCHIVED", payments_client.PaymentArchived),
         (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT", payments_client.RefundExceedsPayment),
+        (grpc.StatusCode.FAILED_PRECONDITION, "ORDER_HAS_PENDING_PAYMENT", payments_client.OrderHasPendingPayment),
         (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", payments_client.RequestIdReused),
         (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", payments_client.Unavailable),
         (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", payments_client.Unavailable),
@@ -519,6 +766,35 @@ def test_an_invalid_request_error_names_each_invalid_field() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "payment_id"),
+    [("9007199254740993", 2**53 + 1), ("1", 1), ("", None), ("seven", None), ("-7", None), ("\u0667", None)],
+)
+def test_the_error_of_an_order_with_a_pending_payment_names_that_payment(text: str, payment_id: int | None) -> None:
+    detail = info("ORDER_HAS_PENDING_PAYMENT", payment_id=text)
+    error = error_from_rpc(rpc_error(grpc.StatusCode.FAILED_PRECONDITION, detail), "mine")
+    assert isinstance(error, payments_client.OrderHasPendingPayment)
+    assert (error.payment_id, error.request_id) == (payment_id, "mine")
+    with pytest.raises(payments_client.OrderHasPendingPayment):
+        Attempts(10).delay_seconds(error)
+
+
+def test_the_error_of_a_charge_in_a_batch_names_the_pending_payment_of_its_order() -> None:
+    status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0])
+    status.details.add().Pack(info("ORDER_HAS_PENDING_PAYMENT", payment_id="7", call_id="call-1"))
+    response = pb.BatchChargeResponse(results=[pb.BatchChargeResult(error=status)])
+    (error,) = _messages.batch_charge_outcomes(pb.BatchChargeRequest(charges=[pb.ChargeRequest()]), response)
+    assert isinstance(error, payments_client.OrderHasPendingPayment)
+    assert (error.payment_id, error.call_id) == (7, "call-1")
+
+
+def test_an_error_without_a_detail_has_no_pending_payment() -> None:
+    detail = info("ORDER_HAS_PENDING_PAYMENT")
+    error = error_from_rpc(rpc_error(grpc.StatusCode.FAILED_PRECONDITION, detail), "mine")
+    assert isinstance(error, payments_client.OrderHasPendingPayment)
+    assert error.payment_id is None
+
+
 def test_an_error_has_the_retry_delay_from_the_service() -> None:
     retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
     assert error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, retry), None).retry_after_seconds == 1.5
@@ -530,10 +806,10 @@ def test_pickling_preserves_an_error() -> None:
     bad_request = error_details_pb2.BadRequest()
     bad_request.field_violations.add(field="order_id", description="must be 1 or more")
     error = error_from_rpc(rpc_error(grpc.StatusCode.INVALID_ARGUMENT, info("INVALID_REQUEST"), bad_request), "mine")
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    assert type(copy) is payments_client.InvalidRequest
-    assert str(copy) == "why"
-    assert vars(copy) == vars(error)
+    restored = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(restored) is payments_client.InvalidRequest
+    assert str(restored) == "why"
+    assert vars(restored) == vars(error)
 
 
 # Attempts

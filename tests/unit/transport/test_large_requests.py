@@ -62,9 +62,10 @@ PAYMENT = Payment(
     NOW,
     Money("INR", 0),
     is_refunded=False,
-    is_adopted=False,
+    caller="shop",
+    request_id="r",
 )
-REFUND = Refund(1, 1, RUPEE, Status.SUCCEEDED, "", NOW)
+REFUND = Refund(1, 1, RUPEE, Status.SUCCEEDED, "", NOW, "shop", "r")
 EVENT = PaymentEvent(1, EventKind.REFUNDED, NOW, PAYMENT, REFUND, "shop", "r")
 CHARGE = pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), method=pb.PAYMENT_METHOD_UPI)
 CHARGE_JSON = {"orderId": "7", "amount": {"units": "1"}}

@@ -11,10 +11,12 @@ import schemathesis
 from schemathesis.core.result import Ok
 
 from server.domain.identifiers import MAX_REQUEST_ID_LENGTH
-from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, NANOS_PER_UNIT
+from server.domain.money import AMOUNT_DIGITS, MAX_MINOR, NANOS_PER_UNIT
 from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH
-from server.transport.rest.v1.parameters import MAX_ID, MAX_PER_PAGE, MIN_AMOUNT
-from server.transport.service.codec import MAX_BATCH, MAX_FILTER_VALUES
+from server.domain.simulation import SimulatedSource
+from server.transport.rest.v1.parameters import MAX_AMOUNT, MAX_ID, MAX_PER_PAGE, MIN_AMOUNT
+from server.transport.service.enums import MAX_FILTER_VALUES
+from server.transport.service.requests import MAX_BATCH
 from tools.dev.generate import DOCUMENT, ROOT
 
 Schema = dict[str, Any]
@@ -134,7 +136,7 @@ def test_descriptions_come_from_the_comments_of_the_proto(document: Schema) -> N
     assert charge["summary"].startswith("Charges an order: submits the charge to the payment processor")
     assert "A declined charge is not an error" in charge["description"]
     schemas = document["components"]["schemas"]
-    assert schemas["Payment"]["properties"]["orderId"]["description"] == "The caller's order."
+    assert schemas["Payment"]["properties"]["orderId"]["description"].startswith("The caller's order.")
     assert "- `PAYMENT_METHOD_COD`: Cash on delivery." in schemas["PaymentMethod"]["description"]
     assert {"name": "PaymentService", "description": "Charges orders, refunds payments, and looks them up."} in (
         document["tags"]
@@ -157,6 +159,13 @@ def test_every_schema_field_and_parameter_has_a_description(document: Schema) ->
             assert parameter.get("description") or path.startswith("/v1"), f"{path} {parameter['name']}"
 
 
+def test_the_payment_sources_are_tokens_and_those_of_the_simulated_processor(document: Schema) -> None:
+    charge = document["components"]["schemas"]["ChargeRequest"]["properties"]["paymentSource"]
+    header = parameters(document, "post", "/v1/payments/charge")["Payment-Source"]["schema"]
+    assert (charge["pattern"], charge["maxLength"]) == (header["pattern"], header["maxLength"]) == ("^[!-~]*$", 255)
+    assert [source for source in SimulatedSource if f"`{source}`" not in charge["description"]] == []
+
+
 def test_every_endpoint_is_described(document: Schema) -> None:
     assert {f"{verb.upper()} {path}" for verb, path, _ in operations(document)} == {
         "POST /v2/payments:charge",
@@ -166,6 +175,7 @@ def test_every_endpoint_is_described(document: Schema) -> None:
         "POST /v2/payments/{payment_id}:refund",
         "GET /v2/payments/{payment_id}",
         "GET /v2/payments/by-reference/{reference}",
+        "GET /v2/payments/by-request-id/{request_id}",
         "GET /v2/payments",
         "GET /v2/payments:watch",
         "POST /v1/payments/charge",
@@ -211,7 +221,7 @@ def test_every_value_has_one_type_so_that_clients_can_be_generated(document: Sch
         ({"amount": {"units": "561", "nanos": 1}}, False),
         ({"amount": {"units": "561", "nanos": -10_000_000}}, False),
         ({"amount": {"units": "-1"}}, False),
-        ({"amount": {"units": "100000000"}}, False),
+        ({"amount": {"units": "1000000000000000"}}, False),
         ({"amount": {"units": "1", "currencyCode": "JPY"}}, True),
         ({"amount": {"units": "1", "currencyCode": "yen"}}, False),
         ({"amount": {"units": "1", "unit": "1"}}, False),
@@ -227,7 +237,7 @@ def test_the_limits_of_a_charge_are_in_its_schema(document: Schema, charge: Sche
 def test_the_limits_of_a_batch_and_a_refund_are_in_their_schemas(document: Schema) -> None:
     refund = body(document, REFUND)
     assert refund["additionalProperties"] is False
-    assert refund["properties"]["amount"]["properties"]["units"] == {"pattern": "^[0-9]{1,8}$"}
+    assert refund["properties"]["amount"]["properties"]["units"] == {"pattern": "^[0-9]{1,15}$"}
     charges = body(document, "/v2/payments:batchCharge")["properties"]["charges"]
     assert charges["minItems"] == 1
     assert charges["items"] == {"$ref": "#/components/schemas/ChargeRequest"}
@@ -269,7 +279,7 @@ def test_the_limits_are_the_same_as_in_the_code(document: Schema) -> None:
         "methods": MAX_FILTER_VALUES,
         "statuses": MAX_FILTER_VALUES,
         "refund states": MAX_FILTER_VALUES,
-        "digits of units": f"^-?[0-9]{{1,{len(str(int(MAX_AMOUNT)))}}}$",
+        "digits of units": f"^-?[0-9]{{1,{len(str(MAX_MINOR))}}}$",
         "nanos": (nanos_step - NANOS_PER_UNIT, NANOS_PER_UNIT - nanos_step, nanos_step),
         "v1 order id": MAX_ID,
         "v1 amount": (float(MIN_AMOUNT), float(MAX_AMOUNT)),
@@ -304,6 +314,8 @@ def test_the_filter_of_a_list_is_in_query_parameters(document: Schema) -> None:
     assert {"filter.orderId", "filter.methods", "filter.minAmount.units", "filter.maxCreateTime", "pageToken"} <= names
     assert "filter" not in names
     assert parameters(document, "get", "/v2/payments/{payment_id}").keys() == {"payment_id", "X-Request-Id"}
+    by_request_id = parameters(document, "get", "/v2/payments/by-request-id/{request_id}")
+    assert by_request_id.keys() == {"request_id", "caller", "X-Request-Id"}
 
 
 def test_a_stream_has_lines_of_results_or_server_sent_events(document: Schema) -> None:

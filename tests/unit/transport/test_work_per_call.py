@@ -14,7 +14,7 @@ import pytest
 from google.type.money_pb2 import Money as MoneyMessage
 from payments_client.v1 import payments_pb2 as pb
 
-from server.domain.callers import ApiKey, Caller, NewApiKey, Role, key_id_of
+from server.domain.callers import CALLING_ROLES, ApiKey, Caller, NewApiKey, Role, key_id_of
 from server.domain.identifiers import reference_maker
 from server.domain.listing import Page
 from server.domain.money import Currencies
@@ -23,15 +23,17 @@ from server.observability.logs import json_call_log, log_context
 from server.storage.outbox import charge_changes
 from server.storage.payments.codec import cached_payment
 from server.storage.payments.insert import payment_values, stored_payment
+from server.storage.payments.queries import SEPARATOR
 from server.transport.pipeline.auth import ROLES, Authorizer, credentials_of
-from server.transport.service import codec
+from server.transport.service import requests, responses
 
-MAX_CALLS_PER_CHARGE = 79
+MAX_CALLS_PER_CHARGE = 80
 MAX_CALLS_PER_LISTED_PAYMENT = 27
 MAX_CALLS_TO_AUTHORIZE = 3
 MAX_CALLS_TO_AUTHORIZE_A_KEY = 19
 MAX_CALLS_TO_LOG_A_CALL = 7
 
+VIEWER = Caller("anonymous", CALLING_ROLES)
 CURRENCIES = Currencies("INR", frozenset({"INR"}))
 NOW = datetime(2026, 11, 24, 22, 57, 36, 368_894, tzinfo=UTC)
 new_reference = reference_maker("ECI{date}")
@@ -57,18 +59,19 @@ def count_function_calls(work: Callable[[], object]) -> int:
 
 def charge() -> bytes:
     request = pb.ChargeRequest.FromString(CHARGE)
-    charge = codec.charge_request(request, "anonymous", CURRENCIES)
+    charge = requests.charge_request(request, "anonymous", CURRENCIES)
     decision = Decision(PaymentMethod.UPI, Status.SUCCEEDED)
-    payment = NewPayment(charge, decision.method, decision.status, new_reference(NOW), NOW)
+    payment = NewPayment(charge, decision, new_reference(NOW), NOW)
     payment_values(payment)
     charge_changes((payment,))
-    return codec.charge_response(ChargeOutcome(stored_payment(payment, 7), replayed=False)).SerializeToString()
+    outcome = ChargeOutcome(stored_payment(payment, 7), replayed=False)
+    return responses.charge_response(outcome, VIEWER).SerializeToString()
 
 
 def list_page(values: list[bytes]) -> bytes:
-    query = codec.list_request(pb.ListPaymentsRequest.FromString(b""), CURRENCIES)
+    query = requests.list_request(pb.ListPaymentsRequest.FromString(b""), VIEWER, CURRENCIES)
     page = Page(tuple(map(cached_payment, values)), None, None)
-    return codec.list_response(page, query).SerializeToString()
+    return responses.list_response(page, query, VIEWER).SerializeToString()
 
 
 CHARGE = pb.ChargeRequest(
@@ -77,8 +80,25 @@ CHARGE = pb.ChargeRequest(
 
 
 def row(number: int) -> bytes:
-    amount, time = f"{number}.50", "2026-11-24 22:57:36.368894"
-    return f"{number},342,{amount},INR,1,{time},0.00,0,0,3,UPI,ECI20261124-{number:020X}".encode()
+    amount, time = f"{number}.5000", "2026-11-24 22:57:36.368894"
+    values = (
+        number,
+        342,
+        amount,
+        "INR",
+        1,
+        time,
+        "0.0000",
+        0,
+        "",
+        "anonymous",
+        number,
+        "",
+        3,
+        "UPI",
+        f"ECI-{number:020X}",
+    )
+    return SEPARATOR.join(map(str, values)).encode()
 
 
 def test_a_charge_stays_within_its_bound_of_function_calls() -> None:

@@ -63,6 +63,12 @@ ADOPTION_RULES = (
         "Set amount if it is known.",
     ),
     AdoptionRule(
+        "an amount with too many decimals",
+        "amount <> ROUND(amount, 2) AND caller IS NULL",
+        "Rounded half up to the minor unit of its currency. It may be impossible to refund in part.",
+        "Round it in the table, which the legacy service no longer does.",
+    ),
+    AdoptionRule(
         "an amount of zero or less",
         "amount <= 0",
         "Unchanged. It cannot be refunded.",
@@ -76,7 +82,7 @@ ADOPTION_RULES = (
     ),
     AdoptionRule(
         "an order_id below 1",
-        "order_id < 1",
+        "order_id < 1 AND caller IS NULL",
         "Unchanged. A filter by that order_id finds it.",
         "Correct it if it is a mistake.",
     ),

@@ -9,7 +9,7 @@ from server.config.exposure import check_exposure
 from server.config.settings import Settings, SettingsError
 from server.storage.database.access import address
 from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute, is_lock_timeout
-from tools.operations.doctor import data_checks, galera_checks, server_checks, statement_checks
+from tools.operations.doctor import data_checks, galera_checks, late_outcome_checks, server_checks, statement_checks
 from tools.operations.doctor.check_result import CheckResult, Level
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -76,6 +76,8 @@ def _server_results(connection: DatabaseConnection, settings: Settings) -> Itera
 
 def _data_results(connection: DatabaseConnection, *, with_rows: bool) -> Iterator[CheckResult]:
     checks = [data_checks.indexes, data_checks.stream, data_checks.pending]
+    checks += [late_outcome_checks.approvals, late_outcome_checks.disputes]
+    checks += [late_outcome_checks.checks, late_outcome_checks.late_outcomes]
     if with_rows:
         checks += [data_checks.refunds, data_checks.payments]
     for check in checks:

@@ -1,7 +1,6 @@
 """Checks of the database's contents: migrations, indexes, the event stream, pending payments, and rows."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from server.storage import schema_check
 from tools.database.connection import DatabaseConnection, execute
@@ -9,11 +8,13 @@ from tools.database.migration_files import MigrationError, load_migrations
 from tools.database.migration_records import applied_version, check_records, read_records
 from tools.operations.doctor.adoption_rules import count_adopted
 from tools.operations.doctor.check_result import CheckResult, Level
+from tools.operations.doctor.durations import duration
 
 _LONG_LAG_SECONDS = 10.0
 """A working relay numbers each change within a second."""
 
-_LONG_PENDING_SECONDS = 900.0
+_LONG_PENDING_SECONDS = 1_200.0
+"""Five minutes more than a payer has to approve a payment (PROCESSOR_APPROVAL_SECONDS)."""
 
 _INDEXES = """
     SELECT table_name, index_name, MIN(non_unique), GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', ')
@@ -107,13 +108,13 @@ def pending(connection: DatabaseConnection) -> Iterator[CheckResult]:
     values: dict[str, float | str]
     ((count, age_seconds),) = execute(connection, _PENDING_PAYMENTS)
     if count:
-        text = f"{count:,} pending payments without a request to the processor, the oldest for {_duration(age_seconds)}"
+        text = f"{count:,} pending payments without a request to the processor, the oldest for {duration(age_seconds)}"
         values = {"payments": int(count), "oldest_seconds": float(age_seconds or 0)}
         yield CheckResult(Level.NOTE, "pending", text, "Look up their outcomes at the processor.", values)
     rows = execute(connection, _PENDING_REQUESTS)
     for kind, count, age_seconds, attempts in rows:
         text = (
-            f"{count:,} {kind}s pending at the processor, the oldest for {_duration(age_seconds)}, "
+            f"{count:,} {kind}s pending at the processor, the oldest for {duration(age_seconds)}, "
             f"up to {attempts} attempts"
         )
         values = {"kind": str(kind), "requests": int(count), "oldest_seconds": float(age_seconds)}
@@ -171,13 +172,3 @@ def payments(connection: DatabaseConnection) -> Iterator[CheckResult]:
         yield CheckResult(Level.NOTE, "payments", f"{count:,} with {rule.name}. Served: {rule.served}", rule.advice)
     if not counts:
         yield CheckResult(Level.OK, "payments", "no unusual adopted payments")
-
-
-def _duration(seconds: Decimal | None) -> str:
-    """Format an age; None is the age of a payment without a time."""
-    if seconds is None:
-        return "an unknown time"
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.0f} {unit}"
-    return f"{seconds:,.0f} s"

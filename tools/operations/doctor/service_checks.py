@@ -7,7 +7,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.config.settings import Settings
-from server.observability.metrics import SUPERVISOR, WORKER_LABEL
+from server.observability.metrics import SUPERVISOR, WEBHOOK_RESULTS, WORKER_LABEL
 from server.transport.rest.monitoring import METRICS_PATH
 from tools.operations.addresses import reachable_address
 from tools.operations.doctor.check_result import CheckResult, Level
@@ -50,6 +50,7 @@ def service(url: str, *, is_required: bool) -> Iterator[CheckResult]:
     yield _pool(samples)
     yield _calls(samples)
     yield from _stream(samples)
+    yield from _webhooks(samples)
 
 
 def _read(url: str) -> _Samples:
@@ -110,3 +111,16 @@ def _stream(samples: _Samples) -> Iterator[CheckResult]:
     values = {"lag_seconds": lag_seconds, "watches": watches}
     level = Level.WARNING if lag_seconds > _LONG_LAG_SECONDS else Level.OK
     yield CheckResult(level, "stream of the service", text, values=values)
+
+
+def _webhooks(samples: _Samples) -> Iterator[CheckResult]:
+    counts = {result: _value(samples, "payments_webhooks_total", result=result) for result in WEBHOOK_RESULTS}
+    if not sum(counts.values()):
+        return
+    subject = "webhooks of the service"
+    text = ", ".join(f"{count:,.0f} {result}" for result, count in counts.items()) + " since startup"
+    if counts["refused"]:
+        advice = "webhook_refused in its log says why: see docs/operations/runbook.md#paymentswebhooksrefused."
+        yield CheckResult(Level.NOTE, subject, text, advice, counts)
+    else:
+        yield CheckResult(Level.OK, subject, text, values=counts)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
+from enum import StrEnum
 
 from server.domain.errors import InvalidValue
 from server.domain.payment import CHARGEABLE_METHODS, Status
@@ -117,6 +118,15 @@ def amount(text: str) -> Decimal:
     raise InvalidValue("must be a number such as 561.00, without a currency sign, an exponent or brackets")
 
 
+def exported_amount(text: str) -> Decimal:
+    """Read an amount in an exported file, where a point is a decimal point even before three decimals: see ``amount``.
+
+    If a spreadsheet has saved the file again, the amount may have another form.
+    """
+    stripped = text.strip()
+    return Decimal(stripped) if _NUMBER.fullmatch(stripped) else amount(stripped)
+
+
 def flag(text: str) -> int:
     """Read a boolean as 0 or 1."""
     value = _FLAGS.get(text.strip().lower())
@@ -224,6 +234,17 @@ def chargeable_method(text: str) -> str:
     if text not in CHARGEABLE_METHODS:
         raise InvalidValue(f"must be one of {', '.join(CHARGEABLE_METHODS)}")
     return text
+
+
+def member_of(members: type[StrEnum]) -> Read:
+    """Return a reader of the values of an enum."""
+
+    def read(text: str) -> str:
+        if text not in set(members):
+            raise InvalidValue(f"must be one of {', '.join(members)}")
+        return text
+
+    return read
 
 
 def _require_all_digits(text: str) -> None:

@@ -10,10 +10,25 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
+from server.domain.dispute import DisputeStatus
 from server.domain.errors import InvalidValue
 from server.domain.identifiers import MAX_REQUEST_ID_LENGTH, RequestKey
-from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money, positive
-from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH, identifier, reason
+from server.domain.money import MINOR_DIGITS, Money, positive
+from server.domain.names import MAX_NAME_LENGTH, labels, name
+from server.domain.payment import (
+    MAX_PROCESSOR_REFERENCE_LENGTH,
+    MAX_REASON_LENGTH,
+    MAX_REFERENCE_LENGTH,
+    FailureReason,
+    identifier,
+    order_of_charge,
+    reason,
+)
+from server.domain.simulation import SimulatedSource
+from server.storage.payments.codec import labels_text
+from server.storage.payments.late_codec import dispute_from_json, dispute_to_json
 from tools.transfer.files import csv_values as values
 from tools.transfer.files.csv_values import Read
 from tools.transfer.files.errors import CsvError
@@ -39,6 +54,17 @@ PAYMENT_COLUMNS = (
     "requested_method",
     "caller",
     "request_id",
+    "external_reference",
+    "customer_id",
+    "labels",
+    "failure",
+    "failure_code",
+    "processor_reference",
+    "simulated_source",
+    "forgotten_at",
+    "source_mark",
+    "dispute_status",
+    "dispute",
 )
 REFUND_COLUMNS = (
     "refund_id",
@@ -50,6 +76,9 @@ REFUND_COLUMNS = (
     "caller",
     "request_id",
     "created_at",
+    "failure",
+    "failure_code",
+    "processor_reference",
 )
 
 REJECT_COLUMNS = ("reject_line", "reject_field", "reject_reason", "reject_text")
@@ -57,11 +86,16 @@ REJECT_COLUMNS = ("reject_line", "reject_field", "reject_reason", "reject_text")
 """
 
 _REQUIRED_PAYMENT_COLUMNS = ("order_id", "amount", "method", "status", "created_at")
+_REQUIRED_REFUND_COLUMNS = REFUND_COLUMNS[:-3]
+"""Exports of earlier releases have only these."""
+
 _MAX_ROW_ID = 2**62
 """Leaves ids for future rows, because AUTO_INCREMENT continues from the largest id, up to 2**63 - 1."""
 
 _MAX_METHOD_LENGTH = 255
 _MAX_CALLER_BYTES = 255
+_MAX_SOURCE_MARK_LENGTH = 80
+_MAX_DISPUTE_LENGTH = 4096
 
 
 class InvalidRecord(Exception):
@@ -135,7 +169,8 @@ def payment_converter(header: Sequence[str], default_currency: str, zone: tzinfo
     optional = values.optional
     time = values.time_in(zone)
     is_in_default_currency = not {"currency", "refunded_amount", "caller"}.intersection(header)
-    amount: Read = _charged_amount_reader(default_currency) if is_in_default_currency else values.amount
+    exact_amount: Read = values.exported_amount if is_export else values.amount
+    amount: Read = _charged_amount_reader(default_currency) if is_in_default_currency else exact_amount
     method: Read = values.exact_text(_MAX_METHOD_LENGTH) if is_export else values.printable_text(_MAX_METHOD_LENGTH)
     reference: Read = (
         values.unrounded(values.exact_text(MAX_REFERENCE_LENGTH))
@@ -152,10 +187,19 @@ def payment_converter(header: Sequence[str], default_currency: str, zone: tzinfo
         "created_at": optional(time) if is_export else time,
         "refunded": values.flag,
         "currency": _currency_reader(default_currency),
-        "refunded_amount": values.amount,
+        "refunded_amount": exact_amount,
         "requested_method": optional(values.chargeable_method),
         "caller": optional(values.key(_MAX_CALLER_BYTES)),
         "request_id": optional(values.unrounded(values.key(MAX_REQUEST_ID_LENGTH))),
+        "external_reference": optional(_name),
+        "customer_id": optional(_name),
+        "labels": optional(_labels),
+        "simulated_source": optional(values.member_of(SimulatedSource)),
+        "forgotten_at": optional(time),
+        "source_mark": optional(values.exact_text(_MAX_SOURCE_MARK_LENGTH)),
+        "dispute_status": optional(values.member_of(DisputeStatus)),
+        "dispute": optional(values.exact_text(_MAX_DISPUTE_LENGTH)),
+        **_FAILURE_READERS,
     }
 
     def check(row: Row) -> list[Problem]:
@@ -168,6 +212,8 @@ def payment_converter(header: Sequence[str], default_currency: str, zone: tzinfo
             problems += _money_problems(row, currency, is_adopted=is_adopted)
         if row.get("refunded") and row["status"] != 1 and not is_adopted:
             problems.append(("refunded", "must be 0 unless the payment's status is SUCCESS"))
+        problems += _failure_problems(row)
+        problems += _dispute_problems(row, currency)
         if is_export and not is_adopted:
             problems += _regular_payment_problems(row)
         return problems
@@ -181,21 +227,24 @@ def refund_converter(header: Sequence[str], zone: tzinfo) -> RecordConverter:
     Raises:
         CsvError: a column is missing, duplicate or unknown.
     """
-    _check_header(header, REFUND_COLUMNS, REFUND_COLUMNS)
+    _check_header(header, REFUND_COLUMNS, _REQUIRED_REFUND_COLUMNS)
     readers: dict[str, Read] = {
         "refund_id": _row_id,
         "payment_id": _row_id,
-        "amount": values.amount,
-        "requested_amount": values.optional(values.amount),
+        "amount": values.exported_amount,
+        "requested_amount": values.optional(values.exported_amount),
         "status": values.status,
         "reason": values.exact_text(MAX_REASON_LENGTH),
         "caller": values.key(_MAX_CALLER_BYTES),
         "request_id": values.unrounded(values.key(MAX_REQUEST_ID_LENGTH)),
         "created_at": values.time_in(zone),
+        **_FAILURE_READERS,
     }
 
     def check(row: Row) -> list[Problem]:
-        problems = []
+        for column in REFUND_COLUMNS:
+            row.setdefault(column, None)
+        problems = _failure_problems(row)
         for column in ("amount", "requested_amount"):
             value = row[column]
             if value is not None and value <= 0:
@@ -231,11 +280,8 @@ def _check_header(header: Sequence[str], columns: Sequence[str], required: Seque
 def _currency_reader(default_currency: str) -> Read:
     def currency(text: str) -> str:
         code = text.strip() or default_currency
-        digits = MINOR_DIGITS.get(code)
-        if digits is None or digits > AMOUNT_DIGITS:
-            raise InvalidValue(
-                f"must be an ISO 4217 code such as INR, for a currency with at most {AMOUNT_DIGITS} decimals"
-            )
+        if code not in MINOR_DIGITS:
+            raise InvalidValue("must be an ISO 4217 code such as INR")
         return code
 
     return currency
@@ -248,6 +294,29 @@ def _charged_amount_reader(currency: str) -> Read:
         return amount
 
     return charged_amount
+
+
+def _name(text: str) -> str:
+    read = values.unrounded(values.exact_text(MAX_NAME_LENGTH))
+    return name(str(read(text)))
+
+
+def _labels(text: str) -> str | None:
+    try:
+        pairs = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pairs = None
+    if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
+        raise InvalidValue('must be a JSON object of strings, such as {"channel": "web"}')
+    return labels_text(labels(pairs)) if pairs else None
+
+
+_FAILURE_READERS: Mapping[str, Read] = {
+    "failure": values.optional(values.member_of(FailureReason)),
+    "failure_code": values.optional(values.exact_text(MAX_PROCESSOR_REFERENCE_LENGTH)),
+    "processor_reference": values.optional(values.unrounded(values.exact_text(MAX_PROCESSOR_REFERENCE_LENGTH))),
+}
+"""The readers of the columns that payments and refunds share."""
 
 
 def _identifier(text: str) -> int:
@@ -263,7 +332,9 @@ def _row_id(text: str) -> int:
 
 def _regular_payment_problems(row: Row) -> list[Problem]:
     """Return a problem for each value that a payment made by this service cannot have."""
-    problems = _problem("order_id", identifier, row["order_id"])
+    problems = _problem(
+        "order_id", lambda text: order_of_charge(text, row.get("external_reference") or ""), row["order_id"]
+    )
     if row["amount"] is None:
         problems.append(("amount", "must be a number such as 561.00"))
     if not row["method"]:
@@ -292,6 +363,38 @@ def _money_problems(row: Row, currency: str, *, is_adopted: bool) -> list[Proble
     if refunded == money and "refunded" in row and not row["refunded"]:
         return [("refunded", "must be 1, because refunded_amount is the whole amount")]
     return []
+
+
+def _failure_problems(row: Row) -> list[Problem]:
+    if row.get("failure") is not None and row["status"] != 0:
+        return [("failure", "must be empty unless the status is FAILED")]
+    if row.get("failure_code") is not None and row.get("failure") is None:
+        return [("failure_code", "must be empty unless there is a failure")]
+    return []
+
+
+def _dispute_problems(row: Row, currency: str) -> list[Problem]:
+    """Check that ``dispute`` is the JSON that the service would store."""
+    status, text = row.get("dispute_status"), row.get("dispute")
+    if (status is None) != (text is None):
+        return [("dispute", "must be present if there is a dispute_status, and empty otherwise")]
+    if status is None or text is None:
+        return []
+    try:
+        dispute = dispute_from_json(status, text, currency)
+        is_open = dispute.status is DisputeStatus.OPEN
+        is_valid = (
+            dispute_to_json(dispute) == text
+            and (dispute.amount is None or type(dispute.amount.amount_minor) is int)
+            and isinstance(dispute.reason, str)
+            and isinstance(dispute.processor_reference, str)
+            and dispute.open_time.tzinfo is not None
+            and (dispute.close_time is None) == is_open
+            and (dispute.close_time is None or dispute.close_time.tzinfo is not None)
+        )
+    except (ValueError, TypeError, KeyError, InvalidValue):
+        is_valid = False
+    return [] if is_valid else [("dispute", "must be the JSON that `payments export` wrote, with its dispute_status")]
 
 
 def _request_id_problems(row: Row) -> list[Problem]:

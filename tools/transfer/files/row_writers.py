@@ -112,14 +112,14 @@ class _SpreadsheetCsv(_Csv):
 _PARQUET_TYPES: Mapping[str, tuple[str, ...]] = {
     "int64": ("payment_id", "order_id", "refund_id"),
     "decimal": ("amount", "refunded_amount", "requested_amount"),
-    "time": ("created_at",),
+    "time": ("created_at", "forgotten_at"),
     "bool": ("refunded",),
 }
 """All other columns are text."""
 
 
 class _Parquet:
-    """Apache Parquet: integers, decimals with two places, times in UTC to the microsecond, booleans and text."""
+    """Apache Parquet: integers, decimals with four places, times in UTC to the microsecond, booleans and text."""
 
     def __init__(self, file: IO[bytes], columns: Sequence[str]) -> None:
         try:
@@ -131,7 +131,7 @@ class _Parquet:
         arrow = self._arrow
         types = {
             "int64": arrow.int64(),
-            "decimal": arrow.decimal128(10, 2),
+            "decimal": arrow.decimal128(19, 4),
             "time": arrow.timestamp("us", tz="UTC"),
             "bool": arrow.bool_(),
         }

@@ -10,8 +10,9 @@ them by the name of their time column.
 import re
 from collections.abc import Sequence
 
-_TIME_COLUMN = "created_at"
-_UTC_TIME_COLUMN = "created_at (UTC)"
+_TIMES = frozenset({"created_at", "forgotten_at"})
+_MARK = "created_at (UTC)"
+"""The name of a column that only these files have."""
 
 _NUMBERS = frozenset(
     {
@@ -39,17 +40,17 @@ _CHANGED_NUMBER = re.compile(r"0[0-9]+|[0-9]{16,}|[0-9]+(\.[0-9]+)?[eE][+-]?[0-9
 
 def column_names(columns: Sequence[str]) -> list[str]:
     """Return the header of a file for spreadsheets."""
-    return [_UTC_TIME_COLUMN if column == _TIME_COLUMN else column for column in columns]
+    return [f"{column} (UTC)" if column in _TIMES else column for column in columns]
 
 
 def is_for_spreadsheets(header: Sequence[str]) -> bool:
     """Return whether a file with this header, in which ``_`` replaces spaces, was written for spreadsheets."""
-    return _UTC_TIME_COLUMN.lower().replace(" ", "_") in header
+    return _MARK.lower().replace(" ", "_") in header
 
 
 def cell(column: str, value: str | None) -> str | None:
     """Return the cell of a value that the database returned as text."""
-    if not value or column == _TIME_COLUMN:
+    if not value or column in _TIMES:
         return value
     if column in _NUMBERS:
         return value if len(value.lstrip("-")) <= _MAX_DIGITS else f"'{value}"

@@ -1,7 +1,7 @@
 """The client for asyncio."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -18,6 +18,7 @@ from payments_client.models import (
     PaymentConditions,
     PaymentDetails,
     PaymentEvent,
+    PaymentEventConditions,
     PaymentEventPage,
     PaymentMethod,
     PaymentPage,
@@ -63,30 +64,60 @@ class AsyncPaymentsClient:
             ValueError: see :class:`~payments_client.PaymentsClient`.
         """
         asyncio.get_running_loop()
-        self._timeout_seconds = timeout_seconds
-        self._is_closed = False
-        self._metadata = call_metadata(target, credentials, api_key)
+        metadata = call_metadata(target, credentials, api_key)
         all_options = channel_options(target, options, user_agent)
-        self._channel = (
+        channel = (
             grpc.aio.insecure_channel(target, all_options, interceptors=interceptors)
             if credentials is None
             else grpc.aio.secure_channel(target, credentials, all_options, interceptors=interceptors)
         )
-        self._stub = PaymentServiceStub(self._channel)
+        self._use(channel, metadata, timeout_seconds)
+
+    @classmethod
+    def _of_channel(cls, channel: grpc.aio.Channel) -> Self:
+        """Return a client that makes its calls on ``channel``."""
+        client = cls.__new__(cls)
+        client._use(channel, (), DEFAULT_TIMEOUT_SECONDS)  # noqa: SLF001 - of the same class
+        return client
+
+    def _use(self, channel: grpc.aio.Channel, metadata: tuple[tuple[str, str], ...], timeout_seconds: float) -> None:
+        self._channel = channel
+        self._stub = PaymentServiceStub(channel)
+        self._metadata = metadata
+        self._timeout_seconds = timeout_seconds
+        self._is_closed = False
 
     async def charge(  # noqa: PLR0913 (keyword arguments)
         self,
         *,
-        order_id: int,
+        order_id: int | None = None,
         amount: Decimal,
         currency: str | None = None,
         method: PaymentMethod | None = None,
         request_id: str | None = None,
+        external_reference: str = "",
+        customer_id: str = "",
+        labels: Mapping[str, str] | None = None,
+        payment_source: str = "",
+        unless_pending: bool = False,
+        return_url: str = "",
         timeout_seconds: float | None = None,
     ) -> Payment:
         """Charge an order and return the payment: see :meth:`PaymentsClient.charge`."""
         request = _messages.charge_request(
-            order_id=order_id, amount=amount, currency=currency, method=method, request_id=request_id
+            NewCharge(
+                order_id=order_id,
+                amount=amount,
+                currency=currency,
+                method=method,
+                request_id=request_id,
+                external_reference=external_reference,
+                customer_id=customer_id,
+                labels=labels or {},
+                payment_source=payment_source,
+                unless_pending=unless_pending,
+                return_url=return_url,
+            )
         )
         response = await self._call(self._stub.Charge, request, timeout_seconds, request.request_id)
         return _messages.payment(response.payment)
@@ -117,10 +148,18 @@ class AsyncPaymentsClient:
         return _messages.refund_result(response)
 
     async def get_payment(
-        self, *, payment_id: int | None = None, reference: str | None = None, timeout_seconds: float | None = None
+        self,
+        *,
+        payment_id: int | None = None,
+        reference: str | None = None,
+        request_id: str | None = None,
+        caller: str = "",
+        timeout_seconds: float | None = None,
     ) -> PaymentDetails:
         """Return one payment with its first refunds: see :meth:`PaymentsClient.get_payment`."""
-        request = _messages.get_request(payment_id=payment_id, reference=reference)
+        request = _messages.get_request(
+            payment_id=payment_id, reference=reference, request_id=request_id, caller=caller
+        )
         return _messages.payment_details(await self._call(self._stub.GetPayment, request, timeout_seconds))
 
     def list_refunds(
@@ -196,10 +235,15 @@ class AsyncPaymentsClient:
         return _messages.event_page(await self._call(self._stub.ListPaymentEvents, request, timeout_seconds))
 
     def watch_payments(
-        self, *, resume_token: str = "", timeout_seconds: float | None = None
+        self,
+        *,
+        resume_token: str = "",
+        timeout_seconds: float | None = None,
+        **conditions: Unpack[PaymentEventConditions],
     ) -> AsyncGenerator[PaymentUpdate, None]:
         """Return an endless async iterator over changes to payments: see :meth:`PaymentsClient.watch_payments`."""
-        return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
+        request = _messages.watch_request(conditions, resume_token=resume_token)
+        return self._watch(request, Resumptions(timeout_seconds))
 
     async def close(self) -> None:
         """Close the connection. Calls in flight are canceled, and later calls fail."""

@@ -1,7 +1,7 @@
 """The blocking client."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -18,6 +18,7 @@ from payments_client.models import (
     PaymentConditions,
     PaymentDetails,
     PaymentEvent,
+    PaymentEventConditions,
     PaymentEventPage,
     PaymentMethod,
     PaymentPage,
@@ -43,7 +44,7 @@ class PaymentsClient:
     retries. :meth:`watch_payments`, which is endless, gives it another meaning. Every call raises
     :class:`~payments_client.PaymentsError` or one of its subclasses if the service returns an error or does not
     respond. It raises ``TypeError`` or ``ValueError``, before anything is sent, for arguments that the contract cannot
-    express: an amount that is not a ``Decimal`` or has more than two decimals, or a naive time.
+    express: an amount that is not a ``Decimal`` or has more than four decimals, or a naive time.
     """
 
     def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
@@ -73,47 +74,90 @@ class PaymentsClient:
         Raises:
             ValueError: ``api_key`` would be sent unencrypted to another machine, or is not a valid key.
         """
-        self._timeout_seconds = timeout_seconds
-        self._is_closed = False
-        self._metadata = call_metadata(target, credentials, api_key)
+        metadata = call_metadata(target, credentials, api_key)
         all_options = channel_options(target, options, user_agent)
         channel = (
             grpc.insecure_channel(target, all_options)
             if credentials is None
             else grpc.secure_channel(target, credentials, all_options)
         )
-        self._channel = grpc.intercept_channel(channel, *interceptors)
-        self._stub = PaymentServiceStub(self._channel)
+        self._use(grpc.intercept_channel(channel, *interceptors), metadata, timeout_seconds)
+
+    @classmethod
+    def _of_channel(cls, channel: grpc.Channel) -> Self:
+        """Return a client that makes its calls on ``channel``."""
+        client = cls.__new__(cls)
+        client._use(channel, (), DEFAULT_TIMEOUT_SECONDS)  # noqa: SLF001 - of the same class
+        return client
+
+    def _use(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...], timeout_seconds: float) -> None:
+        self._channel = channel
+        self._stub = PaymentServiceStub(channel)
+        self._metadata = metadata
+        self._timeout_seconds = timeout_seconds
+        self._is_closed = False
 
     def charge(  # noqa: PLR0913 (keyword arguments)
         self,
         *,
-        order_id: int,
+        order_id: int | None = None,
         amount: Decimal,
         currency: str | None = None,
         method: PaymentMethod | None = None,
         request_id: str | None = None,
+        external_reference: str = "",
+        customer_id: str = "",
+        labels: Mapping[str, str] | None = None,
+        payment_source: str = "",
+        unless_pending: bool = False,
+        return_url: str = "",
         timeout_seconds: float | None = None,
     ) -> Payment:
         """Charge an order and return the payment. A declined charge is not an error: it has the status FAILED.
 
+        If the payer must approve the charge, the payment is PENDING and has a ``next_action``.
+
         Args:
-            order_id: The order, 1 or more.
-            amount: In units of the currency (rupees, not paise), more than zero, with at most two decimals.
+            order_id: The order, 1 or more. May be left out if there is an ``external_reference``.
+            amount: In units of the currency (rupees, not paise), more than zero, with at most as many decimals as the
+                currency has.
             currency: An ISO 4217 code. None means the deployment's default.
             method: The payment method. None lets the processor choose.
             request_id: An idempotency key (AIP-155). Calls with the same key and the same arguments charge only once.
                 None generates a new key, which all attempts of this call use. To retry safely even after your own
                 program crashes, store a key with the order and pass it here.
+            external_reference: Your own name of the order, at most 100 characters. Need not be unique.
+            customer_id: Your identifier of the customer, at most 100 characters. Not a name or an address.
+            labels: At most 16 labels for your own use, with keys of 1 to 40 and values of at most 100 characters.
+            payment_source: The payer's means of payment: a token of the processor, such as a ``pm_...`` of Stripe, and
+                never a card number. Empty charges the deployment's own, if there is one. With a simulated processor, it
+                chooses the outcome instead: ``sim_insufficient_funds`` and the other sources in ``payments.proto``.
+            unless_pending: Whether to reject the charge while another payment of the same order is pending.
+            return_url: Your page to which the payer returns after an approval in the browser: an https URL of at most
+                2048 characters, only with a ``payment_source``. Without it, a charge that needs such an approval fails
+                with AUTHENTICATION_REQUIRED. A retry need not repeat it.
             timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
             InvalidRequest: The request is invalid.
             RequestIdReused: An earlier charge used the ``request_id`` with different arguments.
+            OrderHasPendingPayment: Another payment of the order is pending; only with ``unless_pending``.
             OutcomeUnknown: The charge may or may not have been made.
         """
         request = _messages.charge_request(
-            order_id=order_id, amount=amount, currency=currency, method=method, request_id=request_id
+            NewCharge(
+                order_id=order_id,
+                amount=amount,
+                currency=currency,
+                method=method,
+                request_id=request_id,
+                external_reference=external_reference,
+                customer_id=customer_id,
+                labels=labels or {},
+                payment_source=payment_source,
+                unless_pending=unless_pending,
+                return_url=return_url,
+            )
         )
         response = self._call(self._stub.Charge, request, timeout_seconds, request.request_id)
         return _messages.payment(response.payment)
@@ -152,6 +196,8 @@ class PaymentsClient:
     ) -> RefundResult:
         """Refund a payment in full or in part, and return the refund and the updated payment.
 
+        A refund that succeeded can still fail, even weeks later. Its amount can then be refunded again.
+
         Args:
             payment_id: The payment to refund.
             amount: In units of the currency (rupees, not paise), at most the amount not yet refunded. None refunds all
@@ -166,6 +212,7 @@ class PaymentsClient:
             PaymentNotFound: The payment does not exist.
             PaymentFailed: Nothing was charged.
             PaymentPending: The outcome of the charge is not known yet.
+            PaymentDisputed: The payer disputes the payment, or got the money back through a dispute.
             PaymentArchived: An operator must unarchive the payment first.
             RefundExceedsPayment: The amount exceeds the amount not yet refunded, or nothing is left to refund.
             RequestIdReused: An earlier refund used the ``request_id`` with different arguments.
@@ -178,18 +225,34 @@ class PaymentsClient:
         return _messages.refund_result(response)
 
     def get_payment(
-        self, *, payment_id: int | None = None, reference: str | None = None, timeout_seconds: float | None = None
+        self,
+        *,
+        payment_id: int | None = None,
+        reference: str | None = None,
+        request_id: str | None = None,
+        caller: str = "",
+        timeout_seconds: float | None = None,
     ) -> PaymentDetails:
-        """Return one payment, by its id or by its reference, with its first 100 refunds.
+        """Return one payment with its first 100 refunds, and a token to pass to :meth:`list_refunds` for the rest.
 
-        The result also has a token to pass to :meth:`list_refunds` for the rest.
+        Args:
+            payment_id: The payment's id.
+            reference: The payment's reference.
+            request_id: The idempotency key of the charge, for example of one whose response was lost.
+            caller: The caller whose ``request_id`` it is. Empty means the client's own caller; any other requires the
+                role ``payments.audit``.
+            timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
-            InvalidRequest: The id or reference is invalid.
+            TypeError: Not exactly one of ``payment_id``, ``reference`` and ``request_id`` is given.
+            InvalidRequest: An argument is invalid, or ``caller`` is given without a ``request_id``.
             PaymentNotFound: The payment does not exist.
+            PermissionDenied: The ``request_id`` is another caller's, and the role is missing.
             OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
-        request = _messages.get_request(payment_id=payment_id, reference=reference)
+        request = _messages.get_request(
+            payment_id=payment_id, reference=reference, request_id=request_id, caller=caller
+        )
         return _messages.payment_details(self._call(self._stub.GetPayment, request, timeout_seconds))
 
     def list_refunds(
@@ -257,6 +320,7 @@ class PaymentsClient:
 
         Raises:
             InvalidRequest: A condition, the order or the page size is invalid.
+            PermissionDenied: The ``request_id`` is another caller's, and the role ``payments.audit`` is missing.
             OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
         request = _messages.list_request(conditions, order_by=order_by, page_size=page_size)
@@ -290,6 +354,7 @@ class PaymentsClient:
 
         Raises:
             InvalidRequest: A condition, the order, or the page size or token is invalid.
+            PermissionDenied: The ``request_id`` is another caller's, and the role ``payments.audit`` is missing.
             OutcomeUnknown: The service was unavailable, overloaded or failed, or the deadline passed.
         """
         request = _messages.list_request(
@@ -348,9 +413,13 @@ class PaymentsClient:
         return _messages.event_page(self._call(self._stub.ListPaymentEvents, request, timeout_seconds))
 
     def watch_payments(
-        self, *, resume_token: str = "", timeout_seconds: float | None = None
+        self,
+        *,
+        resume_token: str = "",
+        timeout_seconds: float | None = None,
+        **conditions: Unpack[PaymentEventConditions],
     ) -> Generator[PaymentUpdate, None, None]:
-        """Return an endless iterator over the changes to all payments. It blocks until the next event.
+        """Return an endless iterator over the changes to payments. It blocks until the next event.
 
         Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
         because the service restarts, the iterator reconnects and resumes where it left off. To resume after your own
@@ -362,13 +431,15 @@ class PaymentsClient:
             resume_token: The token of an earlier update, to stream all events after it. Empty for events from now on.
             timeout_seconds: How long the service may be continuously unreachable before the iterator raises the error.
                 None means forever; the client's own timeout does not apply.
+            conditions: See :class:`~payments_client.PaymentEventConditions`. They may change when a watch resumes.
 
         Raises:
             ResumeTokenExpired: Events after the token have been archived.
-            InvalidRequest: The token is invalid.
+            InvalidRequest: The token or a condition is invalid.
             OutcomeUnknown: The service was unreachable for too long, or had an internal error.
         """
-        return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
+        request = _messages.watch_request(conditions, resume_token=resume_token)
+        return self._watch(request, Resumptions(timeout_seconds))
 
     def close(self) -> None:
         """Close the connection. Calls in flight are canceled, and later calls fail."""

@@ -10,13 +10,20 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
+from payments_client._labels import Labels
 from payments_client.errors import InternalError, PaymentsError, error_from_status
 from payments_client.models import (
+    Dispute,
+    DisputeStatus,
+    Failure,
     NewCharge,
+    NextAction,
+    NextActionType,
     Payment,
     PaymentConditions,
     PaymentDetails,
     PaymentEvent,
+    PaymentEventConditions,
     PaymentEventPage,
     PaymentEventType,
     PaymentMethod,
@@ -33,7 +40,10 @@ from payments_client.v1 import payments_pb2
 
 _NANO_DIGITS = 9
 
-_AMOUNT_DIGITS = 2
+_MIN_DIGITS = 2
+"""The number of decimals that every amount in a result has."""
+
+_MAX_DIGITS = 4
 """The maximum number of decimals in any currency. For currencies with fewer, the service checks the amount."""
 
 _MemberT = TypeVar("_MemberT")
@@ -57,6 +67,20 @@ _METHOD_NUMBERS = {
     PaymentMethod.CARD: payments_pb2.PAYMENT_METHOD_CARD,
     PaymentMethod.COD: payments_pb2.PAYMENT_METHOD_COD,
     PaymentMethod.OTHER: payments_pb2.PAYMENT_METHOD_OTHER,
+}
+_EVENT_TYPE_NUMBERS = {
+    PaymentEventType.PENDING: payments_pb2.PAYMENT_EVENT_TYPE_PENDING,
+    PaymentEventType.CHARGED: payments_pb2.PAYMENT_EVENT_TYPE_CHARGED,
+    PaymentEventType.FAILED: payments_pb2.PAYMENT_EVENT_TYPE_FAILED,
+    PaymentEventType.REFUND_PENDING: payments_pb2.PAYMENT_EVENT_TYPE_REFUND_PENDING,
+    PaymentEventType.REFUNDED: payments_pb2.PAYMENT_EVENT_TYPE_REFUNDED,
+    PaymentEventType.REFUND_FAILED: payments_pb2.PAYMENT_EVENT_TYPE_REFUND_FAILED,
+    PaymentEventType.IMPORTED: payments_pb2.PAYMENT_EVENT_TYPE_IMPORTED,
+    PaymentEventType.FORGOTTEN: payments_pb2.PAYMENT_EVENT_TYPE_FORGOTTEN,
+    PaymentEventType.ACTION_REQUIRED: payments_pb2.PAYMENT_EVENT_TYPE_ACTION_REQUIRED,
+    PaymentEventType.DISPUTE_OPENED: payments_pb2.PAYMENT_EVENT_TYPE_DISPUTE_OPENED,
+    PaymentEventType.DISPUTE_WON: payments_pb2.PAYMENT_EVENT_TYPE_DISPUTE_WON,
+    PaymentEventType.DISPUTE_LOST: payments_pb2.PAYMENT_EVENT_TYPE_DISPUTE_LOST,
 }
 _STATUS_NUMBERS = {
     PaymentStatus.PENDING: payments_pb2.PAYMENT_STATUS_PENDING,
@@ -82,47 +106,51 @@ _REFUND_STATUSES = {
     payments_pb2.REFUND_STATUS_SUCCEEDED: RefundStatus.SUCCEEDED,
     payments_pb2.REFUND_STATUS_FAILED: RefundStatus.FAILED,
 }
-_EVENT_TYPES = {
-    payments_pb2.PAYMENT_EVENT_TYPE_PENDING: PaymentEventType.PENDING,
-    payments_pb2.PAYMENT_EVENT_TYPE_CHARGED: PaymentEventType.CHARGED,
-    payments_pb2.PAYMENT_EVENT_TYPE_FAILED: PaymentEventType.FAILED,
-    payments_pb2.PAYMENT_EVENT_TYPE_REFUND_PENDING: PaymentEventType.REFUND_PENDING,
-    payments_pb2.PAYMENT_EVENT_TYPE_REFUNDED: PaymentEventType.REFUNDED,
-    payments_pb2.PAYMENT_EVENT_TYPE_REFUND_FAILED: PaymentEventType.REFUND_FAILED,
-    payments_pb2.PAYMENT_EVENT_TYPE_IMPORTED: PaymentEventType.IMPORTED,
+_EVENT_TYPES = _inverse(_EVENT_TYPE_NUMBERS)
+_NEXT_ACTION_TYPES = {
+    payments_pb2.NEXT_ACTION_TYPE_REDIRECT: NextActionType.REDIRECT,
+    payments_pb2.NEXT_ACTION_TYPE_APPROVE_ON_PHONE: NextActionType.APPROVE_ON_PHONE,
+}
+_DISPUTE_STATUSES = {
+    payments_pb2.DISPUTE_STATUS_OPEN: DisputeStatus.OPEN,
+    payments_pb2.DISPUTE_STATUS_WON: DisputeStatus.WON,
+    payments_pb2.DISPUTE_STATUS_LOST: DisputeStatus.LOST,
+}
+_FAILURES = {
+    payments_pb2.FAILURE_INSUFFICIENT_FUNDS: Failure.INSUFFICIENT_FUNDS,
+    payments_pb2.FAILURE_EXPIRED_METHOD: Failure.EXPIRED_METHOD,
+    payments_pb2.FAILURE_INVALID_METHOD: Failure.INVALID_METHOD,
+    payments_pb2.FAILURE_AUTHENTICATION_REQUIRED: Failure.AUTHENTICATION_REQUIRED,
+    payments_pb2.FAILURE_SUSPECTED_FRAUD: Failure.SUSPECTED_FRAUD,
+    payments_pb2.FAILURE_LIMIT_EXCEEDED: Failure.LIMIT_EXCEEDED,
+    payments_pb2.FAILURE_DECLINED: Failure.DECLINED,
+    payments_pb2.FAILURE_PROCESSOR_ERROR: Failure.PROCESSOR_ERROR,
 }
 
 
-def charge_request(
-    *, order_id: int, amount: Decimal, currency: str | None, method: PaymentMethod | None, request_id: str | None
-) -> payments_pb2.ChargeRequest:
-    """Return the request for a charge, with a new ``request_id`` if none is given (AIP-155)."""
+def charge_request(charge: NewCharge) -> payments_pb2.ChargeRequest:
+    """Return the request for a charge, with a new ``request_id`` if it has none (AIP-155)."""
     return payments_pb2.ChargeRequest(
-        order_id=order_id,
-        amount=_money("amount", amount, currency),
+        order_id=charge.order_id or 0,
+        amount=_money("amount", charge.amount, charge.currency),
         method=(
             payments_pb2.PAYMENT_METHOD_UNSPECIFIED
-            if method is None
-            else _number(_METHOD_NUMBERS, PaymentMethod(method))
+            if charge.method is None
+            else _number(_METHOD_NUMBERS, PaymentMethod(charge.method))
         ),
-        request_id=_new_request_id() if request_id is None else request_id,
+        request_id=_new_request_id() if charge.request_id is None else charge.request_id,
+        external_reference=charge.external_reference,
+        customer_id=charge.customer_id,
+        labels=charge.labels,
+        payment_source=charge.payment_source,
+        unless_pending=charge.unless_pending,
+        return_url=charge.return_url,
     )
 
 
 def batch_charge_request(charges: Iterable[NewCharge]) -> payments_pb2.BatchChargeRequest:
     """Return the request for a batch of charges."""
-    return payments_pb2.BatchChargeRequest(
-        charges=[
-            charge_request(
-                order_id=charge.order_id,
-                amount=charge.amount,
-                currency=charge.currency,
-                method=charge.method,
-                request_id=charge.request_id,
-            )
-            for charge in charges
-        ]
-    )
+    return payments_pb2.BatchChargeRequest(charges=map(charge_request, charges))
 
 
 def batch_charge_outcomes(
@@ -155,13 +183,20 @@ def refund_request(
     )
 
 
-def get_request(*, payment_id: int | None, reference: str | None) -> payments_pb2.GetPaymentRequest:
+def get_request(
+    *, payment_id: int | None, reference: str | None, request_id: str | None, caller: str
+) -> payments_pb2.GetPaymentRequest:
     """Return the request for one payment."""
-    if payment_id is not None and reference is None:
-        return payments_pb2.GetPaymentRequest(payment_id=payment_id)
-    if reference is not None and payment_id is None:
-        return payments_pb2.GetPaymentRequest(reference=reference)
-    raise TypeError("get_payment() takes exactly one of payment_id and reference")
+    if (payment_id, reference, request_id).count(None) != 2:  # noqa: PLR2004 - two of three
+        raise TypeError("get_payment() takes exactly one of payment_id, reference and request_id")
+    request = payments_pb2.GetPaymentRequest(caller=caller)
+    if payment_id is not None:
+        request.payment_id = payment_id
+    if reference is not None:
+        request.reference = reference
+    if request_id is not None:
+        request.request_id = request_id
+    return request
 
 
 def list_refunds_request(*, payment_id: int, page_size: int, page_token: str) -> payments_pb2.ListRefundsRequest:
@@ -204,6 +239,11 @@ def _filter(  # noqa: PLR0913 (one argument for each condition)
     currency: str | None = None,
     min_create_time: datetime | None = None,
     max_create_time: datetime | None = None,
+    request_id: str | None = None,
+    caller: str | None = None,
+    processor_reference: str | None = None,
+    external_reference: str | None = None,
+    customer_id: str | None = None,
 ) -> payments_pb2.PaymentFilter:
     if currency is not None and min_amount is None and max_amount is None:
         raise ValueError("currency needs min_amount or max_amount")
@@ -217,6 +257,33 @@ def _filter(  # noqa: PLR0913 (one argument for each condition)
         max_amount=None if max_amount is None else _money("max_amount", max_amount, currency),
         min_create_time=None if min_create_time is None else _timestamp("min_create_time", min_create_time),
         max_create_time=None if max_create_time is None else _timestamp("max_create_time", max_create_time),
+        request_id=request_id,
+        caller=caller,
+        processor_reference=processor_reference,
+        external_reference=external_reference,
+        customer_id=customer_id,
+    )
+
+
+def watch_request(conditions: PaymentEventConditions, *, resume_token: str) -> payments_pb2.WatchPaymentsRequest:
+    """Return the request for a watch."""
+    return payments_pb2.WatchPaymentsRequest(resume_token=resume_token, filter=_event_filter(**conditions))
+
+
+def _event_filter(
+    *,
+    caller: str | None = None,
+    order_id: int | None = None,
+    external_reference: str | None = None,
+    customer_id: str | None = None,
+    types: Iterable[PaymentEventType] | None = None,
+) -> payments_pb2.PaymentEventFilter:
+    return payments_pb2.PaymentEventFilter(
+        caller=caller,
+        order_id=order_id,
+        external_reference=external_reference,
+        customer_id=customer_id,
+        types=[_number(_EVENT_TYPE_NUMBERS, PaymentEventType(kind)) for kind in types or ()],
     )
 
 
@@ -234,6 +301,36 @@ def payment(message: payments_pb2.Payment) -> Payment:
         create_time=_time(message.create_time) if message.HasField("create_time") else None,
         refunded_amount=_amount(message.refunded_amount) if message.HasField("refunded_amount") else None,
         refund_state=_REFUND_STATES.get(message.refund_state, RefundState.UNKNOWN),
+        caller=message.caller,
+        request_id=message.request_id,
+        processor_reference=message.processor_reference,
+        failure=_failure(message.failure),
+        failure_code=message.failure_code,
+        external_reference=message.external_reference,
+        customer_id=message.customer_id,
+        labels=Labels(message.labels),
+        next_action=_next_action(message.next_action) if message.HasField("next_action") else None,
+        dispute=_dispute(message.dispute) if message.HasField("dispute") else None,
+    )
+
+
+def _next_action(message: payments_pb2.NextAction) -> NextAction:
+    return NextAction(
+        type=_NEXT_ACTION_TYPES.get(message.type, NextActionType.UNKNOWN),
+        redirect_url=message.redirect_url,
+        expire_time=_time(message.expire_time),
+    )
+
+
+def _dispute(message: payments_pb2.Dispute) -> Dispute:
+    return Dispute(
+        status=_DISPUTE_STATUSES.get(message.status, DisputeStatus.UNKNOWN),
+        amount=_amount(message.amount) if message.HasField("amount") else None,
+        currency=message.amount.currency_code if message.HasField("amount") else None,
+        reason=message.reason,
+        open_time=_time(message.open_time),
+        close_time=_time(message.close_time) if message.HasField("close_time") else None,
+        processor_reference=message.processor_reference,
     )
 
 
@@ -247,6 +344,11 @@ def refund(message: payments_pb2.Refund) -> Refund:
         status=_REFUND_STATUSES.get(message.status, RefundStatus.UNKNOWN),
         reason=message.reason,
         create_time=_time(message.create_time),
+        caller=message.caller,
+        request_id=message.request_id,
+        processor_reference=message.processor_reference,
+        failure=_failure(message.failure),
+        failure_code=message.failure_code,
     )
 
 
@@ -303,6 +405,10 @@ def _event(message: payments_pb2.PaymentEvent) -> PaymentEvent:
     )
 
 
+def _failure(number: payments_pb2.Failure.ValueType) -> Failure | None:
+    return _FAILURES.get(number, Failure.UNKNOWN) if number else None
+
+
 def _new_request_id() -> str:
     return str(uuid.uuid4())
 
@@ -318,7 +424,7 @@ def _money(name: str, amount: object, currency: str | None) -> Money:
 
     Raises:
         TypeError: the amount is not a Decimal. A float is not exact, and an int could mean paise or cents.
-        ValueError: the amount is not finite, or has more than two decimals.
+        ValueError: the amount is not finite, or has more than four decimals.
     """
     if not isinstance(amount, Decimal):
         raise TypeError(f"{name} must be a decimal.Decimal, not {type(amount).__name__}")
@@ -326,8 +432,8 @@ def _money(name: str, amount: object, currency: str | None) -> Money:
         raise ValueError(f"{name} must be finite, not {amount}")
     units, _, decimals = f"{amount.copy_abs():f}".partition(".")
     decimals = decimals.rstrip("0")
-    if len(decimals) > _AMOUNT_DIGITS:
-        raise ValueError(f"{name} must have at most {_AMOUNT_DIGITS} decimals, not {amount}")
+    if len(decimals) > _MAX_DIGITS:
+        raise ValueError(f"{name} must have at most {_MAX_DIGITS} decimals, not {amount}")
     sign = -1 if amount.is_signed() else 1
     return Money(
         currency_code=currency or "", units=sign * int(units), nanos=sign * int(decimals.ljust(_NANO_DIGITS, "0"))
@@ -337,7 +443,7 @@ def _money(name: str, amount: object, currency: str | None) -> Money:
 def _amount(money: Money) -> Decimal:
     """Convert an amount exactly, with at least two decimals."""
     sign = "-" if money.units < 0 or money.nanos < 0 else ""
-    decimals = f"{abs(money.nanos):0{_NANO_DIGITS}}".rstrip("0").ljust(_AMOUNT_DIGITS, "0")
+    decimals = f"{abs(money.nanos):0{_NANO_DIGITS}}".rstrip("0").ljust(_MIN_DIGITS, "0")
     return Decimal(f"{sign}{abs(money.units)}.{decimals}")
 
 

@@ -71,12 +71,25 @@ class PaymentPending(PaymentsError):
     """The payment cannot be refunded yet, because the outcome of its charge is not known."""
 
 
+class PaymentDisputed(PaymentsError):
+    """The payment cannot be refunded, because the payer disputes it, or got the money back through a dispute."""
+
+
 class PaymentArchived(PaymentsError):
     """The payment is archived. An operator must unarchive it before it can be refunded."""
 
 
 class RefundExceedsPayment(PaymentsError):
     """The amount exceeds the amount not yet refunded, or nothing is left to refund."""
+
+
+class OrderHasPendingPayment(PaymentsError):
+    """The order was not charged, because another payment of it is pending and the charge has ``unless_pending``.
+
+    ``payment_id`` is the pending payment, or None if the service did not send it.
+    """
+
+    payment_id: int | None = None
 
 
 class RequestIdReused(PaymentsError):
@@ -132,8 +145,10 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "PAYMENT_NOT_FOUND": PaymentNotFound,
     "PAYMENT_FAILED": PaymentFailed,
     "PAYMENT_PENDING": PaymentPending,
+    "PAYMENT_DISPUTED": PaymentDisputed,
     "PAYMENT_ARCHIVED": PaymentArchived,
     "REFUND_EXCEEDS_PAYMENT": RefundExceedsPayment,
+    "ORDER_HAS_PENDING_PAYMENT": OrderHasPendingPayment,
     "REQUEST_ID_REUSED": RequestIdReused,
     "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
     "STORE_UNAVAILABLE": Unavailable,
@@ -198,12 +213,12 @@ def _error(
     request_id: str | None,
     call_id: str | None,
 ) -> PaymentsError:
-    reason = next((info.reason for info in _infos(details)), "")
+    info = next(_infos(details), error_details_pb2.ErrorInfo())
     retry_delay = next((retry.retry_delay for retry in _details_of_kind(error_details_pb2.RetryInfo, details)), None)
-    error = _BY_REASON.get(reason, _BY_CODE.get(code, PaymentsError))(
+    error = _BY_REASON.get(info.reason, _BY_CODE.get(code, PaymentsError))(
         message,
         code=code,
-        reason=reason,
+        reason=info.reason,
         request_id=request_id,
         call_id=call_id,
         retry_after_seconds=retry_delay.seconds + retry_delay.nanos / 1e9 if retry_delay else None,
@@ -214,6 +229,9 @@ def _error(
             for bad_request in _details_of_kind(error_details_pb2.BadRequest, details)
             for violation in bad_request.field_violations
         )
+    if isinstance(error, OrderHasPendingPayment):
+        payment_id = info.metadata.get("payment_id", "")
+        error.payment_id = int(payment_id) if payment_id.isascii() and payment_id.isdecimal() else None
     return error
 
 

@@ -5,12 +5,14 @@ decimals (``Decimal("561.00")``) in results. Currencies are ISO 4217 codes, and 
 ``payments.proto`` documents each field.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypedDict
+
+from payments_client._labels import Labels
 
 
 class PaymentMethod(StrEnum):
@@ -51,6 +53,28 @@ class RefundStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class Failure(StrEnum):
+    """Why a payment or a refund failed. ``UNKNOWN`` is a reason that this version of the client does not know."""
+
+    UNKNOWN = "UNKNOWN"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    """The account has too little money."""
+    EXPIRED_METHOD = "EXPIRED_METHOD"
+    """The card or another means of payment has expired."""
+    INVALID_METHOD = "INVALID_METHOD"
+    """The means of payment does not exist, is closed or blocked, or cannot be used for this payment."""
+    AUTHENTICATION_REQUIRED = "AUTHENTICATION_REQUIRED"
+    """The payer must approve the payment, or failed to."""
+    SUSPECTED_FRAUD = "SUSPECTED_FRAUD"
+    """The processor or the bank suspects fraud. Do not tell the payer."""
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    """The amount or the number of payments exceeds a limit of the account."""
+    DECLINED = "DECLINED"
+    """The bank or the processor declined, without one of the reasons above."""
+    PROCESSOR_ERROR = "PROCESSOR_ERROR"
+    """The processor failed, or never carried out the request. A new attempt may succeed."""
+
+
 class PaymentEventType(StrEnum):
     """What happened to a payment. ``UNKNOWN`` is an event that this version of the client does not know."""
 
@@ -64,19 +88,90 @@ class PaymentEventType(StrEnum):
     """A refund was requested. The processor has not answered yet."""
     REFUNDED = "REFUNDED"
     REFUND_FAILED = "REFUND_FAILED"
+    """The processor rejected a refund, or reported that a refund which had succeeded failed later."""
     IMPORTED = "IMPORTED"
     """The payment or refund was imported, or changed by a later import."""
+    FORGOTTEN = "FORGOTTEN"
+    """The customer and the labels of the payment were erased."""
+    ACTION_REQUIRED = "ACTION_REQUIRED"
+    """The payer must approve the payment: see :attr:`Payment.next_action`."""
+    DISPUTE_OPENED = "DISPUTE_OPENED"
+    """The payer disputes the payment, or the amount or the reason of the open dispute has changed."""
+    DISPUTE_WON = "DISPUTE_WON"
+    """The dispute was decided for the merchant."""
+    DISPUTE_LOST = "DISPUTE_LOST"
+    """The dispute was decided for the payer."""
+
+
+class NextActionType(StrEnum):
+    """What the payer must do. ``UNKNOWN`` is an action that this version of the client does not know."""
+
+    UNKNOWN = "UNKNOWN"
+    REDIRECT = "REDIRECT"
+    """Open :attr:`NextAction.redirect_url` in a browser, and approve the payment there (3-D Secure, for example)."""
+    APPROVE_ON_PHONE = "APPROVE_ON_PHONE"
+    """Approve the payment in an app on the phone, which has notified the payer (UPI, for example)."""
+
+
+class DisputeStatus(StrEnum):
+    """The state of a dispute. ``UNKNOWN`` is a state that this version of the client does not know."""
+
+    UNKNOWN = "UNKNOWN"
+    OPEN = "OPEN"
+    """The bank has not decided yet, and holds the disputed amount."""
+    WON = "WON"
+    """The bank decided for the merchant, who keeps the money."""
+    LOST = "LOST"
+    """The bank decided for the payer, who got the disputed amount back."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewCharge:
     """One charge of a batch: the arguments of ``charge``."""
 
-    order_id: int
+    order_id: int | None = None
     amount: Decimal
     currency: str | None = None
     method: PaymentMethod | None = None
     request_id: str | None = None
+    external_reference: str = ""
+    customer_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=Labels, hash=False)
+    payment_source: str = field(default="", repr=False)
+    unless_pending: bool = False
+    return_url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextAction:
+    """The action that a payer must take before a charge can succeed.
+
+    ``redirect_url`` is empty unless ``type`` is REDIRECT, and for other callers without the role ``payments.audit``.
+    Anyone who has it can approve the payment, so show it only to the payer; the ``repr`` omits it. After
+    ``expire_time``, the charge fails with AUTHENTICATION_REQUIRED.
+    """
+
+    type: NextActionType
+    redirect_url: str = field(repr=False)
+    expire_time: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dispute:
+    """A payer's demand that the bank return the money of a payment, also called a chargeback.
+
+    ``amount`` and ``currency`` are None if the disputed amount is in another currency than the payment. ``reason`` is
+    the processor's own code, such as ``fraudulent``, and may be empty. ``open_time`` and ``close_time`` are when the
+    service learned of the dispute and of its outcome; ``close_time`` is None while it is open.
+    """
+
+    status: DisputeStatus
+    amount: Decimal | None
+    currency: str | None
+    reason: str
+    open_time: datetime
+    close_time: datetime | None
+    processor_reference: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +179,11 @@ class Payment:
     """A charge of an order, and how much of it has been refunded.
 
     ``amount``, ``currency``, ``refunded_amount`` and ``create_time`` are None, and ``reference`` is empty, only on
-    adopted payments for which the legacy service did not record them.
+    adopted payments for which the legacy service did not record them. ``order_id`` is 0 if the charge had only an
+    ``external_reference``. ``caller`` made the charge with ``request_id``, which is empty if it is another caller's.
+    ``failure`` is None unless the charge failed for a known reason, and ``failure_code`` is the processor's own code
+    for it. ``labels`` cannot be changed. ``next_action`` is None unless the charge is PENDING because the payer must
+    approve it. ``dispute`` is None if there was none; if there were several, it is the open one, or the last.
     """
 
     payment_id: int
@@ -98,11 +197,25 @@ class Payment:
     create_time: datetime | None
     refunded_amount: Decimal | None
     refund_state: RefundState
+    caller: str = ""
+    request_id: str = ""
+    processor_reference: str = ""
+    failure: Failure | None = None
+    failure_code: str = ""
+    external_reference: str = ""
+    customer_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=Labels)
+    next_action: NextAction | None = None
+    dispute: Dispute | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refund:
-    """A refund of a payment."""
+    """A refund of a payment.
+
+    ``caller`` requested it with ``request_id``, which is empty if it is another caller's. ``failure`` is None unless
+    the refund failed, perhaps after it had succeeded, and ``failure_code`` is the processor's own code for it.
+    """
 
     refund_id: int
     payment_id: int
@@ -111,6 +224,11 @@ class Refund:
     status: RefundStatus
     reason: str
     create_time: datetime
+    caller: str = ""
+    request_id: str = ""
+    processor_reference: str = ""
+    failure: Failure | None = None
+    failure_code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,8 +280,10 @@ class PaymentPage:
 class PaymentEvent:
     """A change to a payment.
 
-    ``payment`` and ``refund`` are as they were after the event; ``refund`` is None if the event is not about a refund.
-    ``caller`` requested the change with ``request_id``; both are empty if the legacy service made the payment.
+    ``payment`` and ``refund`` are as they were after the event, except that ``payment.next_action`` is the current one;
+    ``refund`` is None if the event is not about a refund.
+    ``caller`` requested the change with ``request_id``; both are empty if the legacy service made the payment, if an
+    operator erased its customer, or if the event is about a dispute. The ``request_id`` of another caller is empty too.
     ``event_time`` is when it happened (for an import, the time of the import), or None if the service sent none.
     """
 
@@ -217,3 +337,28 @@ class PaymentConditions(TypedDict, total=False):
     """Payments made at or after this time, which must be timezone-aware."""
     max_create_time: datetime | None
     """Payments made at or before this time, which must be timezone-aware."""
+    request_id: str | None
+    """The payment whose charge had this request_id, of ``caller``, or of the client's own caller if that is None."""
+    caller: str | None
+    """Payments charged by the caller with this name."""
+    processor_reference: str | None
+    """Payments with exactly this identifier at the processor."""
+    external_reference: str | None
+    """Payments with exactly this external_reference."""
+    customer_id: str | None
+    """Payments of exactly this customer."""
+
+
+class PaymentEventConditions(TypedDict, total=False):
+    """Selects events. An event must satisfy all conditions that are present and not None."""
+
+    caller: str | None
+    """Events of payments that were charged by the caller with this name."""
+    order_id: int | None
+    """Events of payments of this order."""
+    external_reference: str | None
+    """Events of payments with exactly this external_reference."""
+    customer_id: str | None
+    """Events of payments of exactly this customer. An erased customer matches no event, not even an earlier one."""
+    types: Iterable[PaymentEventType] | None
+    """Events of one of these types; empty means any."""

@@ -1,4 +1,5 @@
 import { PaymentCalls } from "../payment_calls.js";
+import type { Transport } from "../stub.js";
 import { webStub } from "./stub.js";
 
 /** The options of a {@link PaymentsClient} in a browser. */
@@ -9,6 +10,16 @@ export interface PaymentsClientOptions {
   timeoutSeconds?: number | undefined;
   /** Headers that are sent with each call, for example for a proxy that authenticates the user. Never an API key. */
   headers?: Readonly<Record<string, string>> | undefined;
+  transport?: undefined;
+}
+
+/** The options of a {@link PaymentsClient} with another transport than gRPC-Web, for tests. */
+export interface TransportOptions {
+  url?: undefined;
+  /** Replaces the connection: `FakePayments` of `@payments/client/testing` has one. */
+  transport: Transport;
+  /** The time limit of a call. The default is 10 seconds. */
+  timeoutSeconds?: number | undefined;
 }
 
 /**
@@ -17,11 +28,11 @@ export interface PaymentsClientOptions {
  */
 export class PaymentsClient extends PaymentCalls<undefined> {
   /** @throws RangeError if `timeoutSeconds` is not a finite number. */
-  constructor({ url, timeoutSeconds, headers = {} }: PaymentsClientOptions) {
+  constructor(options: PaymentsClientOptions | TransportOptions) {
     super(
-      () => webStub(url, headers),
+      () => (options.transport === undefined ? webStub(options.url, options.headers ?? {}) : options.transport),
       () => undefined,
-      timeoutSeconds,
+      options.timeoutSeconds,
     );
   }
 }

@@ -3,15 +3,17 @@ export { PreciseDate } from "@google-cloud/precise-date";
 export { Decimal } from "decimal.js";
 
 export { status } from "../codes.js";
-export { PaymentsClient, type PaymentsClientOptions } from "./client.js";
+export { PaymentsClient, type PaymentsClientOptions, type TransportOptions } from "./client.js";
 export {
   DeadlineExceeded,
   type FieldViolation,
   InternalError,
   InvalidRequest,
+  OrderHasPendingPayment,
   OutcomeUnknown,
   Overloaded,
   PaymentArchived,
+  PaymentDisputed,
   PaymentFailed,
   PaymentNotFound,
   PaymentPending,
@@ -27,6 +29,11 @@ export {
 } from "../errors.js";
 export type { Id } from "../ids.js";
 export type {
+  Dispute,
+  DisputeStatus,
+  Failure,
+  NextAction,
+  NextActionType,
   Payment,
   PaymentDetails,
   PaymentEvent,
@@ -51,7 +58,9 @@ export type {
   ListPaymentsParams,
   ListRefundsParams,
   PaymentConditions,
+  PaymentEventConditions,
   RefundParams,
   WatchOptions,
   WatchPaymentsParams,
 } from "../params.js";
+export type { Transport } from "../stub.js";

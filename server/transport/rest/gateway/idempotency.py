@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
 from server.domain.identifiers import RequestKey, derive_request_id
 from server.transport.headers import IDEMPOTENCY_KEY, InvalidHeader
-from server.transport.service.codec import MAX_BATCH
+from server.transport.service.requests import MAX_BATCH
 
 _FIELD = "request_id"
 

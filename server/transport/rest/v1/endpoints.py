@@ -12,9 +12,9 @@ from starlette.responses import Response
 from server.application.payments import Payments
 from server.domain import errors
 from server.domain.listing import NumberedPage, NumberedPageQuery, Order
-from server.domain.money import Currencies
+from server.domain.money import MINOR_DIGITS, Currencies
 from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, Status
-from server.transport.headers import InvalidHeader, header, idempotency_key
+from server.transport.headers import PAYMENT_SOURCE, InvalidHeader, header, idempotency_key, payment_source
 from server.transport.pipeline.calls import Call, CallFailed, Calls
 from server.transport.pipeline.errors import Failure, RefundFailed
 from server.transport.pipeline.worker_thread import MAX_INLINE_BYTES, WorkerThread
@@ -89,7 +89,8 @@ class LegacyRest:
         body = await self._worker_thread.run(len(payload) > MAX_INLINE_BYTES, read_body, payload, content_type)
         key = read_key(call.caller, idempotency_key(request.scope))
         amount = charge_money(self._currencies.default, body.amount)
-        outcome = await self._payments.charge(NewCharge(body.order_id, amount, None, key), call.deadline)
+        charge = NewCharge(body.order_id, amount, None, key, source=payment_source(request.scope))
+        outcome = await self._payments.charge(charge, call.deadline)
         call.replayed = outcome.replayed
         status, message = _CHARGE_RESPONSES[outcome.payment.status]
         return {"reference": outcome.payment.reference, "status": status, "message": message}
@@ -133,8 +134,9 @@ class LegacyRest:
 def _refund_body(payment: Payment, *, is_pending: bool) -> _Body:
     assert payment.amount is not None
     amount, method = payment.amount.amount, _method(payment)
-    refunded = f"Amount {amount:.2f} refunded to {method}"
-    pending = f"Refund of amount {amount:.2f} to {method} pending"
+    text = f"{amount:.{max(2, MINOR_DIGITS[payment.amount.currency])}f}"
+    refunded = f"Amount {text} refunded to {method}"
+    pending = f"Refund of amount {text} to {method} pending"
     return {
         "payment_id": payment.payment_id,
         "amount": float(amount),
@@ -182,6 +184,13 @@ def _time_text(time: datetime | None, *, to_the_second: bool) -> str | None:
     return (time.replace(microsecond=0) if to_the_second else time).replace(tzinfo=None).isoformat()
 
 
+def _problem(violation: errors.FieldViolation) -> _Body:
+    """Describe a violation that only the use case finds, as FastAPI would."""
+    is_source = violation.field == "payment_source"
+    location = ["header", PAYMENT_SOURCE.lower()] if is_source else ["body", violation.field]
+    return {"type": "value_error", "loc": location, "msg": violation.description, "input": None}
+
+
 def _error_response(failure: Failure, request: Request) -> Response:
     detail: object = failure.message
     status = failure.http_status
@@ -194,10 +203,7 @@ def _error_response(failure: Failure, request: Request) -> Response:
             status = 400
         case errors.InvalidRequest(violations=violations):
             status = 422
-            detail = [
-                {"type": "value_error", "loc": ["body", violation.field], "msg": violation.description, "input": None}
-                for violation in violations
-            ]
+            detail = [_problem(violation) for violation in violations]
         case errors.RequestIdReused():
             key = idempotency_key(request.scope)
             status, detail = 422, [key_problem("idempotency_key_reused", failure.message, key)]

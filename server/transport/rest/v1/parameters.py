@@ -29,13 +29,18 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
 from server.domain.identifiers import RequestKey
-from server.domain.money import MAX_AMOUNT, Money
+from server.domain.money import AMOUNT_DIGITS, MAX_MINOR, Money
 
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_ID = 2**63 - 1
 MAX_PER_PAGE = 200
 MIN_AMOUNT = Decimal("0.01")
+MAX_AMOUNT = Decimal("99999999.99")
+"""The smallest and the largest amount of a charge, as in the legacy service."""
+
+_STORED_DECIMAL = Decimal(1).scaleb(-AMOUNT_DIGITS)
+_ABOVE_EVERY_AMOUNT = Decimal(MAX_MINOR + 1)
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d|T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
@@ -107,8 +112,8 @@ def _charge_amount(amount: Decimal) -> Decimal:
 
 def _bound(amount: Decimal, rounding: str) -> Decimal:
     """Round a bound to the precision of stored amounts, so that it still admits exactly the same amounts."""
-    outside = 10 * MAX_AMOUNT
-    return max(-outside, min(outside, amount)).quantize(MIN_AMOUNT, rounding=rounding)
+    within = max(-_ABOVE_EVERY_AMOUNT, min(_ABOVE_EVERY_AMOUNT, amount))
+    return within.quantize(_STORED_DECIMAL, rounding=rounding)
 
 
 def _time(text: str) -> datetime | None:

@@ -40,7 +40,7 @@ func run(ctx context.Context, server, orderID string) (*output, error) {
 		ctx,
 		&PaymentServiceChargeParams{IdempotencyKey: &key},
 		ChargeRequest{
-			OrderId: orderID,
+			OrderId: &orderID,
 			Amount:  Money{CurrencyCode: &currency, Units: &units, Nanos: &nanos},
 			Method:  &method,
 		},

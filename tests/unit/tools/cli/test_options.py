@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+import typer
 
 from tools.cli import options
 
@@ -26,3 +27,22 @@ def test_a_date_is_a_whole_day_and_a_time_is_exact(text: str, first: str, last: 
     times = (options.parse_time("--since", text, NOW), options.parse_end_time("--until", text, NOW))
 
     assert times == (datetime.fromisoformat(first + "+00:00"), datetime.fromisoformat(last + "+00:00"))
+
+
+def test_labels_are_split_at_the_first_equals_sign() -> None:
+    assert options.parse_labels("--label", ["channel=web", "note=", "formula=a=b", " key = label "]) == {
+        "channel": "web",
+        "note": "",
+        "formula": "a=b",
+        " key ": " label ",
+    }
+    assert options.parse_labels("--label", []) == {}
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [(["web"], "must be KEY=VALUE"), (["channel=web", "channel=app"], "has the key channel twice")],
+)
+def test_a_label_without_a_value_and_a_repeated_label_are_rejected(texts: list[str], message: str) -> None:
+    with pytest.raises(typer.BadParameter, match=message):
+        options.parse_labels("--label", texts)

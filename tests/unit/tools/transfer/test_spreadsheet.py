@@ -11,7 +11,11 @@ from tests.fuzz.inputs import examples
 from tools.transfer.files import spreadsheet
 from tools.transfer.files.records import PAYMENT_COLUMNS, REFUND_COLUMNS
 
-TEXT_COLUMNS = ("method", "status", "reference", "currency", "requested_method", "caller", "request_id", "reason")
+TEXT_COLUMNS = (
+    *("method", "status", "reference", "currency", "requested_method", "caller", "request_id", "reason"),
+    *("external_reference", "customer_id", "labels", "failure", "failure_code", "processor_reference"),
+    *("simulated_source", "source_mark", "dispute_status", "dispute"),
+)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_no_cell_begins_with_a_formula_for_any_delimiter_of_the_spreadsheet(text
 
 
 def test_the_columns_of_numbers_are_those_of_the_files() -> None:
-    assert {*PAYMENT_COLUMNS, *REFUND_COLUMNS} - {*TEXT_COLUMNS, "created_at"} == spreadsheet._NUMBERS
+    assert {*PAYMENT_COLUMNS, *REFUND_COLUMNS} - {*TEXT_COLUMNS, *spreadsheet._TIMES} == spreadsheet._NUMBERS
 
 
 @pytest.mark.parametrize("columns", [PAYMENT_COLUMNS, REFUND_COLUMNS])

@@ -29,6 +29,8 @@ Conventions for all RPCs:
 - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error raised on the client's side (a
   lost connection, an expired deadline), the outcome of a charge or refund is unknown. Retry it with the same
   `request_id`.
+- A caller sees the `request_id` of its own payments and refunds. Those of other callers are empty, unless the caller
+  has the role `payments.audit`.
 - The trailer `idempotency-replayed: true` means that an earlier call with the same `request_id` did the work.
 - The trailer `x-request-id` identifies the call in the service's log. A caller may send its own.
 """
@@ -97,8 +99,8 @@ class _PaymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_STATUS_UNSPECIFIED: _PaymentStatus.ValueType  # 0
     """Never on a stored payment."""
     PAYMENT_STATUS_PENDING: _PaymentStatus.ValueType  # 1
-    """The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
-    until then.
+    """The processor has not reported an outcome yet, perhaps because the payer must approve the payment first. The
+    payment will become SUCCEEDED or FAILED, and cannot be refunded until then.
     """
     PAYMENT_STATUS_SUCCEEDED: _PaymentStatus.ValueType  # 2
     """The amount was charged."""
@@ -111,8 +113,8 @@ class PaymentStatus(_PaymentStatus, metaclass=_PaymentStatusEnumTypeWrapper):
 PAYMENT_STATUS_UNSPECIFIED: PaymentStatus.ValueType  # 0
 """Never on a stored payment."""
 PAYMENT_STATUS_PENDING: PaymentStatus.ValueType  # 1
-"""The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
-until then.
+"""The processor has not reported an outcome yet, perhaps because the payer must approve the payment first. The
+payment will become SUCCEEDED or FAILED, and cannot be refunded until then.
 """
 PAYMENT_STATUS_SUCCEEDED: PaymentStatus.ValueType  # 2
 """The amount was charged."""
@@ -161,7 +163,7 @@ class _RefundStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSt
     REFUND_STATUS_SUCCEEDED: _RefundStatus.ValueType  # 2
     """The amount was refunded."""
     REFUND_STATUS_FAILED: _RefundStatus.ValueType  # 3
-    """The processor rejected the refund. Nothing was refunded."""
+    """The processor rejected the refund, or reported later that it failed. Nothing was refunded."""
 
 class RefundStatus(_RefundStatus, metaclass=_RefundStatusEnumTypeWrapper):
     """The outcome of a refund."""
@@ -173,8 +175,108 @@ REFUND_STATUS_PENDING: RefundStatus.ValueType  # 1
 REFUND_STATUS_SUCCEEDED: RefundStatus.ValueType  # 2
 """The amount was refunded."""
 REFUND_STATUS_FAILED: RefundStatus.ValueType  # 3
-"""The processor rejected the refund. Nothing was refunded."""
+"""The processor rejected the refund, or reported later that it failed. Nothing was refunded."""
 Global___RefundStatus: _TypeAlias = RefundStatus  # noqa: Y015
+
+class _NextActionType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NextActionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NextActionType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NEXT_ACTION_TYPE_UNSPECIFIED: _NextActionType.ValueType  # 0
+    """Never in a payment."""
+    NEXT_ACTION_TYPE_REDIRECT: _NextActionType.ValueType  # 1
+    """Open `NextAction.redirect_url` in a browser, and approve the payment there (3-D Secure, for example)."""
+    NEXT_ACTION_TYPE_APPROVE_ON_PHONE: _NextActionType.ValueType  # 2
+    """Approve the payment in an app on the phone, which has notified the payer (UPI, for example)."""
+
+class NextActionType(_NextActionType, metaclass=_NextActionTypeEnumTypeWrapper):
+    """The kinds of action that a payer must take."""
+
+NEXT_ACTION_TYPE_UNSPECIFIED: NextActionType.ValueType  # 0
+"""Never in a payment."""
+NEXT_ACTION_TYPE_REDIRECT: NextActionType.ValueType  # 1
+"""Open `NextAction.redirect_url` in a browser, and approve the payment there (3-D Secure, for example)."""
+NEXT_ACTION_TYPE_APPROVE_ON_PHONE: NextActionType.ValueType  # 2
+"""Approve the payment in an app on the phone, which has notified the payer (UPI, for example)."""
+Global___NextActionType: _TypeAlias = NextActionType  # noqa: Y015
+
+class _DisputeStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisputeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisputeStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISPUTE_STATUS_UNSPECIFIED: _DisputeStatus.ValueType  # 0
+    """Never in a payment."""
+    DISPUTE_STATUS_OPEN: _DisputeStatus.ValueType  # 1
+    """The payer demands the money back from the bank, which has not decided yet. The bank holds the disputed amount."""
+    DISPUTE_STATUS_WON: _DisputeStatus.ValueType  # 2
+    """The bank decided for the merchant, who keeps the money."""
+    DISPUTE_STATUS_LOST: _DisputeStatus.ValueType  # 3
+    """The bank decided for the payer, who got the disputed amount back."""
+
+class DisputeStatus(_DisputeStatus, metaclass=_DisputeStatusEnumTypeWrapper):
+    """The state of a dispute."""
+
+DISPUTE_STATUS_UNSPECIFIED: DisputeStatus.ValueType  # 0
+"""Never in a payment."""
+DISPUTE_STATUS_OPEN: DisputeStatus.ValueType  # 1
+"""The payer demands the money back from the bank, which has not decided yet. The bank holds the disputed amount."""
+DISPUTE_STATUS_WON: DisputeStatus.ValueType  # 2
+"""The bank decided for the merchant, who keeps the money."""
+DISPUTE_STATUS_LOST: DisputeStatus.ValueType  # 3
+"""The bank decided for the payer, who got the disputed amount back."""
+Global___DisputeStatus: _TypeAlias = DisputeStatus  # noqa: Y015
+
+class _Failure:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FailureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FAILURE_UNSPECIFIED: _Failure.ValueType  # 0
+    """It did not fail, or the reason is not known, as for payments of the legacy service."""
+    FAILURE_INSUFFICIENT_FUNDS: _Failure.ValueType  # 1
+    """The account has too little money."""
+    FAILURE_EXPIRED_METHOD: _Failure.ValueType  # 2
+    """The card or another means of payment has expired."""
+    FAILURE_INVALID_METHOD: _Failure.ValueType  # 3
+    """The means of payment does not exist, is closed or blocked, or cannot be used for this payment."""
+    FAILURE_AUTHENTICATION_REQUIRED: _Failure.ValueType  # 4
+    """The payer must approve the payment, or failed to."""
+    FAILURE_SUSPECTED_FRAUD: _Failure.ValueType  # 5
+    """The processor or the bank suspects fraud. Do not tell the payer."""
+    FAILURE_LIMIT_EXCEEDED: _Failure.ValueType  # 6
+    """The amount or the number of payments exceeds a limit of the account."""
+    FAILURE_DECLINED: _Failure.ValueType  # 7
+    """The bank or the processor declined, without one of the reasons above."""
+    FAILURE_PROCESSOR_ERROR: _Failure.ValueType  # 8
+    """The processor failed, or never carried out the request. A new attempt may succeed."""
+
+class Failure(_Failure, metaclass=_FailureEnumTypeWrapper):
+    """Why a payment or a refund failed."""
+
+FAILURE_UNSPECIFIED: Failure.ValueType  # 0
+"""It did not fail, or the reason is not known, as for payments of the legacy service."""
+FAILURE_INSUFFICIENT_FUNDS: Failure.ValueType  # 1
+"""The account has too little money."""
+FAILURE_EXPIRED_METHOD: Failure.ValueType  # 2
+"""The card or another means of payment has expired."""
+FAILURE_INVALID_METHOD: Failure.ValueType  # 3
+"""The means of payment does not exist, is closed or blocked, or cannot be used for this payment."""
+FAILURE_AUTHENTICATION_REQUIRED: Failure.ValueType  # 4
+"""The payer must approve the payment, or failed to."""
+FAILURE_SUSPECTED_FRAUD: Failure.ValueType  # 5
+"""The processor or the bank suspects fraud. Do not tell the payer."""
+FAILURE_LIMIT_EXCEEDED: Failure.ValueType  # 6
+"""The amount or the number of payments exceeds a limit of the account."""
+FAILURE_DECLINED: Failure.ValueType  # 7
+"""The bank or the processor declined, without one of the reasons above."""
+FAILURE_PROCESSOR_ERROR: Failure.ValueType  # 8
+"""The processor failed, or never carried out the request. A new attempt may succeed."""
+Global___Failure: _TypeAlias = Failure  # noqa: Y015
 
 class _PaymentEventType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -195,9 +297,19 @@ class _PaymentEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Paym
     PAYMENT_EVENT_TYPE_REFUNDED: _PaymentEventType.ValueType  # 5
     """The payment was refunded in full or in part."""
     PAYMENT_EVENT_TYPE_REFUND_FAILED: _PaymentEventType.ValueType  # 6
-    """The processor rejected a refund. Nothing was refunded."""
+    """The processor rejected a refund, or reported that a refund which had succeeded failed later. Nothing was refunded."""
     PAYMENT_EVENT_TYPE_IMPORTED: _PaymentEventType.ValueType  # 7
     """The payment or refund was imported, or changed by a later import."""
+    PAYMENT_EVENT_TYPE_FORGOTTEN: _PaymentEventType.ValueType  # 8
+    """The `customer_id` and the `labels` of the payment were erased."""
+    PAYMENT_EVENT_TYPE_ACTION_REQUIRED: _PaymentEventType.ValueType  # 9
+    """The payer must approve the payment: see `Payment.next_action`."""
+    PAYMENT_EVENT_TYPE_DISPUTE_OPENED: _PaymentEventType.ValueType  # 10
+    """The payer disputes the payment, or the amount or the reason of the open dispute has changed."""
+    PAYMENT_EVENT_TYPE_DISPUTE_WON: _PaymentEventType.ValueType  # 11
+    """The dispute was decided for the merchant."""
+    PAYMENT_EVENT_TYPE_DISPUTE_LOST: _PaymentEventType.ValueType  # 12
+    """The dispute was decided for the payer."""
 
 class PaymentEventType(_PaymentEventType, metaclass=_PaymentEventTypeEnumTypeWrapper):
     """What happened to a payment."""
@@ -215,9 +327,19 @@ PAYMENT_EVENT_TYPE_REFUND_PENDING: PaymentEventType.ValueType  # 4
 PAYMENT_EVENT_TYPE_REFUNDED: PaymentEventType.ValueType  # 5
 """The payment was refunded in full or in part."""
 PAYMENT_EVENT_TYPE_REFUND_FAILED: PaymentEventType.ValueType  # 6
-"""The processor rejected a refund. Nothing was refunded."""
+"""The processor rejected a refund, or reported that a refund which had succeeded failed later. Nothing was refunded."""
 PAYMENT_EVENT_TYPE_IMPORTED: PaymentEventType.ValueType  # 7
 """The payment or refund was imported, or changed by a later import."""
+PAYMENT_EVENT_TYPE_FORGOTTEN: PaymentEventType.ValueType  # 8
+"""The `customer_id` and the `labels` of the payment were erased."""
+PAYMENT_EVENT_TYPE_ACTION_REQUIRED: PaymentEventType.ValueType  # 9
+"""The payer must approve the payment: see `Payment.next_action`."""
+PAYMENT_EVENT_TYPE_DISPUTE_OPENED: PaymentEventType.ValueType  # 10
+"""The payer disputes the payment, or the amount or the reason of the open dispute has changed."""
+PAYMENT_EVENT_TYPE_DISPUTE_WON: PaymentEventType.ValueType  # 11
+"""The dispute was decided for the merchant."""
+PAYMENT_EVENT_TYPE_DISPUTE_LOST: PaymentEventType.ValueType  # 12
+"""The dispute was decided for the payer."""
 Global___PaymentEventType: _TypeAlias = PaymentEventType  # noqa: Y015
 
 @_typing.final
@@ -225,6 +347,26 @@ class Payment(_message.Message):
     """A charge of an order, and how much of it has been refunded."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
@@ -236,10 +378,20 @@ class Payment(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
     REFUND_STATE_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROCESSOR_REFERENCE_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    FAILURE_CODE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    NEXT_ACTION_FIELD_NUMBER: _builtins.int
+    DISPUTE_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.int
     """The payment's id, 1 or more. Assigned by the service."""
     order_id: _builtins.int
-    """The caller's order."""
+    """The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments."""
     method: Global___PaymentMethod.ValueType
     """How the payment was made."""
     other_method: _builtins.str
@@ -252,6 +404,24 @@ class Payment(_message.Message):
     """
     refund_state: Global___RefundState.ValueType
     """Whether `refunded_amount` is none, a part, or all of `amount`."""
+    caller: _builtins.str
+    """The name of the caller that made the charge. Empty on adopted payments."""
+    request_id: _builtins.str
+    """The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+    and for other callers without the role `payments.audit`.
+    """
+    processor_reference: _builtins.str
+    """The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+    or the payment is simulated or adopted.
+    """
+    failure: Global___Failure.ValueType
+    """Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED."""
+    failure_code: _builtins.str
+    """The processor's own code for the failure, such as `insufficient_funds`. May be empty."""
+    external_reference: _builtins.str
+    """The caller's own name of the order, exactly as it was given. May be empty."""
+    customer_id: _builtins.str
+    """The caller's customer. May be empty."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount."""
@@ -266,6 +436,20 @@ class Payment(_message.Message):
         unset if `amount` is unset.
         """
 
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The caller's labels. May be empty."""
+
+    @_builtins.property
+    def next_action(self) -> Global___NextAction:
+        """The action that the payer must take before the charge can succeed. Set only while `status` is
+        PAYMENT_STATUS_PENDING. In an event, it is the current one.
+        """
+
+    @_builtins.property
+    def dispute(self) -> Global___Dispute:
+        """The payer's dispute. Unset if there was none. If there were several, the open one, or the last."""
+
     def __init__(
         self,
         *,
@@ -279,14 +463,109 @@ class Payment(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         refunded_amount: _money_pb2.Money | None = ...,
         refund_state: Global___RefundState.ValueType = ...,
+        caller: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        processor_reference: _builtins.str = ...,
+        failure: Global___Failure.ValueType = ...,
+        failure_code: _builtins.str = ...,
+        external_reference: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        next_action: Global___NextAction | None = ...,
+        dispute: Global___Dispute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "refunded_amount", b"refunded_amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "dispute", b"dispute", "next_action", b"next_action", "refunded_amount", b"refunded_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "method", b"method", "order_id", b"order_id", "other_method", b"other_method", "payment_id", b"payment_id", "reference", b"reference", "refund_state", b"refund_state", "refunded_amount", b"refunded_amount", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "caller", b"caller", "create_time", b"create_time", "customer_id", b"customer_id", "dispute", b"dispute", "external_reference", b"external_reference", "failure", b"failure", "failure_code", b"failure_code", "labels", b"labels", "method", b"method", "next_action", b"next_action", "order_id", b"order_id", "other_method", b"other_method", "payment_id", b"payment_id", "processor_reference", b"processor_reference", "reference", b"reference", "refund_state", b"refund_state", "refunded_amount", b"refunded_amount", "request_id", b"request_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
+
+@_typing.final
+class NextAction(_message.Message):
+    """The action that a payer must take before a charge can succeed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    REDIRECT_URL_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    type: Global___NextActionType.ValueType
+    """The kind of action."""
+    redirect_url: _builtins.str
+    """The page to open in the payer's browser. It redirects to `ChargeRequest.return_url` when the payer is done. Anyone
+    who has this URL can approve the payment, so show it only to the payer. Empty unless `type` is
+    NEXT_ACTION_TYPE_REDIRECT, and for other callers without the role `payments.audit`.
+    """
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """The deadline of the action. After it, the service cancels the charge, which becomes FAILED with
+        FAILURE_AUTHENTICATION_REQUIRED.
+        """
+
+    def __init__(
+        self,
+        *,
+        type: Global___NextActionType.ValueType = ...,
+        redirect_url: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "redirect_url", b"redirect_url", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NextAction: _TypeAlias = NextAction  # noqa: Y015
+
+@_typing.final
+class Dispute(_message.Message):
+    """A payer's demand that the bank return the money of a payment, also called a chargeback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OPEN_TIME_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    PROCESSOR_REFERENCE_FIELD_NUMBER: _builtins.int
+    status: Global___DisputeStatus.ValueType
+    """The state. While it is OPEN, and if it is LOST, the payment cannot be refunded."""
+    reason: _builtins.str
+    """The processor's own code for the reason, such as `fraudulent` or `product_not_received`. May be empty."""
+    processor_reference: _builtins.str
+    """The dispute's identifier at the processor."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """The disputed amount. Unset if it is in another currency than the payment."""
+
+    @_builtins.property
+    def open_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service learned that the dispute was opened."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service learned of the decision. Unset while the dispute is open."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___DisputeStatus.ValueType = ...,
+        amount: _money_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+        open_time: _timestamp_pb2.Timestamp | None = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        processor_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "open_time", b"open_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "open_time", b"open_time", "processor_reference", b"processor_reference", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dispute: _TypeAlias = Dispute  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
@@ -300,6 +579,11 @@ class Refund(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROCESSOR_REFERENCE_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    FAILURE_CODE_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.int
     """The refund's id, 1 or more. Assigned by the service."""
     payment_id: _builtins.int
@@ -308,6 +592,18 @@ class Refund(_message.Message):
     """The outcome of the refund."""
     reason: _builtins.str
     """The reason in the caller's words. May be empty."""
+    caller: _builtins.str
+    """The name of the caller that requested the refund."""
+    request_id: _builtins.str
+    """The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+    without the role `payments.audit`.
+    """
+    processor_reference: _builtins.str
+    """The refund's identifier at the processor. Empty if there is none."""
+    failure: Global___Failure.ValueType
+    """Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED."""
+    failure_code: _builtins.str
+    """The processor's own code for the failure. May be empty."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The refunded amount."""
@@ -325,10 +621,15 @@ class Refund(_message.Message):
         status: Global___RefundStatus.ValueType = ...,
         reason: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        caller: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        processor_reference: _builtins.str = ...,
+        failure: Global___Failure.ValueType = ...,
+        failure_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "payment_id", b"payment_id", "reason", b"reason", "refund_id", b"refund_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "caller", b"caller", "create_time", b"create_time", "failure", b"failure", "failure_code", b"failure_code", "payment_id", b"payment_id", "processor_reference", b"processor_reference", "reason", b"reason", "refund_id", b"refund_id", "request_id", b"request_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -340,12 +641,40 @@ class ChargeRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ORDER_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    PAYMENT_SOURCE_FIELD_NUMBER: _builtins.int
+    UNLESS_PENDING_FIELD_NUMBER: _builtins.int
+    RETURN_URL_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
-    """The caller's order, 1 or more. An order may be charged more than once."""
+    """The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+    `external_reference`.
+    """
     method: Global___PaymentMethod.ValueType
     """The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected."""
     request_id: _builtins.str
@@ -356,10 +685,67 @@ class ChargeRequest(_message.Message):
     If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
     given, they must be equal.
     """
+    external_reference: _builtins.str
+    """The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+    characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+    """
+    customer_id: _builtins.str
+    """The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+    identifier, not a name or an address. `payments forget` erases it.
+    """
+    payment_source: _builtins.str
+    """The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+    1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+    a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+    `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+
+    With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+    a simulated one all others. Without a source, the simulated processor decides at random.
+
+    | Source | Outcome |
+    | --- | --- |
+    | `sim_success` | SUCCEEDED |
+    | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+    | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+    | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+    | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+    | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+    | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+    | `sim_declined` | FAILED, FAILURE_DECLINED |
+    | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+    | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+    | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+    | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+    | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+    | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+    | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+    | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+    | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+    | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+    | `sim_dispute_5s_lost` | the same, but lost |
+    """
+    unless_pending: _builtins.bool
+    """Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+    same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+    `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+    payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+    first payment.
+    """
+    return_url: _builtins.str
+    """The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+    characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+    FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-        `currency_code` must be empty or one that the deployment allows.
+        """The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+        more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
+        """
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+        control characters. Returned with the payment, but not searchable. `payments forget` erases them.
         """
 
     def __init__(
@@ -369,10 +755,16 @@ class ChargeRequest(_message.Message):
         amount: _money_pb2.Money | None = ...,
         method: Global___PaymentMethod.ValueType = ...,
         request_id: _builtins.str | None = ...,
+        external_reference: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        payment_source: _builtins.str = ...,
+        unless_pending: _builtins.bool = ...,
+        return_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "amount", b"amount", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "amount", b"amount", "method", b"method", "order_id", b"order_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "amount", b"amount", "customer_id", b"customer_id", "external_reference", b"external_reference", "labels", b"labels", "method", b"method", "order_id", b"order_id", "payment_source", b"payment_source", "request_id", b"request_id", "return_url", b"return_url", "unless_pending", b"unless_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
     _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
@@ -572,21 +964,31 @@ class GetPaymentRequest(_message.Message):
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.int
     """The payment's id, 1 or more."""
     reference: _builtins.str
     """The payment's reference, 1 to 100 characters."""
+    request_id: _builtins.str
+    """The `request_id` of the charge, as in ChargeRequest."""
+    caller: _builtins.str
+    """The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+    `payments.audit`. Rejected unless the key is a `request_id`.
+    """
     def __init__(
         self,
         *,
         payment_id: _builtins.int = ...,
         reference: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        caller: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "payment_id", b"payment_id", "reference", b"reference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "payment_id", b"payment_id", "reference", b"reference", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "payment_id", b"payment_id", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "key", b"key", "payment_id", b"payment_id", "reference", b"reference", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["payment_id", "reference"]  # noqa: Y015
+    _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["payment_id", "reference", "request_id"]  # noqa: Y015
     _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_key) -> _WhichOneofReturnType_key | None: ...
 
@@ -706,10 +1108,27 @@ class PaymentFilter(_message.Message):
     MAX_AMOUNT_FIELD_NUMBER: _builtins.int
     MIN_CREATE_TIME_FIELD_NUMBER: _builtins.int
     MAX_CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    PROCESSOR_REFERENCE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
     """Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less."""
     reference: _builtins.str
     """The payment with exactly this reference, 1 to 100 characters."""
+    request_id: _builtins.str
+    """The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+    unset. The `request_id` of another caller requires the role `payments.audit`.
+    """
+    caller: _builtins.str
+    """Payments charged by the caller with this name."""
+    processor_reference: _builtins.str
+    """Payments with exactly this identifier at the processor, 1 to 255 characters."""
+    external_reference: _builtins.str
+    """Payments with exactly this `external_reference`, 1 to 100 characters."""
+    customer_id: _builtins.str
+    """Payments of exactly this customer, 1 to 100 characters."""
     @_builtins.property
     def methods(self) -> _containers.RepeatedScalarFieldContainer[Global___PaymentMethod.ValueType]:
         """Payments made with one of these methods. Empty means any. At most 20 values."""
@@ -750,19 +1169,44 @@ class PaymentFilter(_message.Message):
         max_amount: _money_pb2.Money | None = ...,
         min_create_time: _timestamp_pb2.Timestamp | None = ...,
         max_create_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str | None = ...,
+        caller: _builtins.str | None = ...,
+        processor_reference: _builtins.str | None = ...,
+        external_reference: _builtins.str | None = ...,
+        customer_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_order_id", b"_order_id", "_reference", b"_reference", "max_amount", b"max_amount", "max_create_time", b"max_create_time", "min_amount", b"min_amount", "min_create_time", b"min_create_time", "order_id", b"order_id", "reference", b"reference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_caller", b"_caller", "_customer_id", b"_customer_id", "_external_reference", b"_external_reference", "_order_id", b"_order_id", "_processor_reference", b"_processor_reference", "_reference", b"_reference", "_request_id", b"_request_id", "caller", b"caller", "customer_id", b"customer_id", "external_reference", b"external_reference", "max_amount", b"max_amount", "max_create_time", b"max_create_time", "min_amount", b"min_amount", "min_create_time", b"min_create_time", "order_id", b"order_id", "processor_reference", b"processor_reference", "reference", b"reference", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_order_id", b"_order_id", "_reference", b"_reference", "max_amount", b"max_amount", "max_create_time", b"max_create_time", "methods", b"methods", "min_amount", b"min_amount", "min_create_time", b"min_create_time", "order_id", b"order_id", "reference", b"reference", "refund_states", b"refund_states", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_caller", b"_caller", "_customer_id", b"_customer_id", "_external_reference", b"_external_reference", "_order_id", b"_order_id", "_processor_reference", b"_processor_reference", "_reference", b"_reference", "_request_id", b"_request_id", "caller", b"caller", "customer_id", b"customer_id", "external_reference", b"external_reference", "max_amount", b"max_amount", "max_create_time", b"max_create_time", "methods", b"methods", "min_amount", b"min_amount", "min_create_time", b"min_create_time", "order_id", b"order_id", "processor_reference", b"processor_reference", "reference", b"reference", "refund_states", b"refund_states", "request_id", b"request_id", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__caller: _TypeAlias = _typing.Literal["caller"]  # noqa: Y015
+    _WhichOneofArgType__caller: _TypeAlias = _typing.Literal["_caller", b"_caller"]  # noqa: Y015
+    _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
+    _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__external_reference: _TypeAlias = _typing.Literal["external_reference"]  # noqa: Y015
+    _WhichOneofArgType__external_reference: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference"]  # noqa: Y015
     _WhichOneofReturnType__order_id: _TypeAlias = _typing.Literal["order_id"]  # noqa: Y015
     _WhichOneofArgType__order_id: _TypeAlias = _typing.Literal["_order_id", b"_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__processor_reference: _TypeAlias = _typing.Literal["processor_reference"]  # noqa: Y015
+    _WhichOneofArgType__processor_reference: _TypeAlias = _typing.Literal["_processor_reference", b"_processor_reference"]  # noqa: Y015
     _WhichOneofReturnType__reference: _TypeAlias = _typing.Literal["reference"]  # noqa: Y015
     _WhichOneofArgType__reference: _TypeAlias = _typing.Literal["_reference", b"_reference"]  # noqa: Y015
+    _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
+    _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__caller) -> _WhichOneofReturnType__caller | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_reference) -> _WhichOneofReturnType__external_reference | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order_id) -> _WhichOneofReturnType__order_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__processor_reference) -> _WhichOneofReturnType__processor_reference | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reference) -> _WhichOneofReturnType__reference | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
 
 Global___PaymentFilter: _TypeAlias = PaymentFilter  # noqa: Y015
 
@@ -917,22 +1361,85 @@ class WatchPaymentsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
     """Empty to stream only changes that are committed from now on, or the `resume_token` of an earlier response to stream
     all events after it. An altered token is rejected.
     """
+    @_builtins.property
+    def filter(self) -> Global___PaymentEventFilter:
+        """Which events to stream. By default, all. It may change when a stream resumes."""
+
     def __init__(
         self,
         *,
         resume_token: _builtins.str = ...,
+        filter: Global___PaymentEventFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchPaymentsRequest: _TypeAlias = WatchPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class PaymentEventFilter(_message.Message):
+    """Selects events. An event must satisfy all conditions that are set; an empty filter matches every event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    TYPES_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """Events of payments that were charged by the caller with this name."""
+    order_id: _builtins.int
+    """Events of payments of this order."""
+    external_reference: _builtins.str
+    """Events of payments with exactly this `external_reference`, 1 to 100 characters."""
+    customer_id: _builtins.str
+    """Events of payments of exactly this customer, 1 to 100 characters. An erased customer matches no event, not even an
+    earlier one.
+    """
+    @_builtins.property
+    def types(self) -> _containers.RepeatedScalarFieldContainer[Global___PaymentEventType.ValueType]:
+        """Events of one of these types. Empty means any. At most 20 values."""
+
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str | None = ...,
+        order_id: _builtins.int | None = ...,
+        external_reference: _builtins.str | None = ...,
+        customer_id: _builtins.str | None = ...,
+        types: _abc.Iterable[Global___PaymentEventType.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_caller", b"_caller", "_customer_id", b"_customer_id", "_external_reference", b"_external_reference", "_order_id", b"_order_id", "caller", b"caller", "customer_id", b"customer_id", "external_reference", b"external_reference", "order_id", b"order_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_caller", b"_caller", "_customer_id", b"_customer_id", "_external_reference", b"_external_reference", "_order_id", b"_order_id", "caller", b"caller", "customer_id", b"customer_id", "external_reference", b"external_reference", "order_id", b"order_id", "types", b"types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__caller: _TypeAlias = _typing.Literal["caller"]  # noqa: Y015
+    _WhichOneofArgType__caller: _TypeAlias = _typing.Literal["_caller", b"_caller"]  # noqa: Y015
+    _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
+    _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__external_reference: _TypeAlias = _typing.Literal["external_reference"]  # noqa: Y015
+    _WhichOneofArgType__external_reference: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference"]  # noqa: Y015
+    _WhichOneofReturnType__order_id: _TypeAlias = _typing.Literal["order_id"]  # noqa: Y015
+    _WhichOneofArgType__order_id: _TypeAlias = _typing.Literal["_order_id", b"_order_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__caller) -> _WhichOneofReturnType__caller | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_reference) -> _WhichOneofReturnType__external_reference | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_id) -> _WhichOneofReturnType__order_id | None: ...
+
+Global___PaymentEventFilter: _TypeAlias = PaymentEventFilter  # noqa: Y015
 
 @_typing.final
 class WatchPaymentsResponse(_message.Message):
@@ -979,10 +1486,12 @@ class PaymentEvent(_message.Message):
     type: Global___PaymentEventType.ValueType
     """What happened."""
     caller: _builtins.str
-    """The name of the caller that requested the change. Empty if the legacy service made the payment."""
+    """The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+    erased its customer, or if the event is about a dispute.
+    """
     request_id: _builtins.str
-    """The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-    service made the payment.
+    """The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+    empty, and for other callers without the role `payments.audit`.
     """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:

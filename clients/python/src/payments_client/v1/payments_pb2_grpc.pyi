@@ -29,6 +29,8 @@ Conventions for all RPCs:
 - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error raised on the client's side (a
   lost connection, an expired deadline), the outcome of a charge or refund is unknown. Retry it with the same
   `request_id`.
+- A caller sees the `request_id` of its own payments and refunds. Those of other callers are empty, unless the caller
+  has the role `payments.audit`.
 - The trailer `idempotency-replayed: true` means that an earlier call with the same `request_id` did the work.
 - The trailer `x-request-id` identifies the call in the service's log. A caller may send its own.
 """
@@ -67,12 +69,13 @@ class PaymentServiceStub:
     """Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
 
     A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-    before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-    later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-    `request_id`.
+    before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+    payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+    of the same call returns the outcome. Safe to retry with the same `request_id`.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-    `request_id` with different parameters).
+    `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+    `unless_pending`).
     """
     BatchCharge: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchChargeRequest, _payments_pb2.BatchChargeResponse]
     """Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
@@ -93,20 +96,26 @@ class PaymentServiceStub:
 
     If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
     becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-    FAILED and its amount can be refunded again.
+    FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+    because the payer's account is closed, which can take weeks.
 
     Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
     refunded returns the last refund.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
     (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-    the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+    payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+    ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]
-    """Gets one payment by its id or its reference, with its oldest refunds.
+    """Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
 
-    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+    The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+    when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+    another caller's `request_id` requires the role `payments.audit`).
     """
     ListRefunds: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]
     """Lists the refunds of a payment, one page at a time, oldest first.
@@ -122,7 +131,8 @@ class PaymentServiceStub:
     Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
     read, even while charges are being made.
 
-    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+    requires the role `payments.audit`).
     """
     ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]
     """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
@@ -134,7 +144,8 @@ class PaymentServiceStub:
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
     """
     WatchPayments: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]
-    """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+    """Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+    cancels.
 
     Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
     response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -159,12 +170,13 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
 
     A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-    before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-    later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-    `request_id`.
+    before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+    payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+    of the same call returns the outcome. Safe to retry with the same `request_id`.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-    `request_id` with different parameters).
+    `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+    `unless_pending`).
     """
     BatchCharge: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchChargeRequest, _payments_pb2.BatchChargeResponse]  # type: ignore[assignment]
     """Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
@@ -185,20 +197,26 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
     If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
     becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-    FAILED and its amount can be refunded again.
+    FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+    because the payer's account is closed, which can take weeks.
 
     Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
     refunded returns the last refund.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
     (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-    the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+    payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+    ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]  # type: ignore[assignment]
-    """Gets one payment by its id or its reference, with its oldest refunds.
+    """Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
 
-    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+    The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+    when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+    another caller's `request_id` requires the role `payments.audit`).
     """
     ListRefunds: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]  # type: ignore[assignment]
     """Lists the refunds of a payment, one page at a time, oldest first.
@@ -214,7 +232,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
     read, even while charges are being made.
 
-    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+    requires the role `payments.audit`).
     """
     ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
     """Lists the events of one payment, one page at a time, oldest first: what happened to it, when, and who requested it.
@@ -226,7 +245,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
     """
     WatchPayments: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]  # type: ignore[assignment]
-    """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+    """Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+    cancels.
 
     Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
     response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -254,12 +274,13 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
 
         A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-        before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-        later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-        `request_id`.
+        before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+        payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+        of the same call returns the outcome. Safe to retry with the same `request_id`.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-        `request_id` with different parameters).
+        `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+        `unless_pending`).
         """
 
     @_abc_1.abstractmethod
@@ -292,15 +313,17 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
         becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-        FAILED and its amount can be refunded again.
+        FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+        because the payer's account is closed, which can take weeks.
 
         Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
         refunded returns the last refund.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
         (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-        `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-        the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+        `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+        payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+        ALREADY_EXISTS (`REQUEST_ID_REUSED`).
         """
 
     @_abc_1.abstractmethod
@@ -309,9 +332,13 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.GetPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.GetPaymentResponse, _abc.Awaitable[_payments_pb2.GetPaymentResponse]]:
-        """Gets one payment by its id or its reference, with its oldest refunds.
+        """Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
 
-        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+        The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+        when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+        another caller's `request_id` requires the role `payments.audit`).
         """
 
     @_abc_1.abstractmethod
@@ -339,7 +366,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
         read, even while charges are being made.
 
-        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+        requires the role `payments.audit`).
         """
 
     @_abc_1.abstractmethod
@@ -363,7 +391,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.WatchPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_payments_pb2.WatchPaymentsResponse], _abc.AsyncIterator[_payments_pb2.WatchPaymentsResponse]]:
-        """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+        """Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+        cancels.
 
         Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
         response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to

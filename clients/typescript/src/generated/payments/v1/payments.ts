@@ -55,6 +55,8 @@ export const protobufPackage = "payments.v1";
  * - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error raised on the client's side (a
  *   lost connection, an expired deadline), the outcome of a charge or refund is unknown. Retry it with the same
  *   `request_id`.
+ * - A caller sees the `request_id` of its own payments and refunds. Those of other callers are empty, unless the caller
+ *   has the role `payments.audit`.
  * - The trailer `idempotency-replayed: true` means that an earlier call with the same `request_id` did the work.
  * - The trailer `x-request-id` identifies the call in the service's log. A caller may send its own.
  */
@@ -124,8 +126,8 @@ export enum PaymentStatus {
   /** UNSPECIFIED - Never on a stored payment. */
   UNSPECIFIED = 0,
   /**
-   * PENDING - The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
-   * until then.
+   * PENDING - The processor has not reported an outcome yet, perhaps because the payer must approve the payment first. The
+   * payment will become SUCCEEDED or FAILED, and cannot be refunded until then.
    */
   PENDING = 1,
   /** SUCCEEDED - The amount was charged. */
@@ -230,7 +232,7 @@ export enum RefundStatus {
   PENDING = 1,
   /** SUCCEEDED - The amount was refunded. */
   SUCCEEDED = 2,
-  /** FAILED - The processor rejected the refund. Nothing was refunded. */
+  /** FAILED - The processor rejected the refund, or reported later that it failed. Nothing was refunded. */
   FAILED = 3,
   UNRECOGNIZED = -1,
 }
@@ -272,6 +274,184 @@ export function refundStatusToJSON(object: RefundStatus): string {
   }
 }
 
+/** The kinds of action that a payer must take. */
+export enum NextActionType {
+  /** UNSPECIFIED - Never in a payment. */
+  UNSPECIFIED = 0,
+  /** REDIRECT - Open `NextAction.redirect_url` in a browser, and approve the payment there (3-D Secure, for example). */
+  REDIRECT = 1,
+  /** APPROVE_ON_PHONE - Approve the payment in an app on the phone, which has notified the payer (UPI, for example). */
+  APPROVE_ON_PHONE = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function nextActionTypeFromJSON(object: any): NextActionType {
+  switch (object) {
+    case 0:
+    case "NEXT_ACTION_TYPE_UNSPECIFIED":
+      return NextActionType.UNSPECIFIED;
+    case 1:
+    case "NEXT_ACTION_TYPE_REDIRECT":
+      return NextActionType.REDIRECT;
+    case 2:
+    case "NEXT_ACTION_TYPE_APPROVE_ON_PHONE":
+      return NextActionType.APPROVE_ON_PHONE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return NextActionType.UNRECOGNIZED;
+  }
+}
+
+export function nextActionTypeToJSON(object: NextActionType): string {
+  switch (object) {
+    case NextActionType.UNSPECIFIED:
+      return "NEXT_ACTION_TYPE_UNSPECIFIED";
+    case NextActionType.REDIRECT:
+      return "NEXT_ACTION_TYPE_REDIRECT";
+    case NextActionType.APPROVE_ON_PHONE:
+      return "NEXT_ACTION_TYPE_APPROVE_ON_PHONE";
+    case NextActionType.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** The state of a dispute. */
+export enum DisputeStatus {
+  /** UNSPECIFIED - Never in a payment. */
+  UNSPECIFIED = 0,
+  /** OPEN - The payer demands the money back from the bank, which has not decided yet. The bank holds the disputed amount. */
+  OPEN = 1,
+  /** WON - The bank decided for the merchant, who keeps the money. */
+  WON = 2,
+  /** LOST - The bank decided for the payer, who got the disputed amount back. */
+  LOST = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function disputeStatusFromJSON(object: any): DisputeStatus {
+  switch (object) {
+    case 0:
+    case "DISPUTE_STATUS_UNSPECIFIED":
+      return DisputeStatus.UNSPECIFIED;
+    case 1:
+    case "DISPUTE_STATUS_OPEN":
+      return DisputeStatus.OPEN;
+    case 2:
+    case "DISPUTE_STATUS_WON":
+      return DisputeStatus.WON;
+    case 3:
+    case "DISPUTE_STATUS_LOST":
+      return DisputeStatus.LOST;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return DisputeStatus.UNRECOGNIZED;
+  }
+}
+
+export function disputeStatusToJSON(object: DisputeStatus): string {
+  switch (object) {
+    case DisputeStatus.UNSPECIFIED:
+      return "DISPUTE_STATUS_UNSPECIFIED";
+    case DisputeStatus.OPEN:
+      return "DISPUTE_STATUS_OPEN";
+    case DisputeStatus.WON:
+      return "DISPUTE_STATUS_WON";
+    case DisputeStatus.LOST:
+      return "DISPUTE_STATUS_LOST";
+    case DisputeStatus.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** Why a payment or a refund failed. */
+export enum Failure {
+  /** UNSPECIFIED - It did not fail, or the reason is not known, as for payments of the legacy service. */
+  UNSPECIFIED = 0,
+  /** INSUFFICIENT_FUNDS - The account has too little money. */
+  INSUFFICIENT_FUNDS = 1,
+  /** EXPIRED_METHOD - The card or another means of payment has expired. */
+  EXPIRED_METHOD = 2,
+  /** INVALID_METHOD - The means of payment does not exist, is closed or blocked, or cannot be used for this payment. */
+  INVALID_METHOD = 3,
+  /** AUTHENTICATION_REQUIRED - The payer must approve the payment, or failed to. */
+  AUTHENTICATION_REQUIRED = 4,
+  /** SUSPECTED_FRAUD - The processor or the bank suspects fraud. Do not tell the payer. */
+  SUSPECTED_FRAUD = 5,
+  /** LIMIT_EXCEEDED - The amount or the number of payments exceeds a limit of the account. */
+  LIMIT_EXCEEDED = 6,
+  /** DECLINED - The bank or the processor declined, without one of the reasons above. */
+  DECLINED = 7,
+  /** PROCESSOR_ERROR - The processor failed, or never carried out the request. A new attempt may succeed. */
+  PROCESSOR_ERROR = 8,
+  UNRECOGNIZED = -1,
+}
+
+export function failureFromJSON(object: any): Failure {
+  switch (object) {
+    case 0:
+    case "FAILURE_UNSPECIFIED":
+      return Failure.UNSPECIFIED;
+    case 1:
+    case "FAILURE_INSUFFICIENT_FUNDS":
+      return Failure.INSUFFICIENT_FUNDS;
+    case 2:
+    case "FAILURE_EXPIRED_METHOD":
+      return Failure.EXPIRED_METHOD;
+    case 3:
+    case "FAILURE_INVALID_METHOD":
+      return Failure.INVALID_METHOD;
+    case 4:
+    case "FAILURE_AUTHENTICATION_REQUIRED":
+      return Failure.AUTHENTICATION_REQUIRED;
+    case 5:
+    case "FAILURE_SUSPECTED_FRAUD":
+      return Failure.SUSPECTED_FRAUD;
+    case 6:
+    case "FAILURE_LIMIT_EXCEEDED":
+      return Failure.LIMIT_EXCEEDED;
+    case 7:
+    case "FAILURE_DECLINED":
+      return Failure.DECLINED;
+    case 8:
+    case "FAILURE_PROCESSOR_ERROR":
+      return Failure.PROCESSOR_ERROR;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Failure.UNRECOGNIZED;
+  }
+}
+
+export function failureToJSON(object: Failure): string {
+  switch (object) {
+    case Failure.UNSPECIFIED:
+      return "FAILURE_UNSPECIFIED";
+    case Failure.INSUFFICIENT_FUNDS:
+      return "FAILURE_INSUFFICIENT_FUNDS";
+    case Failure.EXPIRED_METHOD:
+      return "FAILURE_EXPIRED_METHOD";
+    case Failure.INVALID_METHOD:
+      return "FAILURE_INVALID_METHOD";
+    case Failure.AUTHENTICATION_REQUIRED:
+      return "FAILURE_AUTHENTICATION_REQUIRED";
+    case Failure.SUSPECTED_FRAUD:
+      return "FAILURE_SUSPECTED_FRAUD";
+    case Failure.LIMIT_EXCEEDED:
+      return "FAILURE_LIMIT_EXCEEDED";
+    case Failure.DECLINED:
+      return "FAILURE_DECLINED";
+    case Failure.PROCESSOR_ERROR:
+      return "FAILURE_PROCESSOR_ERROR";
+    case Failure.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What happened to a payment. */
 export enum PaymentEventType {
   /** UNSPECIFIED - Never in an event. */
@@ -286,10 +466,20 @@ export enum PaymentEventType {
   REFUND_PENDING = 4,
   /** REFUNDED - The payment was refunded in full or in part. */
   REFUNDED = 5,
-  /** REFUND_FAILED - The processor rejected a refund. Nothing was refunded. */
+  /** REFUND_FAILED - The processor rejected a refund, or reported that a refund which had succeeded failed later. Nothing was refunded. */
   REFUND_FAILED = 6,
   /** IMPORTED - The payment or refund was imported, or changed by a later import. */
   IMPORTED = 7,
+  /** FORGOTTEN - The `customer_id` and the `labels` of the payment were erased. */
+  FORGOTTEN = 8,
+  /** ACTION_REQUIRED - The payer must approve the payment: see `Payment.next_action`. */
+  ACTION_REQUIRED = 9,
+  /** DISPUTE_OPENED - The payer disputes the payment, or the amount or the reason of the open dispute has changed. */
+  DISPUTE_OPENED = 10,
+  /** DISPUTE_WON - The dispute was decided for the merchant. */
+  DISPUTE_WON = 11,
+  /** DISPUTE_LOST - The dispute was decided for the payer. */
+  DISPUTE_LOST = 12,
   UNRECOGNIZED = -1,
 }
 
@@ -319,6 +509,21 @@ export function paymentEventTypeFromJSON(object: any): PaymentEventType {
     case 7:
     case "PAYMENT_EVENT_TYPE_IMPORTED":
       return PaymentEventType.IMPORTED;
+    case 8:
+    case "PAYMENT_EVENT_TYPE_FORGOTTEN":
+      return PaymentEventType.FORGOTTEN;
+    case 9:
+    case "PAYMENT_EVENT_TYPE_ACTION_REQUIRED":
+      return PaymentEventType.ACTION_REQUIRED;
+    case 10:
+    case "PAYMENT_EVENT_TYPE_DISPUTE_OPENED":
+      return PaymentEventType.DISPUTE_OPENED;
+    case 11:
+    case "PAYMENT_EVENT_TYPE_DISPUTE_WON":
+      return PaymentEventType.DISPUTE_WON;
+    case 12:
+    case "PAYMENT_EVENT_TYPE_DISPUTE_LOST":
+      return PaymentEventType.DISPUTE_LOST;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -344,6 +549,16 @@ export function paymentEventTypeToJSON(object: PaymentEventType): string {
       return "PAYMENT_EVENT_TYPE_REFUND_FAILED";
     case PaymentEventType.IMPORTED:
       return "PAYMENT_EVENT_TYPE_IMPORTED";
+    case PaymentEventType.FORGOTTEN:
+      return "PAYMENT_EVENT_TYPE_FORGOTTEN";
+    case PaymentEventType.ACTION_REQUIRED:
+      return "PAYMENT_EVENT_TYPE_ACTION_REQUIRED";
+    case PaymentEventType.DISPUTE_OPENED:
+      return "PAYMENT_EVENT_TYPE_DISPUTE_OPENED";
+    case PaymentEventType.DISPUTE_WON:
+      return "PAYMENT_EVENT_TYPE_DISPUTE_WON";
+    case PaymentEventType.DISPUTE_LOST:
+      return "PAYMENT_EVENT_TYPE_DISPUTE_LOST";
     case PaymentEventType.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -354,7 +569,7 @@ export function paymentEventTypeToJSON(object: PaymentEventType): string {
 export interface Payment {
   /** The payment's id, 1 or more. Assigned by the service. */
   paymentId: bigint;
-  /** The caller's order. */
+  /** The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments. */
   orderId: bigint;
   /** The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount. */
   amount:
@@ -384,6 +599,81 @@ export interface Payment {
     | undefined;
   /** Whether `refunded_amount` is none, a part, or all of `amount`. */
   refundState: RefundState;
+  /** The name of the caller that made the charge. Empty on adopted payments. */
+  caller: string;
+  /**
+   * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+   * and for other callers without the role `payments.audit`.
+   */
+  requestId: string;
+  /**
+   * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+   * or the payment is simulated or adopted.
+   */
+  processorReference: string;
+  /** Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED. */
+  failure: Failure;
+  /** The processor's own code for the failure, such as `insufficient_funds`. May be empty. */
+  failureCode: string;
+  /** The caller's own name of the order, exactly as it was given. May be empty. */
+  externalReference: string;
+  /** The caller's customer. May be empty. */
+  customerId: string;
+  /** The caller's labels. May be empty. */
+  labels: { [key: string]: string };
+  /**
+   * The action that the payer must take before the charge can succeed. Set only while `status` is
+   * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+   */
+  nextAction:
+    | NextAction
+    | undefined;
+  /** The payer's dispute. Unset if there was none. If there were several, the open one, or the last. */
+  dispute: Dispute | undefined;
+}
+
+export interface Payment_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+/** The action that a payer must take before a charge can succeed. */
+export interface NextAction {
+  /** The kind of action. */
+  type: NextActionType;
+  /**
+   * The page to open in the payer's browser. It redirects to `ChargeRequest.return_url` when the payer is done. Anyone
+   * who has this URL can approve the payment, so show it only to the payer. Empty unless `type` is
+   * NEXT_ACTION_TYPE_REDIRECT, and for other callers without the role `payments.audit`.
+   */
+  redirectUrl: string;
+  /**
+   * The deadline of the action. After it, the service cancels the charge, which becomes FAILED with
+   * FAILURE_AUTHENTICATION_REQUIRED.
+   */
+  expireTime: Timestamp | undefined;
+}
+
+/** A payer's demand that the bank return the money of a payment, also called a chargeback. */
+export interface Dispute {
+  /** The state. While it is OPEN, and if it is LOST, the payment cannot be refunded. */
+  status: DisputeStatus;
+  /** The disputed amount. Unset if it is in another currency than the payment. */
+  amount:
+    | Money
+    | undefined;
+  /** The processor's own code for the reason, such as `fraudulent` or `product_not_received`. May be empty. */
+  reason: string;
+  /** When the service learned that the dispute was opened. */
+  openTime:
+    | Timestamp
+    | undefined;
+  /** When the service learned of the decision. Unset while the dispute is open. */
+  closeTime:
+    | Timestamp
+    | undefined;
+  /** The dispute's identifier at the processor. */
+  processorReference: string;
 }
 
 /** A refund of a payment. */
@@ -401,16 +691,34 @@ export interface Refund {
   /** The reason in the caller's words. May be empty. */
   reason: string;
   /** When the refund was made. */
-  createTime: Timestamp | undefined;
+  createTime:
+    | Timestamp
+    | undefined;
+  /** The name of the caller that requested the refund. */
+  caller: string;
+  /**
+   * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+   * without the role `payments.audit`.
+   */
+  requestId: string;
+  /** The refund's identifier at the processor. Empty if there is none. */
+  processorReference: string;
+  /** Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED. */
+  failure: Failure;
+  /** The processor's own code for the failure. May be empty. */
+  failureCode: string;
 }
 
 /** The request for Charge. */
 export interface ChargeRequest {
-  /** The caller's order, 1 or more. An order may be charged more than once. */
+  /**
+   * The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+   * `external_reference`.
+   */
   orderId: bigint;
   /**
-   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-   * `currency_code` must be empty or one that the deployment allows.
+   * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+   * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
    */
   amount:
     | Money
@@ -425,7 +733,75 @@ export interface ChargeRequest {
    * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
    * given, they must be equal.
    */
-  requestId?: string | undefined;
+  requestId?:
+    | string
+    | undefined;
+  /**
+   * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+   * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+   */
+  externalReference: string;
+  /**
+   * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+   * identifier, not a name or an address. `payments forget` erases it.
+   */
+  customerId: string;
+  /**
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   */
+  labels: { [key: string]: string };
+  /**
+   * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+   * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+   * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+   * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+   *
+   * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+   * a simulated one all others. Without a source, the simulated processor decides at random.
+   *
+   * | Source | Outcome |
+   * | --- | --- |
+   * | `sim_success` | SUCCEEDED |
+   * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+   * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+   * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+   * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+   * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+   * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+   * | `sim_declined` | FAILED, FAILURE_DECLINED |
+   * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+   * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+   * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+   * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+   * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+   * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+   * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+   * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+   * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+   * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+   * | `sim_dispute_5s_lost` | the same, but lost |
+   */
+  paymentSource: string;
+  /**
+   * Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+   * same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+   * `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+   * payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+   * first payment.
+   */
+  unlessPending: boolean;
+  /**
+   * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+   * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+   * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+   */
+  returnUrl: string;
+}
+
+export interface ChargeRequest_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 /** The response for Charge. */
@@ -503,7 +879,18 @@ export interface GetPaymentRequest {
     | bigint
     | undefined;
   /** The payment's reference, 1 to 100 characters. */
-  reference?: string | undefined;
+  reference?:
+    | string
+    | undefined;
+  /** The `request_id` of the charge, as in ChargeRequest. */
+  requestId?:
+    | string
+    | undefined;
+  /**
+   * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+   * `payments.audit`. Rejected unless the key is a `request_id`.
+   */
+  caller: string;
 }
 
 /** The response for GetPayment. */
@@ -575,7 +962,30 @@ export interface PaymentFilter {
     | Timestamp
     | undefined;
   /** Payments made at or before this time, which must not be before `min_create_time`. */
-  maxCreateTime: Timestamp | undefined;
+  maxCreateTime:
+    | Timestamp
+    | undefined;
+  /**
+   * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+   * unset. The `request_id` of another caller requires the role `payments.audit`.
+   */
+  requestId?:
+    | string
+    | undefined;
+  /** Payments charged by the caller with this name. */
+  caller?:
+    | string
+    | undefined;
+  /** Payments with exactly this identifier at the processor, 1 to 255 characters. */
+  processorReference?:
+    | string
+    | undefined;
+  /** Payments with exactly this `external_reference`, 1 to 100 characters. */
+  externalReference?:
+    | string
+    | undefined;
+  /** Payments of exactly this customer, 1 to 100 characters. */
+  customerId?: string | undefined;
 }
 
 /** The request for ListPayments. */
@@ -647,6 +1057,33 @@ export interface WatchPaymentsRequest {
    * all events after it. An altered token is rejected.
    */
   resumeToken: string;
+  /** Which events to stream. By default, all. It may change when a stream resumes. */
+  filter: PaymentEventFilter | undefined;
+}
+
+/** Selects events. An event must satisfy all conditions that are set; an empty filter matches every event. */
+export interface PaymentEventFilter {
+  /** Events of payments that were charged by the caller with this name. */
+  caller?:
+    | string
+    | undefined;
+  /** Events of payments of this order. */
+  orderId?:
+    | bigint
+    | undefined;
+  /** Events of payments with exactly this `external_reference`, 1 to 100 characters. */
+  externalReference?:
+    | string
+    | undefined;
+  /**
+   * Events of payments of exactly this customer, 1 to 100 characters. An erased customer matches no event, not even an
+   * earlier one.
+   */
+  customerId?:
+    | string
+    | undefined;
+  /** Events of one of these types. Empty means any. At most 20 values. */
+  types: PaymentEventType[];
 }
 
 /** One response of the stream: an event, or only a newer resume token. */
@@ -678,11 +1115,14 @@ export interface PaymentEvent {
   refund:
     | Refund
     | undefined;
-  /** The name of the caller that requested the change. Empty if the legacy service made the payment. */
+  /**
+   * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+   * erased its customer, or if the event is about a dispute.
+   */
   caller: string;
   /**
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-   * service made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+   * empty, and for other callers without the role `payments.audit`.
    */
   requestId: string;
 }
@@ -699,6 +1139,16 @@ function createBasePayment(): Payment {
     createTime: undefined,
     refundedAmount: undefined,
     refundState: 0,
+    caller: "",
+    requestId: "",
+    processorReference: "",
+    failure: 0,
+    failureCode: "",
+    externalReference: "",
+    customerId: "",
+    labels: {},
+    nextAction: undefined,
+    dispute: undefined,
   };
 }
 
@@ -739,6 +1189,36 @@ export const Payment: MessageFns<Payment> = {
     }
     if (message.refundState !== 0) {
       writer.uint32(80).int32(message.refundState);
+    }
+    if (message.caller !== "") {
+      writer.uint32(90).string(message.caller);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(98).string(message.requestId);
+    }
+    if (message.processorReference !== "") {
+      writer.uint32(106).string(message.processorReference);
+    }
+    if (message.failure !== 0) {
+      writer.uint32(112).int32(message.failure);
+    }
+    if (message.failureCode !== "") {
+      writer.uint32(122).string(message.failureCode);
+    }
+    if (message.externalReference !== "") {
+      writer.uint32(130).string(message.externalReference);
+    }
+    if (message.customerId !== "") {
+      writer.uint32(138).string(message.customerId);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      Payment_LabelsEntry.encode({ key: key as any, value }, writer.uint32(146).fork()).join();
+    });
+    if (message.nextAction !== undefined) {
+      NextAction.encode(message.nextAction, writer.uint32(154).fork()).join();
+    }
+    if (message.dispute !== undefined) {
+      Dispute.encode(message.dispute, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -830,6 +1310,89 @@ export const Payment: MessageFns<Payment> = {
           message.refundState = reader.int32() as any;
           continue;
         }
+        case 11: {
+          if (tag !== 90) {
+            break;
+          }
+
+          message.caller = reader.string();
+          continue;
+        }
+        case 12: {
+          if (tag !== 98) {
+            break;
+          }
+
+          message.requestId = reader.string();
+          continue;
+        }
+        case 13: {
+          if (tag !== 106) {
+            break;
+          }
+
+          message.processorReference = reader.string();
+          continue;
+        }
+        case 14: {
+          if (tag !== 112) {
+            break;
+          }
+
+          message.failure = reader.int32() as any;
+          continue;
+        }
+        case 15: {
+          if (tag !== 122) {
+            break;
+          }
+
+          message.failureCode = reader.string();
+          continue;
+        }
+        case 16: {
+          if (tag !== 130) {
+            break;
+          }
+
+          message.externalReference = reader.string();
+          continue;
+        }
+        case 17: {
+          if (tag !== 138) {
+            break;
+          }
+
+          message.customerId = reader.string();
+          continue;
+        }
+        case 18: {
+          if (tag !== 146) {
+            break;
+          }
+
+          const entry18 = Payment_LabelsEntry.decode(reader, reader.uint32());
+          if (entry18.value !== undefined) {
+            message.labels[entry18.key] = entry18.value;
+          }
+          continue;
+        }
+        case 19: {
+          if (tag !== 154) {
+            break;
+          }
+
+          message.nextAction = NextAction.decode(reader, reader.uint32());
+          continue;
+        }
+        case 20: {
+          if (tag !== 162) {
+            break;
+          }
+
+          message.dispute = Dispute.decode(reader, reader.uint32());
+          continue;
+        }
       }
       if ((tag & 7) === 4 || tag === 0) {
         break;
@@ -871,6 +1434,48 @@ export const Payment: MessageFns<Payment> = {
         : isSet(object.refund_state)
         ? refundStateFromJSON(object.refund_state)
         : 0,
+      caller: isSet(object.caller) ? globalThis.String(object.caller) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      processorReference: isSet(object.processorReference)
+        ? globalThis.String(object.processorReference)
+        : isSet(object.processor_reference)
+        ? globalThis.String(object.processor_reference)
+        : "",
+      failure: isSet(object.failure) ? failureFromJSON(object.failure) : 0,
+      failureCode: isSet(object.failureCode)
+        ? globalThis.String(object.failureCode)
+        : isSet(object.failure_code)
+        ? globalThis.String(object.failure_code)
+        : "",
+      externalReference: isSet(object.externalReference)
+        ? globalThis.String(object.externalReference)
+        : isSet(object.external_reference)
+        ? globalThis.String(object.external_reference)
+        : "",
+      customerId: isSet(object.customerId)
+        ? globalThis.String(object.customerId)
+        : isSet(object.customer_id)
+        ? globalThis.String(object.customer_id)
+        : "",
+      labels: isObject(object.labels)
+        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            acc[key] = globalThis.String(value);
+            return acc;
+          },
+          {},
+        )
+        : {},
+      nextAction: isSet(object.nextAction)
+        ? NextAction.fromJSON(object.nextAction)
+        : isSet(object.next_action)
+        ? NextAction.fromJSON(object.next_action)
+        : undefined,
+      dispute: isSet(object.dispute) ? Dispute.fromJSON(object.dispute) : undefined,
     };
   },
 
@@ -906,6 +1511,42 @@ export const Payment: MessageFns<Payment> = {
     if (message.refundState !== 0) {
       obj.refundState = refundStateToJSON(message.refundState);
     }
+    if (message.caller !== "") {
+      obj.caller = message.caller;
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.processorReference !== "") {
+      obj.processorReference = message.processorReference;
+    }
+    if (message.failure !== 0) {
+      obj.failure = failureToJSON(message.failure);
+    }
+    if (message.failureCode !== "") {
+      obj.failureCode = message.failureCode;
+    }
+    if (message.externalReference !== "") {
+      obj.externalReference = message.externalReference;
+    }
+    if (message.customerId !== "") {
+      obj.customerId = message.customerId;
+    }
+    if (message.labels) {
+      const entries = globalThis.Object.entries(message.labels) as [string, string][];
+      if (entries.length > 0) {
+        obj.labels = {};
+        entries.forEach(([k, v]) => {
+          obj.labels[k] = v;
+        });
+      }
+    }
+    if (message.nextAction !== undefined) {
+      obj.nextAction = NextAction.toJSON(message.nextAction);
+    }
+    if (message.dispute !== undefined) {
+      obj.dispute = Dispute.toJSON(message.dispute);
+    }
     return obj;
   },
 
@@ -930,12 +1571,389 @@ export const Payment: MessageFns<Payment> = {
       ? Money.fromPartial(object.refundedAmount)
       : undefined;
     message.refundState = object.refundState ?? 0;
+    message.caller = object.caller ?? "";
+    message.requestId = object.requestId ?? "";
+    message.processorReference = object.processorReference ?? "";
+    message.failure = object.failure ?? 0;
+    message.failureCode = object.failureCode ?? "";
+    message.externalReference = object.externalReference ?? "";
+    message.customerId = object.customerId ?? "";
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.nextAction = (object.nextAction !== undefined && object.nextAction !== null)
+      ? NextAction.fromPartial(object.nextAction)
+      : undefined;
+    message.dispute = (object.dispute !== undefined && object.dispute !== null)
+      ? Dispute.fromPartial(object.dispute)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePayment_LabelsEntry(): Payment_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Payment_LabelsEntry: MessageFns<Payment_LabelsEntry> = {
+  encode(message: Payment_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Payment_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBasePayment_LabelsEntry();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.key = reader.string();
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.value = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): Payment_LabelsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Payment_LabelsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Payment_LabelsEntry>, I>>(base?: I): Payment_LabelsEntry {
+    return Payment_LabelsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Payment_LabelsEntry>, I>>(object: I): Payment_LabelsEntry {
+    const message = createBasePayment_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseNextAction(): NextAction {
+  return { type: 0, redirectUrl: "", expireTime: undefined };
+}
+
+export const NextAction: MessageFns<NextAction> = {
+  encode(message: NextAction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== 0) {
+      writer.uint32(8).int32(message.type);
+    }
+    if (message.redirectUrl !== "") {
+      writer.uint32(18).string(message.redirectUrl);
+    }
+    if (message.expireTime !== undefined) {
+      Timestamp.encode(message.expireTime, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NextAction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseNextAction();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 8) {
+            break;
+          }
+
+          message.type = reader.int32() as any;
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.redirectUrl = reader.string();
+          continue;
+        }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.expireTime = Timestamp.decode(reader, reader.uint32());
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): NextAction {
+    return {
+      type: isSet(object.type) ? nextActionTypeFromJSON(object.type) : 0,
+      redirectUrl: isSet(object.redirectUrl)
+        ? globalThis.String(object.redirectUrl)
+        : isSet(object.redirect_url)
+        ? globalThis.String(object.redirect_url)
+        : "",
+      expireTime: isSet(object.expireTime)
+        ? fromJsonTimestamp(object.expireTime)
+        : isSet(object.expire_time)
+        ? fromJsonTimestamp(object.expire_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: NextAction): unknown {
+    const obj: any = {};
+    if (message.type !== 0) {
+      obj.type = nextActionTypeToJSON(message.type);
+    }
+    if (message.redirectUrl !== "") {
+      obj.redirectUrl = message.redirectUrl;
+    }
+    if (message.expireTime !== undefined) {
+      obj.expireTime = fromTimestamp(message.expireTime).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NextAction>, I>>(base?: I): NextAction {
+    return NextAction.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NextAction>, I>>(object: I): NextAction {
+    const message = createBaseNextAction();
+    message.type = object.type ?? 0;
+    message.redirectUrl = object.redirectUrl ?? "";
+    message.expireTime = (object.expireTime !== undefined && object.expireTime !== null)
+      ? Timestamp.fromPartial(object.expireTime)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDispute(): Dispute {
+  return {
+    status: 0,
+    amount: undefined,
+    reason: "",
+    openTime: undefined,
+    closeTime: undefined,
+    processorReference: "",
+  };
+}
+
+export const Dispute: MessageFns<Dispute> = {
+  encode(message: Dispute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).int32(message.status);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(18).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.openTime !== undefined) {
+      Timestamp.encode(message.openTime, writer.uint32(34).fork()).join();
+    }
+    if (message.closeTime !== undefined) {
+      Timestamp.encode(message.closeTime, writer.uint32(42).fork()).join();
+    }
+    if (message.processorReference !== "") {
+      writer.uint32(50).string(message.processorReference);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Dispute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseDispute();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 8) {
+            break;
+          }
+
+          message.status = reader.int32() as any;
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.amount = Money.decode(reader, reader.uint32());
+          continue;
+        }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.reason = reader.string();
+          continue;
+        }
+        case 4: {
+          if (tag !== 34) {
+            break;
+          }
+
+          message.openTime = Timestamp.decode(reader, reader.uint32());
+          continue;
+        }
+        case 5: {
+          if (tag !== 42) {
+            break;
+          }
+
+          message.closeTime = Timestamp.decode(reader, reader.uint32());
+          continue;
+        }
+        case 6: {
+          if (tag !== 50) {
+            break;
+          }
+
+          message.processorReference = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): Dispute {
+    return {
+      status: isSet(object.status) ? disputeStatusFromJSON(object.status) : 0,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      openTime: isSet(object.openTime)
+        ? fromJsonTimestamp(object.openTime)
+        : isSet(object.open_time)
+        ? fromJsonTimestamp(object.open_time)
+        : undefined,
+      closeTime: isSet(object.closeTime)
+        ? fromJsonTimestamp(object.closeTime)
+        : isSet(object.close_time)
+        ? fromJsonTimestamp(object.close_time)
+        : undefined,
+      processorReference: isSet(object.processorReference)
+        ? globalThis.String(object.processorReference)
+        : isSet(object.processor_reference)
+        ? globalThis.String(object.processor_reference)
+        : "",
+    };
+  },
+
+  toJSON(message: Dispute): unknown {
+    const obj: any = {};
+    if (message.status !== 0) {
+      obj.status = disputeStatusToJSON(message.status);
+    }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.openTime !== undefined) {
+      obj.openTime = fromTimestamp(message.openTime).toISOString();
+    }
+    if (message.closeTime !== undefined) {
+      obj.closeTime = fromTimestamp(message.closeTime).toISOString();
+    }
+    if (message.processorReference !== "") {
+      obj.processorReference = message.processorReference;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Dispute>, I>>(base?: I): Dispute {
+    return Dispute.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Dispute>, I>>(object: I): Dispute {
+    const message = createBaseDispute();
+    message.status = object.status ?? 0;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.reason = object.reason ?? "";
+    message.openTime = (object.openTime !== undefined && object.openTime !== null)
+      ? Timestamp.fromPartial(object.openTime)
+      : undefined;
+    message.closeTime = (object.closeTime !== undefined && object.closeTime !== null)
+      ? Timestamp.fromPartial(object.closeTime)
+      : undefined;
+    message.processorReference = object.processorReference ?? "";
     return message;
   },
 };
 
 function createBaseRefund(): Refund {
-  return { refundId: 0n, paymentId: 0n, amount: undefined, status: 0, reason: "", createTime: undefined };
+  return {
+    refundId: 0n,
+    paymentId: 0n,
+    amount: undefined,
+    status: 0,
+    reason: "",
+    createTime: undefined,
+    caller: "",
+    requestId: "",
+    processorReference: "",
+    failure: 0,
+    failureCode: "",
+  };
 }
 
 export const Refund: MessageFns<Refund> = {
@@ -963,6 +1981,21 @@ export const Refund: MessageFns<Refund> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(message.createTime, writer.uint32(50).fork()).join();
+    }
+    if (message.caller !== "") {
+      writer.uint32(58).string(message.caller);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(66).string(message.requestId);
+    }
+    if (message.processorReference !== "") {
+      writer.uint32(74).string(message.processorReference);
+    }
+    if (message.failure !== 0) {
+      writer.uint32(80).int32(message.failure);
+    }
+    if (message.failureCode !== "") {
+      writer.uint32(90).string(message.failureCode);
     }
     return writer;
   },
@@ -1022,6 +2055,46 @@ export const Refund: MessageFns<Refund> = {
           message.createTime = Timestamp.decode(reader, reader.uint32());
           continue;
         }
+        case 7: {
+          if (tag !== 58) {
+            break;
+          }
+
+          message.caller = reader.string();
+          continue;
+        }
+        case 8: {
+          if (tag !== 66) {
+            break;
+          }
+
+          message.requestId = reader.string();
+          continue;
+        }
+        case 9: {
+          if (tag !== 74) {
+            break;
+          }
+
+          message.processorReference = reader.string();
+          continue;
+        }
+        case 10: {
+          if (tag !== 80) {
+            break;
+          }
+
+          message.failure = reader.int32() as any;
+          continue;
+        }
+        case 11: {
+          if (tag !== 90) {
+            break;
+          }
+
+          message.failureCode = reader.string();
+          continue;
+        }
       }
       if ((tag & 7) === 4 || tag === 0) {
         break;
@@ -1051,6 +2124,23 @@ export const Refund: MessageFns<Refund> = {
         : isSet(object.create_time)
         ? fromJsonTimestamp(object.create_time)
         : undefined,
+      caller: isSet(object.caller) ? globalThis.String(object.caller) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      processorReference: isSet(object.processorReference)
+        ? globalThis.String(object.processorReference)
+        : isSet(object.processor_reference)
+        ? globalThis.String(object.processor_reference)
+        : "",
+      failure: isSet(object.failure) ? failureFromJSON(object.failure) : 0,
+      failureCode: isSet(object.failureCode)
+        ? globalThis.String(object.failureCode)
+        : isSet(object.failure_code)
+        ? globalThis.String(object.failure_code)
+        : "",
     };
   },
 
@@ -1074,6 +2164,21 @@ export const Refund: MessageFns<Refund> = {
     if (message.createTime !== undefined) {
       obj.createTime = fromTimestamp(message.createTime).toISOString();
     }
+    if (message.caller !== "") {
+      obj.caller = message.caller;
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.processorReference !== "") {
+      obj.processorReference = message.processorReference;
+    }
+    if (message.failure !== 0) {
+      obj.failure = failureToJSON(message.failure);
+    }
+    if (message.failureCode !== "") {
+      obj.failureCode = message.failureCode;
+    }
     return obj;
   },
 
@@ -1092,12 +2197,28 @@ export const Refund: MessageFns<Refund> = {
     message.createTime = (object.createTime !== undefined && object.createTime !== null)
       ? Timestamp.fromPartial(object.createTime)
       : undefined;
+    message.caller = object.caller ?? "";
+    message.requestId = object.requestId ?? "";
+    message.processorReference = object.processorReference ?? "";
+    message.failure = object.failure ?? 0;
+    message.failureCode = object.failureCode ?? "";
     return message;
   },
 };
 
 function createBaseChargeRequest(): ChargeRequest {
-  return { orderId: 0n, amount: undefined, method: 0, requestId: undefined };
+  return {
+    orderId: 0n,
+    amount: undefined,
+    method: 0,
+    requestId: undefined,
+    externalReference: "",
+    customerId: "",
+    labels: {},
+    paymentSource: "",
+    unlessPending: false,
+    returnUrl: "",
+  };
 }
 
 export const ChargeRequest: MessageFns<ChargeRequest> = {
@@ -1116,6 +2237,24 @@ export const ChargeRequest: MessageFns<ChargeRequest> = {
     }
     if (message.requestId !== undefined) {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.externalReference !== "") {
+      writer.uint32(42).string(message.externalReference);
+    }
+    if (message.customerId !== "") {
+      writer.uint32(50).string(message.customerId);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      ChargeRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    if (message.paymentSource !== "") {
+      writer.uint32(66).string(message.paymentSource);
+    }
+    if (message.unlessPending !== false) {
+      writer.uint32(72).bool(message.unlessPending);
+    }
+    if (message.returnUrl !== "") {
+      writer.uint32(82).string(message.returnUrl);
     }
     return writer;
   },
@@ -1159,6 +2298,57 @@ export const ChargeRequest: MessageFns<ChargeRequest> = {
           message.requestId = reader.string();
           continue;
         }
+        case 5: {
+          if (tag !== 42) {
+            break;
+          }
+
+          message.externalReference = reader.string();
+          continue;
+        }
+        case 6: {
+          if (tag !== 50) {
+            break;
+          }
+
+          message.customerId = reader.string();
+          continue;
+        }
+        case 7: {
+          if (tag !== 58) {
+            break;
+          }
+
+          const entry7 = ChargeRequest_LabelsEntry.decode(reader, reader.uint32());
+          if (entry7.value !== undefined) {
+            message.labels[entry7.key] = entry7.value;
+          }
+          continue;
+        }
+        case 8: {
+          if (tag !== 66) {
+            break;
+          }
+
+          message.paymentSource = reader.string();
+          continue;
+        }
+        case 9: {
+          if (tag !== 72) {
+            break;
+          }
+
+          message.unlessPending = reader.bool();
+          continue;
+        }
+        case 10: {
+          if (tag !== 82) {
+            break;
+          }
+
+          message.returnUrl = reader.string();
+          continue;
+        }
       }
       if ((tag & 7) === 4 || tag === 0) {
         break;
@@ -1178,6 +2368,40 @@ export const ChargeRequest: MessageFns<ChargeRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : undefined,
+      externalReference: isSet(object.externalReference)
+        ? globalThis.String(object.externalReference)
+        : isSet(object.external_reference)
+        ? globalThis.String(object.external_reference)
+        : "",
+      customerId: isSet(object.customerId)
+        ? globalThis.String(object.customerId)
+        : isSet(object.customer_id)
+        ? globalThis.String(object.customer_id)
+        : "",
+      labels: isObject(object.labels)
+        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            acc[key] = globalThis.String(value);
+            return acc;
+          },
+          {},
+        )
+        : {},
+      paymentSource: isSet(object.paymentSource)
+        ? globalThis.String(object.paymentSource)
+        : isSet(object.payment_source)
+        ? globalThis.String(object.payment_source)
+        : "",
+      unlessPending: isSet(object.unlessPending)
+        ? globalThis.Boolean(object.unlessPending)
+        : isSet(object.unless_pending)
+        ? globalThis.Boolean(object.unless_pending)
+        : false,
+      returnUrl: isSet(object.returnUrl)
+        ? globalThis.String(object.returnUrl)
+        : isSet(object.return_url)
+        ? globalThis.String(object.return_url)
+        : "",
     };
   },
 
@@ -1195,6 +2419,30 @@ export const ChargeRequest: MessageFns<ChargeRequest> = {
     if (message.requestId !== undefined) {
       obj.requestId = message.requestId;
     }
+    if (message.externalReference !== "") {
+      obj.externalReference = message.externalReference;
+    }
+    if (message.customerId !== "") {
+      obj.customerId = message.customerId;
+    }
+    if (message.labels) {
+      const entries = globalThis.Object.entries(message.labels) as [string, string][];
+      if (entries.length > 0) {
+        obj.labels = {};
+        entries.forEach(([k, v]) => {
+          obj.labels[k] = v;
+        });
+      }
+    }
+    if (message.paymentSource !== "") {
+      obj.paymentSource = message.paymentSource;
+    }
+    if (message.unlessPending !== false) {
+      obj.unlessPending = message.unlessPending;
+    }
+    if (message.returnUrl !== "") {
+      obj.returnUrl = message.returnUrl;
+    }
     return obj;
   },
 
@@ -1209,6 +2457,96 @@ export const ChargeRequest: MessageFns<ChargeRequest> = {
       : undefined;
     message.method = object.method ?? 0;
     message.requestId = object.requestId ?? undefined;
+    message.externalReference = object.externalReference ?? "";
+    message.customerId = object.customerId ?? "";
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.paymentSource = object.paymentSource ?? "";
+    message.unlessPending = object.unlessPending ?? false;
+    message.returnUrl = object.returnUrl ?? "";
+    return message;
+  },
+};
+
+function createBaseChargeRequest_LabelsEntry(): ChargeRequest_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const ChargeRequest_LabelsEntry: MessageFns<ChargeRequest_LabelsEntry> = {
+  encode(message: ChargeRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChargeRequest_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseChargeRequest_LabelsEntry();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.key = reader.string();
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.value = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): ChargeRequest_LabelsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: ChargeRequest_LabelsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChargeRequest_LabelsEntry>, I>>(base?: I): ChargeRequest_LabelsEntry {
+    return ChargeRequest_LabelsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChargeRequest_LabelsEntry>, I>>(object: I): ChargeRequest_LabelsEntry {
+    const message = createBaseChargeRequest_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -1695,7 +3033,7 @@ export const RefundResponse: MessageFns<RefundResponse> = {
 };
 
 function createBaseGetPaymentRequest(): GetPaymentRequest {
-  return { paymentId: undefined, reference: undefined };
+  return { paymentId: undefined, reference: undefined, requestId: undefined, caller: "" };
 }
 
 export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
@@ -1708,6 +3046,12 @@ export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
     }
     if (message.reference !== undefined) {
       writer.uint32(18).string(message.reference);
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(26).string(message.requestId);
+    }
+    if (message.caller !== "") {
+      writer.uint32(34).string(message.caller);
     }
     return writer;
   },
@@ -1735,6 +3079,22 @@ export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
           message.reference = reader.string();
           continue;
         }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.requestId = reader.string();
+          continue;
+        }
+        case 4: {
+          if (tag !== 34) {
+            break;
+          }
+
+          message.caller = reader.string();
+          continue;
+        }
       }
       if ((tag & 7) === 4 || tag === 0) {
         break;
@@ -1752,6 +3112,12 @@ export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
         ? BigInt(object.payment_id)
         : undefined,
       reference: isSet(object.reference) ? globalThis.String(object.reference) : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      caller: isSet(object.caller) ? globalThis.String(object.caller) : "",
     };
   },
 
@@ -1762,6 +3128,12 @@ export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
     }
     if (message.reference !== undefined) {
       obj.reference = message.reference;
+    }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.caller !== "") {
+      obj.caller = message.caller;
     }
     return obj;
   },
@@ -1775,6 +3147,8 @@ export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
       ? BigInt(object.paymentId)
       : undefined;
     message.reference = object.reference ?? undefined;
+    message.requestId = object.requestId ?? undefined;
+    message.caller = object.caller ?? "";
     return message;
   },
 };
@@ -2075,6 +3449,11 @@ function createBasePaymentFilter(): PaymentFilter {
     maxAmount: undefined,
     minCreateTime: undefined,
     maxCreateTime: undefined,
+    requestId: undefined,
+    caller: undefined,
+    processorReference: undefined,
+    externalReference: undefined,
+    customerId: undefined,
   };
 }
 
@@ -2115,6 +3494,21 @@ export const PaymentFilter: MessageFns<PaymentFilter> = {
     }
     if (message.maxCreateTime !== undefined) {
       Timestamp.encode(message.maxCreateTime, writer.uint32(74).fork()).join();
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.caller !== undefined) {
+      writer.uint32(90).string(message.caller);
+    }
+    if (message.processorReference !== undefined) {
+      writer.uint32(98).string(message.processorReference);
+    }
+    if (message.externalReference !== undefined) {
+      writer.uint32(106).string(message.externalReference);
+    }
+    if (message.customerId !== undefined) {
+      writer.uint32(114).string(message.customerId);
     }
     return writer;
   },
@@ -2228,6 +3622,46 @@ export const PaymentFilter: MessageFns<PaymentFilter> = {
           message.maxCreateTime = Timestamp.decode(reader, reader.uint32());
           continue;
         }
+        case 10: {
+          if (tag !== 82) {
+            break;
+          }
+
+          message.requestId = reader.string();
+          continue;
+        }
+        case 11: {
+          if (tag !== 90) {
+            break;
+          }
+
+          message.caller = reader.string();
+          continue;
+        }
+        case 12: {
+          if (tag !== 98) {
+            break;
+          }
+
+          message.processorReference = reader.string();
+          continue;
+        }
+        case 13: {
+          if (tag !== 106) {
+            break;
+          }
+
+          message.externalReference = reader.string();
+          continue;
+        }
+        case 14: {
+          if (tag !== 114) {
+            break;
+          }
+
+          message.customerId = reader.string();
+          continue;
+        }
       }
       if ((tag & 7) === 4 || tag === 0) {
         break;
@@ -2276,6 +3710,27 @@ export const PaymentFilter: MessageFns<PaymentFilter> = {
         : isSet(object.max_create_time)
         ? fromJsonTimestamp(object.max_create_time)
         : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      caller: isSet(object.caller) ? globalThis.String(object.caller) : undefined,
+      processorReference: isSet(object.processorReference)
+        ? globalThis.String(object.processorReference)
+        : isSet(object.processor_reference)
+        ? globalThis.String(object.processor_reference)
+        : undefined,
+      externalReference: isSet(object.externalReference)
+        ? globalThis.String(object.externalReference)
+        : isSet(object.external_reference)
+        ? globalThis.String(object.external_reference)
+        : undefined,
+      customerId: isSet(object.customerId)
+        ? globalThis.String(object.customerId)
+        : isSet(object.customer_id)
+        ? globalThis.String(object.customer_id)
+        : undefined,
     };
   },
 
@@ -2308,6 +3763,21 @@ export const PaymentFilter: MessageFns<PaymentFilter> = {
     if (message.maxCreateTime !== undefined) {
       obj.maxCreateTime = fromTimestamp(message.maxCreateTime).toISOString();
     }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.caller !== undefined) {
+      obj.caller = message.caller;
+    }
+    if (message.processorReference !== undefined) {
+      obj.processorReference = message.processorReference;
+    }
+    if (message.externalReference !== undefined) {
+      obj.externalReference = message.externalReference;
+    }
+    if (message.customerId !== undefined) {
+      obj.customerId = message.customerId;
+    }
     return obj;
   },
 
@@ -2333,6 +3803,11 @@ export const PaymentFilter: MessageFns<PaymentFilter> = {
     message.maxCreateTime = (object.maxCreateTime !== undefined && object.maxCreateTime !== null)
       ? Timestamp.fromPartial(object.maxCreateTime)
       : undefined;
+    message.requestId = object.requestId ?? undefined;
+    message.caller = object.caller ?? undefined;
+    message.processorReference = object.processorReference ?? undefined;
+    message.externalReference = object.externalReference ?? undefined;
+    message.customerId = object.customerId ?? undefined;
     return message;
   },
 };
@@ -2772,13 +4247,16 @@ export const ListPaymentEventsResponse: MessageFns<ListPaymentEventsResponse> = 
 };
 
 function createBaseWatchPaymentsRequest(): WatchPaymentsRequest {
-  return { resumeToken: "" };
+  return { resumeToken: "", filter: undefined };
 }
 
 export const WatchPaymentsRequest: MessageFns<WatchPaymentsRequest> = {
   encode(message: WatchPaymentsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.resumeToken !== "") {
       writer.uint32(10).string(message.resumeToken);
+    }
+    if (message.filter !== undefined) {
+      PaymentEventFilter.encode(message.filter, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -2798,6 +4276,14 @@ export const WatchPaymentsRequest: MessageFns<WatchPaymentsRequest> = {
           message.resumeToken = reader.string();
           continue;
         }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.filter = PaymentEventFilter.decode(reader, reader.uint32());
+          continue;
+        }
       }
       if ((tag & 7) === 4 || tag === 0) {
         break;
@@ -2814,6 +4300,7 @@ export const WatchPaymentsRequest: MessageFns<WatchPaymentsRequest> = {
         : isSet(object.resume_token)
         ? globalThis.String(object.resume_token)
         : "",
+      filter: isSet(object.filter) ? PaymentEventFilter.fromJSON(object.filter) : undefined,
     };
   },
 
@@ -2821,6 +4308,9 @@ export const WatchPaymentsRequest: MessageFns<WatchPaymentsRequest> = {
     const obj: any = {};
     if (message.resumeToken !== "") {
       obj.resumeToken = message.resumeToken;
+    }
+    if (message.filter !== undefined) {
+      obj.filter = PaymentEventFilter.toJSON(message.filter);
     }
     return obj;
   },
@@ -2831,6 +4321,162 @@ export const WatchPaymentsRequest: MessageFns<WatchPaymentsRequest> = {
   fromPartial<I extends Exact<DeepPartial<WatchPaymentsRequest>, I>>(object: I): WatchPaymentsRequest {
     const message = createBaseWatchPaymentsRequest();
     message.resumeToken = object.resumeToken ?? "";
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? PaymentEventFilter.fromPartial(object.filter)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePaymentEventFilter(): PaymentEventFilter {
+  return { caller: undefined, orderId: undefined, externalReference: undefined, customerId: undefined, types: [] };
+}
+
+export const PaymentEventFilter: MessageFns<PaymentEventFilter> = {
+  encode(message: PaymentEventFilter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.caller !== undefined) {
+      writer.uint32(10).string(message.caller);
+    }
+    if (message.orderId !== undefined) {
+      if (BigInt.asIntN(64, message.orderId) !== message.orderId) {
+        throw new globalThis.Error("value provided for field message.orderId of type int64 too large");
+      }
+      writer.uint32(16).int64(message.orderId);
+    }
+    if (message.externalReference !== undefined) {
+      writer.uint32(26).string(message.externalReference);
+    }
+    if (message.customerId !== undefined) {
+      writer.uint32(34).string(message.customerId);
+    }
+    writer.uint32(42).fork();
+    for (const v of message.types) {
+      writer.int32(v);
+    }
+    writer.join();
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PaymentEventFilter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBasePaymentEventFilter();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.caller = reader.string();
+          continue;
+        }
+        case 2: {
+          if (tag !== 16) {
+            break;
+          }
+
+          message.orderId = reader.int64() as bigint;
+          continue;
+        }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.externalReference = reader.string();
+          continue;
+        }
+        case 4: {
+          if (tag !== 34) {
+            break;
+          }
+
+          message.customerId = reader.string();
+          continue;
+        }
+        case 5: {
+          if (tag === 40) {
+            message.types.push(reader.int32() as any);
+
+            continue;
+          }
+
+          if (tag === 42) {
+            const end2 = reader.uint32() + reader.pos;
+            while (reader.pos < end2) {
+              message.types.push(reader.int32() as any);
+            }
+
+            continue;
+          }
+
+          break;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): PaymentEventFilter {
+    return {
+      caller: isSet(object.caller) ? globalThis.String(object.caller) : undefined,
+      orderId: isSet(object.orderId)
+        ? BigInt(object.orderId)
+        : isSet(object.order_id)
+        ? BigInt(object.order_id)
+        : undefined,
+      externalReference: isSet(object.externalReference)
+        ? globalThis.String(object.externalReference)
+        : isSet(object.external_reference)
+        ? globalThis.String(object.external_reference)
+        : undefined,
+      customerId: isSet(object.customerId)
+        ? globalThis.String(object.customerId)
+        : isSet(object.customer_id)
+        ? globalThis.String(object.customer_id)
+        : undefined,
+      types: globalThis.Array.isArray(object?.types)
+        ? object.types.map((e: any) => paymentEventTypeFromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PaymentEventFilter): unknown {
+    const obj: any = {};
+    if (message.caller !== undefined) {
+      obj.caller = message.caller;
+    }
+    if (message.orderId !== undefined) {
+      obj.orderId = message.orderId.toString();
+    }
+    if (message.externalReference !== undefined) {
+      obj.externalReference = message.externalReference;
+    }
+    if (message.customerId !== undefined) {
+      obj.customerId = message.customerId;
+    }
+    if (message.types?.length) {
+      obj.types = message.types.map((e) => paymentEventTypeToJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PaymentEventFilter>, I>>(base?: I): PaymentEventFilter {
+    return PaymentEventFilter.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PaymentEventFilter>, I>>(object: I): PaymentEventFilter {
+    const message = createBasePaymentEventFilter();
+    message.caller = object.caller ?? undefined;
+    message.orderId = (object.orderId !== undefined && object.orderId !== null) ? BigInt(object.orderId) : undefined;
+    message.externalReference = object.externalReference ?? undefined;
+    message.customerId = object.customerId ?? undefined;
+    message.types = object.types?.map((e) => e) || [];
     return message;
   },
 };
@@ -3078,12 +4724,13 @@ export const PaymentServiceService = {
    * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
    *
    * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-   * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-   * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-   * `request_id`.
+   * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+   * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+   * of the same call returns the outcome. Safe to retry with the same `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-   * `request_id` with different parameters).
+   * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+   * `unless_pending`).
    */
   charge: {
     path: "/payments.v1.PaymentService/Charge" as const,
@@ -3122,15 +4769,17 @@ export const PaymentServiceService = {
    *
    * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
    * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-   * FAILED and its amount can be refunded again.
+   * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+   * because the payer's account is closed, which can take weeks.
    *
    * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
    * refunded returns the last refund.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-   * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+   * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: {
     path: "/payments.v1.PaymentService/Refund" as const,
@@ -3142,9 +4791,13 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): RefundResponse => RefundResponse.decode(value),
   },
   /**
-   * Gets one payment by its id or its reference, with its oldest refunds.
+   * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+   * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+   * another caller's `request_id` requires the role `payments.audit`).
    */
   getPayment: {
     path: "/payments.v1.PaymentService/GetPayment" as const,
@@ -3178,7 +4831,8 @@ export const PaymentServiceService = {
    * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
    * read, even while charges are being made.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+   * requires the role `payments.audit`).
    */
   listPayments: {
     path: "/payments.v1.PaymentService/ListPayments" as const,
@@ -3211,7 +4865,8 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ListPaymentEventsResponse => ListPaymentEventsResponse.decode(value),
   },
   /**
-   * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+   * Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+   * cancels.
    *
    * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
    * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -3243,12 +4898,13 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
    *
    * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-   * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-   * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-   * `request_id`.
+   * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+   * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+   * of the same call returns the outcome. Safe to retry with the same `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-   * `request_id` with different parameters).
+   * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+   * `unless_pending`).
    */
   charge: handleUnaryCall<ChargeRequest, ChargeResponse>;
   /**
@@ -3271,21 +4927,27 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    *
    * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
    * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-   * FAILED and its amount can be refunded again.
+   * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+   * because the payer's account is closed, which can take weeks.
    *
    * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
    * refunded returns the last refund.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-   * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+   * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: handleUnaryCall<RefundRequest, RefundResponse>;
   /**
-   * Gets one payment by its id or its reference, with its oldest refunds.
+   * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+   * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+   * another caller's `request_id` requires the role `payments.audit`).
    */
   getPayment: handleUnaryCall<GetPaymentRequest, GetPaymentResponse>;
   /**
@@ -3303,7 +4965,8 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
    * read, even while charges are being made.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+   * requires the role `payments.audit`).
    */
   listPayments: handleUnaryCall<ListPaymentsRequest, ListPaymentsResponse>;
   /**
@@ -3317,7 +4980,8 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    */
   listPaymentEvents: handleUnaryCall<ListPaymentEventsRequest, ListPaymentEventsResponse>;
   /**
-   * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+   * Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+   * cancels.
    *
    * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
    * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -3340,12 +5004,13 @@ export interface PaymentServiceClient extends Client {
    * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
    *
    * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-   * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-   * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-   * `request_id`.
+   * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+   * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+   * of the same call returns the outcome. Safe to retry with the same `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-   * `request_id` with different parameters).
+   * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+   * `unless_pending`).
    */
   charge(
     request: ChargeRequest,
@@ -3396,15 +5061,17 @@ export interface PaymentServiceClient extends Client {
    *
    * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
    * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-   * FAILED and its amount can be refunded again.
+   * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+   * because the payer's account is closed, which can take weeks.
    *
    * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
    * refunded returns the last refund.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-   * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+   * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund(
     request: RefundRequest,
@@ -3422,9 +5089,13 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: RefundResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Gets one payment by its id or its reference, with its oldest refunds.
+   * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+   * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+   * another caller's `request_id` requires the role `payments.audit`).
    */
   getPayment(
     request: GetPaymentRequest,
@@ -3470,7 +5141,8 @@ export interface PaymentServiceClient extends Client {
    * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
    * read, even while charges are being made.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+   * requires the role `payments.audit`).
    */
   listPayments(
     request: ListPaymentsRequest,
@@ -3512,7 +5184,8 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListPaymentEventsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+   * Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+   * cancels.
    *
    * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
    * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
@@ -3579,6 +5252,10 @@ function fromJsonTimestamp(o: any): Timestamp {
   } else {
     return Timestamp.fromJSON(o);
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

@@ -7,7 +7,10 @@ import java.math.RoundingMode;
 /** Converts between amounts and the contract's money without rounding. */
 final class Amounts {
     /** The maximum number of decimals in any currency. For currencies with fewer, the service checks the amount. */
-    private static final int MAX_DECIMALS = 2;
+    private static final int MAX_DECIMALS = 4;
+
+    /** The minimum number of decimals of an amount from the service. */
+    private static final int MIN_SCALE = 2;
 
     /** A number with this many digits always fits into the contract's int64. */
     private static final int MAX_UNIT_DIGITS = 18;
@@ -22,7 +25,7 @@ final class Amounts {
      * @param name the argument's name, for the message
      * @param amount the amount
      * @return the amount
-     * @throws IllegalArgumentException if the amount has more than two decimals, like {@code new BigDecimal(0.1)}, or
+     * @throws IllegalArgumentException if the amount has more than four decimals, like {@code new BigDecimal(0.1)}, or
      *     is too large for the contract
      */
     static BigDecimal check(String name, BigDecimal amount) {
@@ -56,6 +59,6 @@ final class Amounts {
         BigDecimal amount = BigDecimal.valueOf(money.getUnits())
                 .add(BigDecimal.valueOf(money.getNanos(), NANO_DIGITS))
                 .stripTrailingZeros();
-        return amount.scale() < MAX_DECIMALS ? amount.setScale(MAX_DECIMALS) : amount;
+        return amount.scale() < MIN_SCALE ? amount.setScale(MIN_SCALE) : amount;
     }
 }

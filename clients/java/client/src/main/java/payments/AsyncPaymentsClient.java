@@ -52,7 +52,8 @@ public final class AsyncPaymentsClient implements AutoCloseable {
 
     /**
      * Charges an order, like {@link PaymentsClient#charge}, which lists the exceptions. A declined charge is not an
-     * error: it has the status FAILED.
+     * error: it has the status FAILED. If the payer must approve the payment first, it has the status PENDING, and its
+     * {@link Payment#nextAction} says what the payer must do.
      *
      * @param params what to charge
      * @return the payment
@@ -100,6 +101,29 @@ public final class AsyncPaymentsClient implements AutoCloseable {
      */
     public CompletableFuture<PaymentDetails> getPaymentByReference(String reference) {
         return call(Operations.getPaymentByReference(reference));
+    }
+
+    /**
+     * Gets the payment of your own charge with this requestId, like
+     * {@link PaymentsClient#getPaymentByRequestId(String)}, which lists the exceptions.
+     *
+     * @param requestId the requestId of the charge
+     * @return the payment and its first refunds, like {@link #getPayment}
+     */
+    public CompletableFuture<PaymentDetails> getPaymentByRequestId(String requestId) {
+        return getPaymentByRequestId(requestId, "");
+    }
+
+    /**
+     * Gets the payment of any caller's charge with this requestId, like
+     * {@link PaymentsClient#getPaymentByRequestId(String, String)}, which lists the exceptions.
+     *
+     * @param requestId the requestId of the charge
+     * @param caller the name of the caller that made the charge; empty for your own
+     * @return the payment and its first refunds, like {@link #getPayment}
+     */
+    public CompletableFuture<PaymentDetails> getPaymentByRequestId(String requestId, String caller) {
+        return call(Operations.getPaymentByRequestId(requestId, caller));
     }
 
     /**
@@ -179,16 +203,16 @@ public final class AsyncPaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Publishes the changes to all payments, endlessly. Delivery is at least once, the events of one payment arrive in
-     * order, and a subscription resumes after a lost connection, as {@link PaymentsClient#watchPayments} describes in
-     * detail.
+     * Publishes the changes to all payments that match the conditions, endlessly. Delivery is at least once, the events
+     * of one payment arrive in order, and a subscription resumes after a lost connection, as
+     * {@link PaymentsClient#watchPayments} describes in detail.
      *
      * <p>Each subscription makes its own call, which starts when its first update is requested. It reads only a few
      * responses ahead of the subscriber. To end it, cancel the subscription. Otherwise it fails with the exceptions of
      * {@link PaymentsClient#watchPayments}, or with {@link OutcomeUnknownException} if the client is closed. The
      * client's timeout does not apply; set one in {@code params}.
      *
-     * @param params where to start, and when to give up
+     * @param params the conditions, where to start, and when to give up
      * @return the updates, in order
      */
     public ItemPublisher<PaymentUpdate> watchPayments(WatchPaymentsParams params) {
@@ -241,8 +265,8 @@ public final class AsyncPaymentsClient implements AutoCloseable {
         /**
          * {@return a client, whose first call opens the connection}
          *
-         * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine or is not a
-         *     valid key, or the target is invalid
+         * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine, is not a valid
+         *     key or is combined with a channelBuilder, or the target is invalid
          */
         public AsyncPaymentsClient build() {
             return new AsyncPaymentsClient(connect(), timeout(), executor);

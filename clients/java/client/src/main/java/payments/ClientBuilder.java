@@ -4,10 +4,14 @@ import static java.util.Objects.requireNonNull;
 
 import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptor;
+import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * The settings that both clients have. Start with {@link PaymentsClient#builder} or
@@ -19,6 +23,7 @@ public abstract class ClientBuilder<B extends ClientBuilder<B>> {
     private String target = PaymentsClient.DEFAULT_TARGET;
     private Duration timeout = PaymentsClient.DEFAULT_TIMEOUT;
     private ChannelCredentials credentials = InsecureChannelCredentials.create();
+    private Supplier<? extends ManagedChannelBuilder<?>> channelBuilder;
     private String apiKey;
     private String userAgent = "";
     private final List<ClientInterceptor> interceptors = new ArrayList<>();
@@ -58,6 +63,19 @@ public abstract class ClientBuilder<B extends ClientBuilder<B>> {
      */
     public final B credentials(ChannelCredentials credentials) {
         this.credentials = requireNonNull(credentials, "credentials");
+        return self();
+    }
+
+    /**
+     * Replaces the target and the credentials by a gRPC channel of your own, such as an in-process one in tests. It
+     * cannot be combined with an API key, because the client does not know whether such a channel is encrypted.
+     *
+     * @param channelBuilder returns a new channel builder for each client that this builder builds, which applies its
+     *     settings to it
+     * @return this builder
+     */
+    public final B channelBuilder(Supplier<? extends ManagedChannelBuilder<?>> channelBuilder) {
+        this.channelBuilder = requireNonNull(channelBuilder, "channelBuilder");
         return self();
     }
 
@@ -105,10 +123,18 @@ public abstract class ClientBuilder<B extends ClientBuilder<B>> {
     /**
      * {@return a new connection}
      *
-     * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine or is not a valid
-     *     key, or the target is invalid
+     * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine, is not a valid key
+     *     or is combined with a channelBuilder, or the target is invalid
      */
     final Connection connect() {
-        return new Connection(target, credentials, apiKey, userAgent, interceptors);
+        if (channelBuilder == null) {
+            FixedAddresses.register();
+            Metadata headers = ApiKeys.headers(target, credentials, apiKey);
+            return new Connection(Grpc.newChannelBuilder(target, credentials), headers, userAgent, interceptors);
+        }
+        if (apiKey != null) {
+            throw new IllegalArgumentException("apiKey cannot be combined with channelBuilder");
+        }
+        return new Connection(channelBuilder.get(), new Metadata(), userAgent, interceptors);
     }
 }

@@ -3,12 +3,11 @@ package payments;
 import com.google.gson.Gson;
 import com.google.gson.reflect.TypeToken;
 import io.grpc.Channel;
-import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptor;
 import io.grpc.Context;
-import io.grpc.Grpc;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
 import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.io.InputStream;
@@ -59,27 +58,32 @@ final class Connection {
     private volatile boolean closed;
     private final AtomicLong lastReconnectNanos = new AtomicLong(System.nanoTime());
 
+    /**
+     * Creates a connection.
+     *
+     * @param builder a new builder, to which the settings are applied
+     * @param headers sent with every attempt of a call
+     * @param userAgent identifies the program; may be empty
+     * @param interceptors the first one is outermost
+     */
     Connection(
-            String target,
-            ChannelCredentials credentials,
-            String apiKey,
+            ManagedChannelBuilder<?> builder,
+            Metadata headers,
             String userAgent,
             List<ClientInterceptor> interceptors) {
-        FixedAddresses.register();
         // gRPC runs the last interceptor first. The headers are added innermost, so that every attempt has them.
         List<ClientInterceptor> innermostFirst = new ArrayList<>(interceptors);
-        innermostFirst.add(MetadataUtils.newAttachHeadersInterceptor(ApiKeys.headers(target, credentials, apiKey)));
+        innermostFirst.add(MetadataUtils.newAttachHeadersInterceptor(headers));
         Collections.reverse(innermostFirst);
-        ManagedChannelBuilder<?> builder = Grpc.newChannelBuilder(target, credentials)
-                .defaultServiceConfig(serviceConfig())
+        channel = builder.defaultServiceConfig(serviceConfig())
                 .disableServiceConfigLookUp()
                 .enableRetry()
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
                 .userAgent((userAgent + " " + USER_AGENT).strip())
                 .executor(DEFAULT_EXECUTOR)
-                .intercept(innermostFirst);
-        channel = builder.build();
+                .intercept(innermostFirst)
+                .build();
     }
 
     Channel channel() {

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 
 /** Converts between the client's enums and the contract's. A newer service may have more values. */
 final class Enums {
@@ -96,6 +97,57 @@ final class Enums {
         };
     }
 
+    /** {@return the failure; empty if it is unspecified} */
+    static Optional<Failure> fromContract(payments.v1.Failure failure) {
+        return switch (failure) {
+            case FAILURE_UNSPECIFIED -> Optional.empty();
+            case FAILURE_INSUFFICIENT_FUNDS -> Optional.of(Failure.INSUFFICIENT_FUNDS);
+            case FAILURE_EXPIRED_METHOD -> Optional.of(Failure.EXPIRED_METHOD);
+            case FAILURE_INVALID_METHOD -> Optional.of(Failure.INVALID_METHOD);
+            case FAILURE_AUTHENTICATION_REQUIRED -> Optional.of(Failure.AUTHENTICATION_REQUIRED);
+            case FAILURE_SUSPECTED_FRAUD -> Optional.of(Failure.SUSPECTED_FRAUD);
+            case FAILURE_LIMIT_EXCEEDED -> Optional.of(Failure.LIMIT_EXCEEDED);
+            case FAILURE_DECLINED -> Optional.of(Failure.DECLINED);
+            case FAILURE_PROCESSOR_ERROR -> Optional.of(Failure.PROCESSOR_ERROR);
+            case UNRECOGNIZED -> Optional.of(Failure.UNKNOWN);
+        };
+    }
+
+    static NextActionType fromContract(payments.v1.NextActionType type) {
+        return switch (type) {
+            case NEXT_ACTION_TYPE_REDIRECT -> NextActionType.REDIRECT;
+            case NEXT_ACTION_TYPE_APPROVE_ON_PHONE -> NextActionType.APPROVE_ON_PHONE;
+            case NEXT_ACTION_TYPE_UNSPECIFIED, UNRECOGNIZED -> NextActionType.UNKNOWN;
+        };
+    }
+
+    static DisputeStatus fromContract(payments.v1.DisputeStatus status) {
+        return switch (status) {
+            case DISPUTE_STATUS_OPEN -> DisputeStatus.OPEN;
+            case DISPUTE_STATUS_WON -> DisputeStatus.WON;
+            case DISPUTE_STATUS_LOST -> DisputeStatus.LOST;
+            case DISPUTE_STATUS_UNSPECIFIED, UNRECOGNIZED -> DisputeStatus.UNKNOWN;
+        };
+    }
+
+    static payments.v1.PaymentEventType toContract(PaymentEventType type) {
+        return switch (type) {
+            case UNKNOWN -> throw new AssertionError(type);
+            case PENDING -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_PENDING;
+            case CHARGED -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_CHARGED;
+            case FAILED -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_FAILED;
+            case REFUND_PENDING -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_REFUND_PENDING;
+            case REFUNDED -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_REFUNDED;
+            case REFUND_FAILED -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_REFUND_FAILED;
+            case IMPORTED -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_IMPORTED;
+            case FORGOTTEN -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_FORGOTTEN;
+            case ACTION_REQUIRED -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_ACTION_REQUIRED;
+            case DISPUTE_OPENED -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_DISPUTE_OPENED;
+            case DISPUTE_WON -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_DISPUTE_WON;
+            case DISPUTE_LOST -> payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_DISPUTE_LOST;
+        };
+    }
+
     static PaymentEventType fromContract(payments.v1.PaymentEventType type) {
         return switch (type) {
             case PAYMENT_EVENT_TYPE_PENDING -> PaymentEventType.PENDING;
@@ -105,6 +157,11 @@ final class Enums {
             case PAYMENT_EVENT_TYPE_REFUNDED -> PaymentEventType.REFUNDED;
             case PAYMENT_EVENT_TYPE_REFUND_FAILED -> PaymentEventType.REFUND_FAILED;
             case PAYMENT_EVENT_TYPE_IMPORTED -> PaymentEventType.IMPORTED;
+            case PAYMENT_EVENT_TYPE_FORGOTTEN -> PaymentEventType.FORGOTTEN;
+            case PAYMENT_EVENT_TYPE_ACTION_REQUIRED -> PaymentEventType.ACTION_REQUIRED;
+            case PAYMENT_EVENT_TYPE_DISPUTE_OPENED -> PaymentEventType.DISPUTE_OPENED;
+            case PAYMENT_EVENT_TYPE_DISPUTE_WON -> PaymentEventType.DISPUTE_WON;
+            case PAYMENT_EVENT_TYPE_DISPUTE_LOST -> PaymentEventType.DISPUTE_LOST;
             case PAYMENT_EVENT_TYPE_UNSPECIFIED, UNRECOGNIZED -> PaymentEventType.UNKNOWN;
         };
     }

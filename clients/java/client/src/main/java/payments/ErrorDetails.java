@@ -15,6 +15,7 @@ import java.util.List;
  * @param callId identifies the call in the service's log; null if the service sent none
  * @param retryAfter how long the service asked to wait before a retry; null if it did not ask
  * @param violations the invalid fields of the request; immutable
+ * @param paymentId the pending payment of an {@link OrderHasPendingPaymentException}; null for other errors
  */
 public record ErrorDetails(
         String message,
@@ -23,7 +24,8 @@ public record ErrorDetails(
         String requestId,
         String callId,
         Duration retryAfter,
-        List<FieldViolation> violations)
+        List<FieldViolation> violations,
+        Long paymentId)
         implements Serializable {
 
     /** Copies {@code violations}. */
@@ -38,6 +40,6 @@ public record ErrorDetails(
      * @param message the human-readable error message
      */
     public static ErrorDetails of(Status.Code code, String message) {
-        return new ErrorDetails(message, code, "", null, null, null, List.of());
+        return new ErrorDetails(message, code, "", null, null, null, List.of(), null);
     }
 }

@@ -14,7 +14,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -24,6 +26,9 @@ import java.util.stream.Stream;
 final class Errors {
     /** The service's ErrorInfo domain. Reasons of other domains, such as a proxy's, are ignored. */
     private static final String DOMAIN = "payments";
+
+    /** A number that always fits into a {@code long}. */
+    private static final Pattern PAYMENT_ID = Pattern.compile("[0-9]{1,18}");
 
     /** The maximum of {@code google.protobuf.Duration}. */
     private static final long MAX_DURATION_SECONDS = 315_576_000_000L;
@@ -38,8 +43,10 @@ final class Errors {
             Map.entry("PAYMENT_NOT_FOUND", PaymentNotFoundException::new),
             Map.entry("PAYMENT_FAILED", PaymentFailedException::new),
             Map.entry("PAYMENT_PENDING", PaymentPendingException::new),
+            Map.entry("PAYMENT_DISPUTED", PaymentDisputedException::new),
             Map.entry("PAYMENT_ARCHIVED", PaymentArchivedException::new),
             Map.entry("REFUND_EXCEEDS_PAYMENT", RefundExceedsPaymentException::new),
+            Map.entry("ORDER_HAS_PENDING_PAYMENT", OrderHasPendingPaymentException::new),
             Map.entry("REQUEST_ID_REUSED", RequestIdReusedException::new),
             Map.entry("RESUME_TOKEN_EXPIRED", ResumeTokenExpiredException::new),
             Map.entry("STORE_UNAVAILABLE", UnavailableException::new),
@@ -98,11 +105,7 @@ final class Errors {
     /** {@return the exception for the status of one charge in a batch's response} */
     static PaymentsException fromStatus(com.google.rpc.Status status, String requestId) {
         List<Any> details = status.getDetailsList();
-        String callId = infos(details)
-                .map(info -> info.getMetadataMap().get("call_id"))
-                .filter(Objects::nonNull)
-                .findFirst()
-                .orElse(null);
+        String callId = metadata("call_id", details).orElse(null);
         return of(Status.fromCodeValue(status.getCode()).getCode(), status.getMessage(), details, requestId, callId);
     }
 
@@ -113,7 +116,30 @@ final class Errors {
         return BY_REASON
                 .getOrDefault(reason, BY_CODE.getOrDefault(code, PaymentsException::new))
                 .apply(new ErrorDetails(
-                        message, code, reason, requestId, callId, retryDelay(details), violations(details)));
+                        message,
+                        code,
+                        reason,
+                        requestId,
+                        callId,
+                        retryDelay(details),
+                        violations(details),
+                        paymentId(details)));
+    }
+
+    /** {@return the payment that the error is about, or null if there is none} */
+    private static Long paymentId(List<Any> details) {
+        return metadata("payment_id", details)
+                .filter(text -> PAYMENT_ID.matcher(text).matches())
+                .map(Long::valueOf)
+                .orElse(null);
+    }
+
+    /** {@return the value of a key in the metadata of the ErrorInfo} */
+    private static Optional<String> metadata(String key, List<Any> details) {
+        return infos(details)
+                .map(info -> info.getMetadataMap().get(key))
+                .filter(Objects::nonNull)
+                .findFirst();
     }
 
     private static Stream<ErrorInfo> infos(List<Any> details) {

@@ -22,6 +22,11 @@ import java.util.List;
  * @param currency see {@link Builder#currency}; null if not set
  * @param minCreateTime see {@link Builder#minCreateTime}; null if not set
  * @param maxCreateTime see {@link Builder#maxCreateTime}; null if not set
+ * @param requestId see {@link Builder#requestId}; null if not set
+ * @param caller see {@link Builder#caller}; null if not set
+ * @param processorReference see {@link Builder#processorReference}; null if not set
+ * @param externalReference see {@link Builder#externalReference}; null if not set
+ * @param customerId see {@link Builder#customerId}; null if not set
  * @param orderBy see {@link Builder#orderBy}
  * @param pageSize see {@link Builder#pageSize}
  * @param pageToken see {@link Builder#pageToken}
@@ -38,6 +43,11 @@ public record ListPaymentsParams(
         String currency,
         Instant minCreateTime,
         Instant maxCreateTime,
+        String requestId,
+        String caller,
+        String processorReference,
+        String externalReference,
+        String customerId,
         String orderBy,
         int pageSize,
         String pageToken,
@@ -45,7 +55,7 @@ public record ListPaymentsParams(
     /**
      * Rejects parameters that the contract cannot express. The service checks the rest.
      *
-     * @throws IllegalArgumentException if an amount has more than two decimals, there is a currency but no amount, a
+     * @throws IllegalArgumentException if an amount has more than four decimals, there is a currency but no amount, a
      *     time is not in the years 1 to 9999, or a method, status or state is UNKNOWN
      */
     public ListPaymentsParams {
@@ -80,6 +90,11 @@ public record ListPaymentsParams(
         private String currency;
         private Instant minCreateTime;
         private Instant maxCreateTime;
+        private String requestId;
+        private String caller;
+        private String processorReference;
+        private String externalReference;
+        private String customerId;
         private String orderBy = "";
         private int pageSize;
         private String pageToken = "";
@@ -198,6 +213,62 @@ public record ListPaymentsParams(
         }
 
         /**
+         * Selects the payment whose charge had this request_id, of the caller in {@link #caller}, or else of your own.
+         * The request_id of another caller requires the role {@code payments.audit}.
+         *
+         * @param requestId the request_id
+         * @return this builder
+         */
+        public Builder requestId(String requestId) {
+            this.requestId = requireNonNull(requestId, "requestId");
+            return this;
+        }
+
+        /**
+         * Selects payments that were charged by the caller with this name.
+         *
+         * @param caller the name
+         * @return this builder
+         */
+        public Builder caller(String caller) {
+            this.caller = requireNonNull(caller, "caller");
+            return this;
+        }
+
+        /**
+         * Selects payments with exactly this identifier at the processor.
+         *
+         * @param processorReference the identifier
+         * @return this builder
+         */
+        public Builder processorReference(String processorReference) {
+            this.processorReference = requireNonNull(processorReference, "processorReference");
+            return this;
+        }
+
+        /**
+         * Selects payments with exactly this {@link ChargeParams.Builder#externalReference}.
+         *
+         * @param externalReference the external reference
+         * @return this builder
+         */
+        public Builder externalReference(String externalReference) {
+            this.externalReference = requireNonNull(externalReference, "externalReference");
+            return this;
+        }
+
+        /**
+         * Selects payments of exactly this customer.
+         *
+         * @param customerId the customer
+         * @return this builder
+         */
+        public Builder customerId(String customerId) {
+            this.customerId = requireNonNull(customerId, "customerId");
+            return this;
+        }
+
+        /**
          * Sets the order of the payments.
          *
          * @param orderBy {@code create_time desc} (the default) or {@code create_time asc}
@@ -245,7 +316,7 @@ public record ListPaymentsParams(
         /**
          * {@return the parameters}
          *
-         * @throws IllegalArgumentException if an amount has more than two decimals, there is a currency but no amount,
+         * @throws IllegalArgumentException if an amount has more than four decimals, there is a currency but no amount,
          *     a time is not in the years 1 to 9999, or a method, status or state is UNKNOWN
          */
         public ListPaymentsParams build() {
@@ -260,6 +331,11 @@ public record ListPaymentsParams(
                     currency,
                     minCreateTime,
                     maxCreateTime,
+                    requestId,
+                    caller,
+                    processorReference,
+                    externalReference,
+                    customerId,
                     orderBy,
                     pageSize,
                     pageToken,

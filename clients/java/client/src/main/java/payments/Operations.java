@@ -48,6 +48,10 @@ final class Operations {
         return getPayment(Requests.payment(requireNonNull(reference, "reference")));
     }
 
+    static Operation<?, ?, PaymentDetails> getPaymentByRequestId(String requestId, String caller) {
+        return getPayment(Requests.payment(requireNonNull(requestId, "requestId"), requireNonNull(caller, "caller")));
+    }
+
     private static Operation<?, ?, PaymentDetails> getPayment(GetPaymentRequest request) {
         return new Operation<>(PaymentServiceGrpc.getGetPaymentMethod(), request, null, Responses::paymentDetails);
     }

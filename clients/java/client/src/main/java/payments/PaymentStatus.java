@@ -4,7 +4,7 @@ package payments;
 public enum PaymentStatus {
     /** A status that this version of the client does not know. It cannot be sent. */
     UNKNOWN,
-    /** The processor has not reported an outcome yet. */
+    /** The processor has not reported an outcome yet, perhaps because the payer must approve the payment first. */
     PENDING,
     /** The amount was charged. */
     SUCCEEDED,

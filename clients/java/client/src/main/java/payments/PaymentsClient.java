@@ -48,12 +48,15 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Charges an order. A declined charge is not an error: it has the status FAILED.
+     * Charges an order. A declined charge is not an error: it has the status FAILED. If the payer must approve the
+     * payment first, it has the status PENDING, and its {@link Payment#nextAction} says what the payer must do.
      *
      * @param params what to charge
      * @return the payment
      * @throws InvalidRequestException if the request is invalid
      * @throws RequestIdReusedException if an earlier charge used the requestId with different parameters
+     * @throws OrderHasPendingPaymentException if the charge has {@code unlessPending}, and another payment of the order
+     *     is pending
      * @throws OutcomeUnknownException if the charge may or may not have been made
      */
     public Payment charge(ChargeParams params) {
@@ -86,6 +89,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws PaymentNotFoundException if the payment does not exist
      * @throws PaymentFailedException if nothing was charged
      * @throws PaymentPendingException if the outcome of the charge is not known yet
+     * @throws PaymentDisputedException if the payer disputes the payment, or got the money back through a dispute
      * @throws PaymentArchivedException if an operator must unarchive the payment first
      * @throws RefundExceedsPaymentException if the amount exceeds the amount not yet refunded, or nothing is left to
      *     refund
@@ -120,6 +124,35 @@ public final class PaymentsClient implements AutoCloseable {
      */
     public PaymentDetails getPaymentByReference(String reference) {
         return call(Operations.getPaymentByReference(reference));
+    }
+
+    /**
+     * Gets the payment of your own charge with this requestId. It answers what became of a charge whose response was
+     * lost. A charge that is still in flight may be stored later, so retry it rather than give it up.
+     *
+     * @param requestId the requestId of the charge
+     * @return the payment and its first refunds, like {@link #getPayment}
+     * @throws InvalidRequestException if the requestId is invalid
+     * @throws PaymentNotFoundException if nothing was charged when the call was made
+     * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
+     */
+    public PaymentDetails getPaymentByRequestId(String requestId) {
+        return getPaymentByRequestId(requestId, "");
+    }
+
+    /**
+     * Gets the payment of any caller's charge with this requestId.
+     *
+     * @param requestId the requestId of the charge
+     * @param caller the name of the caller that made the charge; empty for your own
+     * @return the payment and its first refunds, like {@link #getPayment}
+     * @throws InvalidRequestException if the requestId is invalid
+     * @throws PaymentNotFoundException if nothing was charged when the call was made
+     * @throws PermissionDeniedException if it is another caller, and you lack the role {@code payments.audit}
+     * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
+     */
+    public PaymentDetails getPaymentByRequestId(String requestId, String caller) {
+        return call(Operations.getPaymentByRequestId(requestId, caller));
     }
 
     /**
@@ -169,6 +202,8 @@ public final class PaymentsClient implements AutoCloseable {
      * @param params the conditions, the order and the page
      * @return the page
      * @throws InvalidRequestException if the request is invalid
+     * @throws PermissionDeniedException if a condition is another caller's requestId, and you lack the role
+     *     {@code payments.audit}
      * @throws OutcomeUnknownException if the service was unavailable, overloaded or failed, or the deadline passed
      */
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
@@ -204,8 +239,8 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Streams the changes to all payments, endlessly, and blocks until the next event. Close the stream in a
-     * try-with-resources statement; otherwise it stays open on the server until the client is closed.
+     * Streams the changes to all payments that match the conditions, endlessly, and blocks until the next event. Close
+     * the stream in a try-with-resources statement; otherwise it stays open on the server until the client is closed.
      *
      * <p>Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for
      * example because the service restarts, the stream reconnects and resumes where it left off. To resume after your
@@ -218,9 +253,9 @@ public final class PaymentsClient implements AutoCloseable {
      * if the client is closed or the thread interrupted. The client's timeout does not apply; set one in
      * {@code params}.
      *
-     * @param params where to start, and when to give up
+     * @param params the conditions, where to start, and when to give up
      * @return the updates, in order; sequential; must be closed
-     * @throws InvalidRequestException if the token is invalid (thrown by the stream)
+     * @throws InvalidRequestException if the token or a condition is invalid (thrown by the stream)
      * @throws ResumeTokenExpiredException if events after the token have been archived (thrown by the stream)
      * @throws OutcomeUnknownException if the service was unreachable for too long, or had an internal error (thrown by
      *     the stream)
@@ -252,8 +287,8 @@ public final class PaymentsClient implements AutoCloseable {
         /**
          * {@return a client, whose first call opens the connection}
          *
-         * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine or is not a
-         *     valid key, or the target is invalid
+         * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine, is not a valid
+         *     key or is combined with a channelBuilder, or the target is invalid
          */
         public PaymentsClient build() {
             return new PaymentsClient(connect(), timeout());

@@ -18,7 +18,7 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
     /**
      * Rejects parameters that the contract cannot express. The service checks the rest.
      *
-     * @throws IllegalArgumentException if the amount has more than two decimals, or there is a currency but no amount
+     * @throws IllegalArgumentException if the amount has more than four decimals, or there is a currency but no amount
      */
     public RefundParams {
         Amounts.check("amount", amount);
@@ -102,7 +102,7 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
          * {@return the parameters}
          *
          * @throws NullPointerException if paymentId is missing
-         * @throws IllegalArgumentException if the amount has more than two decimals, or there is a currency but no
+         * @throws IllegalArgumentException if the amount has more than four decimals, or there is a currency but no
          *     amount
          */
         public RefundParams build() {

@@ -8,6 +8,6 @@ public enum RefundStatus {
     PENDING,
     /** The amount was refunded. */
     SUCCEEDED,
-    /** The processor rejected the refund. Nothing was refunded. */
+    /** The processor rejected the refund, or reported later that it failed. Nothing was refunded. */
     FAILED
 }

@@ -10,6 +10,7 @@ import payments.v1.GetPaymentRequest;
 import payments.v1.ListPaymentEventsRequest;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.ListRefundsRequest;
+import payments.v1.PaymentEventFilter;
 import payments.v1.PaymentFilter;
 import payments.v1.RefundRequest;
 import payments.v1.WatchPaymentsRequest;
@@ -23,7 +24,13 @@ final class Requests {
         ChargeRequest.Builder request = ChargeRequest.newBuilder()
                 .setOrderId(params.orderId())
                 .setAmount(Amounts.toMoney(params.amount(), params.currency()))
-                .setRequestId(requestIdOrNew(params.requestId()));
+                .setRequestId(requestIdOrNew(params.requestId()))
+                .setExternalReference(params.externalReference())
+                .setCustomerId(params.customerId())
+                .putAllLabels(params.labels())
+                .setPaymentSource(params.paymentSource())
+                .setUnlessPending(params.unlessPending())
+                .setReturnUrl(params.returnUrl());
         if (params.method() != null) {
             request.setMethod(Enums.toContract(params.method()));
         }
@@ -59,6 +66,13 @@ final class Requests {
         return GetPaymentRequest.newBuilder().setReference(reference).build();
     }
 
+    static GetPaymentRequest payment(String requestId, String caller) {
+        return GetPaymentRequest.newBuilder()
+                .setRequestId(requestId)
+                .setCaller(caller)
+                .build();
+    }
+
     static ListRefundsRequest refunds(ListRefundsParams params) {
         return ListRefundsRequest.newBuilder()
                 .setPaymentId(params.paymentId())
@@ -88,7 +102,26 @@ final class Requests {
     static WatchPaymentsRequest watch(WatchPaymentsParams params) {
         return WatchPaymentsRequest.newBuilder()
                 .setResumeToken(params.resumeToken())
+                .setFilter(filter(params))
                 .build();
+    }
+
+    private static PaymentEventFilter filter(WatchPaymentsParams params) {
+        PaymentEventFilter.Builder filter = PaymentEventFilter.newBuilder();
+        params.types().forEach(type -> filter.addTypes(Enums.toContract(type)));
+        if (params.caller() != null) {
+            filter.setCaller(params.caller());
+        }
+        if (params.orderId() != null) {
+            filter.setOrderId(params.orderId());
+        }
+        if (params.externalReference() != null) {
+            filter.setExternalReference(params.externalReference());
+        }
+        if (params.customerId() != null) {
+            filter.setCustomerId(params.customerId());
+        }
+        return filter.build();
     }
 
     private static PaymentFilter filter(ListPaymentsParams params) {
@@ -113,6 +146,21 @@ final class Requests {
         }
         if (params.maxCreateTime() != null) {
             filter.setMaxCreateTime(Times.toTimestamp(params.maxCreateTime()));
+        }
+        if (params.requestId() != null) {
+            filter.setRequestId(params.requestId());
+        }
+        if (params.caller() != null) {
+            filter.setCaller(params.caller());
+        }
+        if (params.processorReference() != null) {
+            filter.setProcessorReference(params.processorReference());
+        }
+        if (params.externalReference() != null) {
+            filter.setExternalReference(params.externalReference());
+        }
+        if (params.customerId() != null) {
+            filter.setCustomerId(params.customerId());
         }
         return filter.build();
     }

@@ -32,7 +32,35 @@ final class Responses {
                 message.getReference(),
                 message.hasCreateTime() ? Times.fromTimestamp(message.getCreateTime()) : null,
                 message.hasRefundedAmount() ? Amounts.fromMoney(message.getRefundedAmount()) : null,
-                Enums.fromContract(message.getRefundState()));
+                Enums.fromContract(message.getRefundState()),
+                message.getCaller(),
+                message.getRequestId(),
+                message.getProcessorReference(),
+                Enums.fromContract(message.getFailure()),
+                message.getFailureCode(),
+                message.getExternalReference(),
+                message.getCustomerId(),
+                message.getLabelsMap(),
+                message.hasNextAction() ? Optional.of(nextAction(message.getNextAction())) : Optional.empty(),
+                message.hasDispute() ? Optional.of(dispute(message.getDispute())) : Optional.empty());
+    }
+
+    private static NextAction nextAction(payments.v1.NextAction message) {
+        return new NextAction(
+                Enums.fromContract(message.getType()),
+                message.getRedirectUrl(),
+                message.hasExpireTime() ? Times.fromTimestamp(message.getExpireTime()) : null);
+    }
+
+    private static Dispute dispute(payments.v1.Dispute message) {
+        return new Dispute(
+                Enums.fromContract(message.getStatus()),
+                message.hasAmount() ? Amounts.fromMoney(message.getAmount()) : null,
+                message.hasAmount() ? message.getAmount().getCurrencyCode() : null,
+                message.getReason(),
+                message.hasOpenTime() ? Times.fromTimestamp(message.getOpenTime()) : null,
+                message.hasCloseTime() ? Optional.of(Times.fromTimestamp(message.getCloseTime())) : Optional.empty(),
+                message.getProcessorReference());
     }
 
     static List<ChargeOutcome> chargeOutcomes(BatchChargeRequest request, BatchChargeResponse response) {
@@ -62,7 +90,12 @@ final class Responses {
                 message.getAmount().getCurrencyCode(),
                 Enums.fromContract(message.getStatus()),
                 message.getReason(),
-                Times.fromTimestamp(message.getCreateTime()));
+                Times.fromTimestamp(message.getCreateTime()),
+                message.getCaller(),
+                message.getRequestId(),
+                message.getProcessorReference(),
+                Enums.fromContract(message.getFailure()),
+                message.getFailureCode());
     }
 
     static RefundResult refundResult(RefundResponse response) {

@@ -11,6 +11,8 @@ import static payments.Handlers.failWith;
 import static payments.Handlers.succeed;
 import static payments.Handlers.unavailable;
 
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.TlsChannelCredentials;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -86,6 +88,14 @@ class ApiKeyTest {
         if (!target.startsWith("dns://10")) { // gRPC for Java does not support a DNS server in the target
             builder.credentials(TlsChannelCredentials.create()).build().close();
         }
+    }
+
+    @Test
+    void theKeyIsRejectedForAChannelThatMayBeUnencrypted() {
+        PaymentsClient.Builder builder = withKey("127.0.0.1:50051")
+                .channelBuilder(() -> Grpc.newChannelBuilder("127.0.0.1:1", InsecureChannelCredentials.create()));
+        IllegalArgumentException error = assertThrows(IllegalArgumentException.class, builder::build);
+        assertEquals("apiKey cannot be combined with channelBuilder", error.getMessage());
     }
 
     @ParameterizedTest

@@ -10,7 +10,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
@@ -25,13 +27,26 @@ class ArgumentsTest {
         return Arguments.of(name, build);
     }
 
+    private static ChargeParams charge(
+            BigDecimal amount,
+            String externalReference,
+            String customerId,
+            Map<String, String> labels,
+            String paymentSource,
+            String returnUrl) {
+        return new ChargeParams(
+                1, amount, null, null, null, externalReference, customerId, labels, paymentSource, false, returnUrl);
+    }
+
     static Stream<Arguments> missing() {
         return Stream.of(
-                of(
-                        "orderId",
-                        () -> ChargeParams.builder().amount(BigDecimal.ONE).build()),
                 of("amount", () -> ChargeParams.builder().orderId(1).build()),
-                of("amount", () -> new ChargeParams(1, null, null, null, null)),
+                of("amount", () -> charge(null, "", "", Map.of(), "", "")),
+                of("externalReference", () -> charge(BigDecimal.ONE, null, "", Map.of(), "", "")),
+                of("customerId", () -> charge(BigDecimal.ONE, "", null, Map.of(), "", "")),
+                of("labels", () -> charge(BigDecimal.ONE, "", "", null, "", "")),
+                of("paymentSource", () -> charge(BigDecimal.ONE, "", "", Map.of(), null, "")),
+                of("returnUrl", () -> charge(BigDecimal.ONE, "", "", Map.of(), "", null)),
                 of("paymentId", () -> RefundParams.builder().build()),
                 of("reason", () -> new RefundParams(1, null, null, null, null)),
                 of("paymentId", () -> ListRefundsParams.builder().build()),
@@ -44,12 +59,20 @@ class ArgumentsTest {
         ChargeParams.Builder charge = ChargeParams.builder();
         RefundParams.Builder refund = RefundParams.builder();
         ListPaymentsParams.Builder list = ListPaymentsParams.builder();
+        WatchPaymentsParams.Builder watch = WatchPaymentsParams.builder();
         PaymentsClient.Builder client = PaymentsClient.builder();
         return Stream.of(
                 of("amount", () -> charge.amount(null)),
                 of("currency", () -> charge.currency(null)),
                 of("method", () -> charge.method(null)),
                 of("requestId", () -> charge.requestId(null)),
+                of("externalReference", () -> charge.externalReference(null)),
+                of("customerId", () -> charge.customerId(null)),
+                of("labels", () -> charge.labels(null)),
+                of("labels", () -> charge.labels(Collections.singletonMap("key", null))),
+                of("labels", () -> charge.labels(Collections.singletonMap(null, "value"))),
+                of("paymentSource", () -> charge.paymentSource(null)),
+                of("returnUrl", () -> charge.returnUrl(null)),
                 of("amount", () -> refund.amount(null)),
                 of("currency", () -> refund.currency(null)),
                 of("reason", () -> refund.reason(null)),
@@ -67,15 +90,27 @@ class ArgumentsTest {
                 of("currency", () -> list.currency(null)),
                 of("minCreateTime", () -> list.minCreateTime(null)),
                 of("maxCreateTime", () -> list.maxCreateTime(null)),
+                of("requestId", () -> list.requestId(null)),
+                of("caller", () -> list.caller(null)),
+                of("processorReference", () -> list.processorReference(null)),
+                of("externalReference", () -> list.externalReference(null)),
+                of("customerId", () -> list.customerId(null)),
                 of("orderBy", () -> list.orderBy(null)),
                 of("pageToken", () -> list.pageToken(null)),
                 of("pageToken", () -> ListPaymentEventsParams.builder().pageToken(null)),
-                of("resumeToken", () -> WatchPaymentsParams.builder().resumeToken(null)),
-                of("resumeToken", () -> new WatchPaymentsParams(null, null)),
-                of("timeout", () -> WatchPaymentsParams.builder().timeout(null)),
+                of("resumeToken", () -> watch.resumeToken(null)),
+                of("resumeToken", () -> new WatchPaymentsParams(null, null, null, null, null, null, List.of())),
+                of("timeout", () -> watch.timeout(null)),
+                of("caller", () -> watch.caller(null)),
+                of("externalReference", () -> watch.externalReference(null)),
+                of("customerId", () -> watch.customerId(null)),
+                of("types", () -> watch.types(null)),
+                of("types", () -> watch.types(Collections.singleton(null))),
+                of("types", () -> new WatchPaymentsParams("", null, null, null, null, null, null)),
                 of("target", () -> client.target(null)),
                 of("timeout", () -> client.timeout(null)),
                 of("credentials", () -> client.credentials(null)),
+                of("channelBuilder", () -> client.channelBuilder(null)),
                 of("apiKey", () -> client.apiKey(null)),
                 of("userAgent", () -> client.userAgent(null)),
                 of("interceptor", () -> client.interceptor(null)));
@@ -93,6 +128,13 @@ class ArgumentsTest {
                 Arguments.of(
                         "reference",
                         Named.<Calls.Call>of("getPaymentByReference", client -> client.getPaymentByReference(null))),
+                Arguments.of(
+                        "requestId",
+                        Named.<Calls.Call>of("getPaymentByRequestId", client -> client.getPaymentByRequestId(null))),
+                Arguments.of(
+                        "caller",
+                        Named.<Calls.Call>of(
+                                "getPaymentByRequestId", client -> client.getPaymentByRequestId("order-1", null))),
                 Arguments.of("params", Named.<Calls.Call>of("listRefunds", client -> client.listRefunds(null))),
                 Arguments.of("params", Named.<Calls.Call>of("listRefundsPage", client -> client.listRefundsPage(null))),
                 Arguments.of("params", Named.<Calls.Call>of("listPayments", client -> client.listPayments(null))),
@@ -157,7 +199,14 @@ class ArgumentsTest {
                         "currency",
                         () -> ListPaymentsParams.builder().currency("INR").build()),
                 of("timeout", () -> WatchPaymentsParams.builder().timeout(Duration.ZERO)),
-                of("timeout", () -> new WatchPaymentsParams("", Duration.ofSeconds(-1))),
+                of(
+                        "timeout",
+                        () -> new WatchPaymentsParams("", Duration.ofSeconds(-1), null, null, null, null, List.of())),
+                of(
+                        "types",
+                        () -> WatchPaymentsParams.builder()
+                                .types(List.of(PaymentEventType.FAILED, PaymentEventType.UNKNOWN))
+                                .build()),
                 of(
                         "minCreateTime",
                         () -> ListPaymentsParams.builder()
@@ -182,11 +231,16 @@ class ArgumentsTest {
     }
 
     @Test
-    void theCallersListsAreCopied() {
+    void theCallersCollectionsAreCopied() {
         List<PaymentMethod> methods = Arrays.asList(PaymentMethod.UPI, PaymentMethod.COD);
         ListPaymentsParams params =
                 ListPaymentsParams.builder().methods(methods).build();
         methods.set(0, PaymentMethod.UNKNOWN);
         assertEquals(List.of(PaymentMethod.UPI, PaymentMethod.COD), params.methods());
+        Map<String, String> labels = new HashMap<>(Map.of("channel", "web"));
+        ChargeParams charge =
+                ChargeParams.builder().amount(BigDecimal.ONE).labels(labels).build();
+        labels.clear();
+        assertEquals(Map.of("channel", "web"), charge.labels());
     }
 }

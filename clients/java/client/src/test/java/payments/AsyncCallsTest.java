@@ -135,6 +135,8 @@ class AsyncCallsTest {
             assertThrows(NullPointerException.class, () -> client.batchCharge(null));
             assertThrows(NullPointerException.class, () -> client.refund(null));
             assertThrows(NullPointerException.class, () -> client.getPaymentByReference(null));
+            assertThrows(NullPointerException.class, () -> client.getPaymentByRequestId(null));
+            assertThrows(NullPointerException.class, () -> client.getPaymentByRequestId("order-1", null));
             assertThrows(NullPointerException.class, () -> client.listRefunds(null));
             assertThrows(NullPointerException.class, () -> client.listRefundsPage(null));
             assertThrows(NullPointerException.class, () -> client.listPayments(null));

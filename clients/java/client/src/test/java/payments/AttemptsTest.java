@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class AttemptsTest {
     private static PaymentsException unavailable(Duration retryAfter) {
         return new UnavailableException(
-                new ErrorDetails("no", Status.Code.UNAVAILABLE, "", null, null, retryAfter, List.of()));
+                new ErrorDetails("no", Status.Code.UNAVAILABLE, "", null, null, retryAfter, List.of(), null));
     }
 
     private static Attempts attemptsWithin(long hours, double jitter) {
@@ -72,7 +72,7 @@ class AttemptsTest {
         PaymentsException failure = unavailable(null);
         attempts.delayNanos(failure);
         PaymentsException exceeded = new DeadlineExceededException(new ErrorDetails(
-                "too late", Status.Code.DEADLINE_EXCEEDED, "", null, null, Duration.ofHours(2), List.of()));
+                "too late", Status.Code.DEADLINE_EXCEEDED, "", null, null, Duration.ofHours(2), List.of(), null));
         assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(exceeded)));
     }
 

@@ -14,6 +14,8 @@ import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.MethodDescriptor;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +45,25 @@ class ConnectionTest {
                 client.charge(CHARGE);
                 assertTrue(System.nanoTime() < untilNanos, "one of the services received no calls");
             }
+        }
+    }
+
+    @Test
+    void aChannelBuilderReplacesTheTargetAndKeepsTheOtherSettings() {
+        try (FakeService service = FakeService.start(succeed().afterFailures(2, unavailable(NO_GRPC_RETRY)))) {
+            PaymentsClient.Builder builder = PaymentsClient.builder()
+                    .target("127.0.0.1:1")
+                    .userAgent("checkout/1.4")
+                    .channelBuilder(
+                            () -> Grpc.newChannelBuilder(service.target(), InsecureChannelCredentials.create()));
+            try (PaymentsClient first = builder.build();
+                    PaymentsClient second = builder.build()) {
+                first.charge(CHARGE);
+                second.charge(CHARGE);
+            }
+            assertEquals(4, service.calls().size());
+            String userAgent = service.lastCall().header("user-agent");
+            assertTrue(userAgent.startsWith("checkout/1.4 payments-client-java/"), userAgent);
         }
     }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Calls.CHARGE;
 import static payments.ErrorsTest.errorOf;
 import static payments.Handlers.NO_GRPC_RETRY;
 import static payments.Handlers.failWith;
@@ -13,6 +14,7 @@ import static payments.Handlers.reason;
 import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import io.grpc.Metadata;
 import io.grpc.Status;
@@ -21,6 +23,7 @@ import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
 /** The details of an error. */
@@ -73,6 +76,42 @@ class ErrorDetailsTest {
     @Test
     void anErrorHasAllDetailsOfTheService() {
         assertAllDetails(errorOf(invalid()));
+    }
+
+    private static OptionalLong pendingPaymentId(String text) {
+        ErrorInfo info = reason("ORDER_HAS_PENDING_PAYMENT").toBuilder()
+                .putMetadata("payment_id", text)
+                .build();
+        PaymentsException error = errorOf(failure(Status.Code.FAILED_PRECONDITION, "no", NO_GRPC_RETRY, info));
+        return assertInstanceOf(OrderHasPendingPaymentException.class, error).paymentId();
+    }
+
+    @Test
+    void theErrorOfAnOrderWithAPendingPaymentNamesThatPayment() {
+        assertEquals(OptionalLong.of(7), pendingPaymentId("7"));
+        assertEquals(OptionalLong.of(9_007_199_254_740_993L), pendingPaymentId("9007199254740993"));
+    }
+
+    @Test
+    void aMalformedPaymentIdDoesNotHideTheError() {
+        for (String malformed : List.of("", "seven", "-7", "7.0", "99999999999999999999")) {
+            assertEquals(OptionalLong.empty(), pendingPaymentId(malformed));
+        }
+        PaymentsException without = errorOf(
+                failure(Status.Code.FAILED_PRECONDITION, "no", NO_GRPC_RETRY, reason("ORDER_HAS_PENDING_PAYMENT")));
+        assertEquals(
+                OptionalLong.empty(),
+                assertInstanceOf(OrderHasPendingPaymentException.class, without).paymentId());
+    }
+
+    @Test
+    void theErrorOfAnOrderWithAPendingPaymentIsNotRetried() {
+        try (FakeService service = FakeService.start(failWith(
+                        failure(Status.Code.FAILED_PRECONDITION, "no", null, reason("ORDER_HAS_PENDING_PAYMENT"))));
+                PaymentsClient client = service.client()) {
+            assertThrows(OrderHasPendingPaymentException.class, () -> client.charge(CHARGE));
+            assertEquals(1, service.calls().size());
+        }
     }
 
     @Test

@@ -12,6 +12,7 @@ import com.google.type.Money;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -59,14 +60,38 @@ class ResponsesTest {
                         .setReference("ECI20251124-1")
                         .setCreateTime(TIMESTAMP)
                         .setRefundedAmount(rupees(61, 500_000_000))
-                        .setRefundState(payments.v1.RefundState.REFUND_STATE_PARTIAL))
+                        .setRefundState(payments.v1.RefundState.REFUND_STATE_PARTIAL)
+                        .setCaller("shop")
+                        .setRequestId("order-1")
+                        .setProcessorReference("pi_1")
+                        .setFailure(payments.v1.Failure.FAILURE_DECLINED)
+                        .setFailureCode("do_not_honor")
+                        .setExternalReference(" ORD-1 ")
+                        .setCustomerId("customer 7")
+                        .putLabels("channel", "web")
+                        .setNextAction(payments.v1.NextAction.newBuilder()
+                                .setType(payments.v1.NextActionType.NEXT_ACTION_TYPE_REDIRECT)
+                                .setRedirectUrl("https://bank.example/approve")
+                                .setExpireTime(TIMESTAMP))
+                        .setDispute(payments.v1.Dispute.newBuilder()
+                                .setStatus(payments.v1.DisputeStatus.DISPUTE_STATUS_WON)
+                                .setAmount(rupees(60, 500_000_000))
+                                .setReason("fraudulent")
+                                .setOpenTime(TIMESTAMP)
+                                .setCloseTime(Timestamp.newBuilder().setSeconds(TIMESTAMP.getSeconds() + 1))
+                                .setProcessorReference("dp_1")))
                 .addRefunds(payments.v1.Refund.newBuilder()
                         .setRefundId(19)
                         .setPaymentId(Long.MAX_VALUE)
                         .setAmount(rupees(61, 500_000_000))
                         .setStatus(payments.v1.RefundStatus.REFUND_STATUS_PENDING)
                         .setReason("damaged")
-                        .setCreateTime(TIMESTAMP))
+                        .setCreateTime(TIMESTAMP)
+                        .setCaller("support")
+                        .setRequestId("refund-1")
+                        .setProcessorReference("re_1")
+                        .setFailure(payments.v1.Failure.FAILURE_PROCESSOR_ERROR)
+                        .setFailureCode("timeout"))
                 .setNextRefundsPageToken("rest")
                 .build());
         Payment payment = new Payment(
@@ -80,12 +105,68 @@ class ResponsesTest {
                 "ECI20251124-1",
                 TIME,
                 new BigDecimal("61.50"),
-                RefundState.PARTIAL);
-        Refund refund =
-                new Refund(19, Long.MAX_VALUE, new BigDecimal("61.50"), "INR", RefundStatus.PENDING, "damaged", TIME);
+                RefundState.PARTIAL,
+                "shop",
+                "order-1",
+                "pi_1",
+                Optional.of(Failure.DECLINED),
+                "do_not_honor",
+                " ORD-1 ",
+                "customer 7",
+                Map.of("channel", "web"),
+                Optional.of(new NextAction(NextActionType.REDIRECT, "https://bank.example/approve", TIME)),
+                Optional.of(new Dispute(
+                        DisputeStatus.WON,
+                        new BigDecimal("60.50"),
+                        "INR",
+                        "fraudulent",
+                        TIME,
+                        Optional.of(Instant.parse("2025-11-24T03:15:56Z")),
+                        "dp_1")));
+        Refund refund = new Refund(
+                19,
+                Long.MAX_VALUE,
+                new BigDecimal("61.50"),
+                "INR",
+                RefundStatus.PENDING,
+                "damaged",
+                TIME,
+                "support",
+                "refund-1",
+                "re_1",
+                Optional.of(Failure.PROCESSOR_ERROR),
+                "timeout");
         assertEquals(new PaymentDetails(payment, List.of(refund), "rest"), details);
         assertThrows(
                 UnsupportedOperationException.class, () -> details.refunds().clear());
+        assertThrows(
+                UnsupportedOperationException.class,
+                () -> details.payment().labels().clear());
+    }
+
+    @Test
+    void missingFieldsOfAPaymentAndARefundAreEmpty() {
+        PaymentDetails details = receivedDetails(GetPaymentResponse.newBuilder()
+                .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
+                .addRefunds(payments.v1.Refund.newBuilder().setRefundId(19))
+                .build());
+        Payment payment = details.payment();
+        assertEquals("", payment.caller());
+        assertEquals("", payment.requestId());
+        assertEquals("", payment.processorReference());
+        assertEquals(Optional.empty(), payment.failure());
+        assertEquals("", payment.failureCode());
+        assertEquals("", payment.externalReference());
+        assertEquals("", payment.customerId());
+        assertEquals(Map.of(), payment.labels());
+        assertEquals(Optional.empty(), payment.nextAction());
+        assertEquals(Optional.empty(), payment.dispute());
+        Refund refund = details.refunds().get(0);
+        assertEquals("", refund.caller());
+        assertEquals("", refund.requestId());
+        assertEquals("", refund.processorReference());
+        assertEquals(Optional.empty(), refund.failure());
+        assertEquals("", refund.failureCode());
     }
 
     @Test
@@ -98,6 +179,27 @@ class ResponsesTest {
         assertNull(payment.currency());
         assertNull(payment.refundedAmount());
         assertNull(payment.createTime());
+    }
+
+    @Test
+    void missingFieldsOfANextActionAndADisputeAreEmptyOrNull() {
+        Payment payment = receivedDetails(GetPaymentResponse.newBuilder()
+                        .setPayment(payments.v1.Payment.newBuilder()
+                                .setNextAction(payments.v1.NextAction.getDefaultInstance())
+                                .setDispute(payments.v1.Dispute.getDefaultInstance()))
+                        .build())
+                .payment();
+        assertEquals(Optional.of(new NextAction(NextActionType.UNKNOWN, "", null)), payment.nextAction());
+        assertEquals(
+                Optional.of(new Dispute(DisputeStatus.UNKNOWN, null, null, "", null, Optional.empty(), "")),
+                payment.dispute());
+    }
+
+    @Test
+    void theTextOfANextActionLeavesItsUrlOut() {
+        assertEquals(
+                "NextAction[type=REDIRECT, expireTime=2025-11-24T03:15:55.362775Z]",
+                new NextAction(NextActionType.REDIRECT, "https://bank.example/approve", TIME).toString());
     }
 
     @Test
@@ -132,13 +234,39 @@ class ResponsesTest {
                 .setPayment(payments.v1.Payment.newBuilder()
                         .setMethodValue(number)
                         .setStatusValue(number)
-                        .setRefundStateValue(number))
+                        .setRefundStateValue(number)
+                        .setNextAction(payments.v1.NextAction.newBuilder().setTypeValue(number))
+                        .setDispute(payments.v1.Dispute.newBuilder().setStatusValue(number)))
                 .addRefunds(payments.v1.Refund.newBuilder().setStatusValue(number))
                 .build());
         assertEquals(PaymentMethod.UNKNOWN, details.payment().method());
         assertEquals(PaymentStatus.UNKNOWN, details.payment().status());
         assertEquals(RefundState.UNKNOWN, details.payment().refundState());
+        assertEquals(
+                NextActionType.UNKNOWN,
+                details.payment().nextAction().orElseThrow().type());
+        assertEquals(
+                DisputeStatus.UNKNOWN, details.payment().dispute().orElseThrow().status());
         assertEquals(RefundStatus.UNKNOWN, details.refunds().get(0).status());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {99, -1})
+    void aFailureFromANewerServiceIsUnknown(int number) {
+        PaymentDetails details = receivedDetails(GetPaymentResponse.newBuilder()
+                .setPayment(payments.v1.Payment.newBuilder().setFailureValue(number))
+                .addRefunds(payments.v1.Refund.newBuilder().setFailureValue(number))
+                .build());
+        assertEquals(Optional.of(Failure.UNKNOWN), details.payment().failure());
+        assertEquals(Optional.of(Failure.UNKNOWN), details.refunds().get(0).failure());
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"FAILURE_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyFailureHasTheContractsName(payments.v1.Failure failure) {
+        assertEquals(failure.name(), "FAILURE_" + Enums.fromContract(failure).orElseThrow());
     }
 
     @ParameterizedTest
@@ -177,6 +305,22 @@ class ResponsesTest {
             names = {"REFUND_STATUS_UNSPECIFIED", "UNRECOGNIZED"})
     void everyRefundStatusHasTheContractsName(payments.v1.RefundStatus status) {
         assertEquals(status.name(), "REFUND_STATUS_" + Enums.fromContract(status));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"NEXT_ACTION_TYPE_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyNextActionTypeHasTheContractsName(payments.v1.NextActionType type) {
+        assertEquals(type.name(), "NEXT_ACTION_TYPE_" + Enums.fromContract(type));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"DISPUTE_STATUS_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyDisputeStatusHasTheContractsName(payments.v1.DisputeStatus status) {
+        assertEquals(status.name(), "DISPUTE_STATUS_" + Enums.fromContract(status));
     }
 
     private static PaymentUpdate update(WatchPaymentsResponse response) {
@@ -232,6 +376,8 @@ class ResponsesTest {
             mode = Mode.EXCLUDE,
             names = {"PAYMENT_EVENT_TYPE_UNSPECIFIED", "UNRECOGNIZED"})
     void everyEventTypeHasTheContractsName(payments.v1.PaymentEventType type) {
-        assertEquals(type.name(), "PAYMENT_EVENT_TYPE_" + Enums.fromContract(type));
+        PaymentEventType ours = Enums.fromContract(type);
+        assertEquals(type.name(), "PAYMENT_EVENT_TYPE_" + ours);
+        assertEquals(type, Enums.toContract(ours));
     }
 }

@@ -17,7 +17,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class ResumptionsTest {
     private static PaymentsException error(Status.Code code, String callId) {
-        return new PaymentsException(new ErrorDetails("the stream ended", code, "", null, callId, null, List.of()));
+        return new PaymentsException(
+                new ErrorDetails("the stream ended", code, "", null, callId, null, List.of(), null));
     }
 
     private static List<Long> delaysMillis(Resumptions resumptions, PaymentsException error, int count) {

@@ -34,6 +34,10 @@ private static final long serialVersionUID = 0L;
   private ChargeRequest() {
     method_ = 0;
     requestId_ = "";
+    externalReference_ = "";
+    customerId_ = "";
+    paymentSource_ = "";
+    returnUrl_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -46,6 +50,18 @@ private static final long serialVersionUID = 0L;
     return payments.v1.PaymentsProto.internal_static_payments_v1_ChargeRequest_descriptor;
   }
 
+  @SuppressWarnings({"rawtypes"})
+  @java.lang.Override
+  protected com.google.protobuf.MapFieldReflectionAccessor internalGetMapFieldReflection(
+      int number) {
+    switch (number) {
+      case 7:
+        return internalGetLabels();
+      default:
+        throw new RuntimeException(
+            "Invalid map field number: " + number);
+    }
+  }
   @java.lang.Override
   protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internalGetFieldAccessorTable() {
@@ -59,10 +75,11 @@ private static final long serialVersionUID = 0L;
   private long orderId_ = 0L;
   /**
    * <pre>
-   * The caller's order, 1 or more. An order may be charged more than once.
+   * The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+   * `external_reference`.
    * </pre>
    *
-   * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
+   * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = OPTIONAL];</code>
    * @return The orderId.
    */
   @java.lang.Override
@@ -74,8 +91,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-   * `currency_code` must be empty or one that the deployment allows.
+   * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+   * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -87,8 +104,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-   * `currency_code` must be empty or one that the deployment allows.
+   * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+   * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -100,8 +117,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-   * `currency_code` must be empty or one that the deployment allows.
+   * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+   * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -211,6 +228,376 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int EXTERNAL_REFERENCE_FIELD_NUMBER = 5;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object externalReference_ = "";
+  /**
+   * <pre>
+   * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+   * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+   * </pre>
+   *
+   * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The externalReference.
+   */
+  @java.lang.Override
+  public java.lang.String getExternalReference() {
+    java.lang.Object ref = externalReference_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      externalReference_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+   * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+   * </pre>
+   *
+   * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for externalReference.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getExternalReferenceBytes() {
+    java.lang.Object ref = externalReference_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      externalReference_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int CUSTOMER_ID_FIELD_NUMBER = 6;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object customerId_ = "";
+  /**
+   * <pre>
+   * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+   * identifier, not a name or an address. `payments forget` erases it.
+   * </pre>
+   *
+   * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The customerId.
+   */
+  @java.lang.Override
+  public java.lang.String getCustomerId() {
+    java.lang.Object ref = customerId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      customerId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+   * identifier, not a name or an address. `payments forget` erases it.
+   * </pre>
+   *
+   * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for customerId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getCustomerIdBytes() {
+    java.lang.Object ref = customerId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      customerId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int LABELS_FIELD_NUMBER = 7;
+  private static final class LabelsDefaultEntryHolder {
+    static final com.google.protobuf.MapEntry<
+        java.lang.String, java.lang.String> defaultEntry =
+            com.google.protobuf.MapEntry
+            .<java.lang.String, java.lang.String>newDefaultInstance(
+                payments.v1.PaymentsProto.internal_static_payments_v1_ChargeRequest_LabelsEntry_descriptor, 
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "",
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "");
+  }
+  @SuppressWarnings("serial")
+  private com.google.protobuf.MapField<
+      java.lang.String, java.lang.String> labels_;
+  private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+  internalGetLabels() {
+    if (labels_ == null) {
+      return com.google.protobuf.MapField.emptyMapField(
+          LabelsDefaultEntryHolder.defaultEntry);
+    }
+    return labels_;
+  }
+  public int getLabelsCount() {
+    return internalGetLabels().getMap().size();
+  }
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  @java.lang.Override
+  public boolean containsLabels(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    return internalGetLabels().getMap().containsKey(key);
+  }
+  /**
+   * Use {@link #getLabelsMap()} instead.
+   */
+  @java.lang.Override
+  @java.lang.Deprecated
+  public java.util.Map<java.lang.String, java.lang.String> getLabels() {
+    return getLabelsMap();
+  }
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  @java.lang.Override
+  public java.util.Map<java.lang.String, java.lang.String> getLabelsMap() {
+    return internalGetLabels().getMap();
+  }
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  @java.lang.Override
+  public /* nullable */
+java.lang.String getLabelsOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetLabels().getMap();
+    return map.containsKey(key) ? map.get(key) : defaultValue;
+  }
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  @java.lang.Override
+  public java.lang.String getLabelsOrThrow(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetLabels().getMap();
+    if (!map.containsKey(key)) {
+      throw new java.lang.IllegalArgumentException();
+    }
+    return map.get(key);
+  }
+
+  public static final int PAYMENT_SOURCE_FIELD_NUMBER = 8;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object paymentSource_ = "";
+  /**
+   * <pre>
+   * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+   * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+   * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+   * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+   *
+   * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+   * a simulated one all others. Without a source, the simulated processor decides at random.
+   *
+   * | Source | Outcome |
+   * | --- | --- |
+   * | `sim_success` | SUCCEEDED |
+   * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+   * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+   * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+   * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+   * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+   * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+   * | `sim_declined` | FAILED, FAILURE_DECLINED |
+   * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+   * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+   * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+   * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+   * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+   * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+   * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+   * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+   * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+   * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+   * | `sim_dispute_5s_lost` | the same, but lost |
+   * </pre>
+   *
+   * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The paymentSource.
+   */
+  @java.lang.Override
+  public java.lang.String getPaymentSource() {
+    java.lang.Object ref = paymentSource_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      paymentSource_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+   * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+   * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+   * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+   *
+   * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+   * a simulated one all others. Without a source, the simulated processor decides at random.
+   *
+   * | Source | Outcome |
+   * | --- | --- |
+   * | `sim_success` | SUCCEEDED |
+   * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+   * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+   * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+   * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+   * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+   * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+   * | `sim_declined` | FAILED, FAILURE_DECLINED |
+   * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+   * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+   * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+   * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+   * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+   * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+   * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+   * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+   * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+   * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+   * | `sim_dispute_5s_lost` | the same, but lost |
+   * </pre>
+   *
+   * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for paymentSource.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getPaymentSourceBytes() {
+    java.lang.Object ref = paymentSource_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      paymentSource_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int UNLESS_PENDING_FIELD_NUMBER = 9;
+  private boolean unlessPending_ = false;
+  /**
+   * <pre>
+   * Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+   * same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+   * `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+   * payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+   * first payment.
+   * </pre>
+   *
+   * <code>bool unless_pending = 9 [json_name = "unlessPending", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The unlessPending.
+   */
+  @java.lang.Override
+  public boolean getUnlessPending() {
+    return unlessPending_;
+  }
+
+  public static final int RETURN_URL_FIELD_NUMBER = 10;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object returnUrl_ = "";
+  /**
+   * <pre>
+   * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+   * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+   * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+   * </pre>
+   *
+   * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The returnUrl.
+   */
+  @java.lang.Override
+  public java.lang.String getReturnUrl() {
+    java.lang.Object ref = returnUrl_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      returnUrl_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+   * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+   * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+   * </pre>
+   *
+   * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for returnUrl.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getReturnUrlBytes() {
+    java.lang.Object ref = returnUrl_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      returnUrl_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -237,6 +624,27 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 4, requestId_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(externalReference_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 5, externalReference_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(customerId_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 6, customerId_);
+    }
+    com.google.protobuf.GeneratedMessage
+      .serializeStringMapTo(
+        output,
+        internalGetLabels(),
+        LabelsDefaultEntryHolder.defaultEntry,
+        7);
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(paymentSource_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 8, paymentSource_);
+    }
+    if (unlessPending_ != false) {
+      output.writeBool(9, unlessPending_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(returnUrl_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 10, returnUrl_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -255,6 +663,32 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(4, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(externalReference_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(5, externalReference_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(customerId_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(6, customerId_);
+    }
+    for (java.util.Map.Entry<java.lang.String, java.lang.String> entry
+         : internalGetLabels().getMap().entrySet()) {
+      com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+      labels__ = LabelsDefaultEntryHolder.defaultEntry.newBuilderForType()
+          .setKey(entry.getKey())
+          .setValue(entry.getValue())
+          .buildPartial();
+      size += com.google.protobuf.CodedOutputStream
+          .computeMessageSize(7, labels__);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(paymentSource_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(8, paymentSource_);
+    }
+    if (unlessPending_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(9, unlessPending_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(returnUrl_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(10, returnUrl_);
     }
     return size;
   }
@@ -293,6 +727,18 @@ private static final long serialVersionUID = 0L;
       if (!getRequestId()
           .equals(other.getRequestId())) return false;
     }
+    if (!getExternalReference()
+        .equals(other.getExternalReference())) return false;
+    if (!getCustomerId()
+        .equals(other.getCustomerId())) return false;
+    if (!internalGetLabels().equals(
+        other.internalGetLabels())) return false;
+    if (!getPaymentSource()
+        .equals(other.getPaymentSource())) return false;
+    if (getUnlessPending()
+        != other.getUnlessPending()) return false;
+    if (!getReturnUrl()
+        .equals(other.getReturnUrl())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -317,6 +763,21 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
       hash = (53 * hash) + getRequestId().hashCode();
     }
+    hash = (37 * hash) + EXTERNAL_REFERENCE_FIELD_NUMBER;
+    hash = (53 * hash) + getExternalReference().hashCode();
+    hash = (37 * hash) + CUSTOMER_ID_FIELD_NUMBER;
+    hash = (53 * hash) + getCustomerId().hashCode();
+    if (!internalGetLabels().getMap().isEmpty()) {
+      hash = (37 * hash) + LABELS_FIELD_NUMBER;
+      hash = (53 * hash) + internalGetLabels().hashCode();
+    }
+    hash = (37 * hash) + PAYMENT_SOURCE_FIELD_NUMBER;
+    hash = (53 * hash) + getPaymentSource().hashCode();
+    hash = (37 * hash) + UNLESS_PENDING_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getUnlessPending());
+    hash = (37 * hash) + RETURN_URL_FIELD_NUMBER;
+    hash = (53 * hash) + getReturnUrl().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -430,6 +891,28 @@ private static final long serialVersionUID = 0L;
       return payments.v1.PaymentsProto.internal_static_payments_v1_ChargeRequest_descriptor;
     }
 
+    @SuppressWarnings({"rawtypes"})
+    protected com.google.protobuf.MapFieldReflectionAccessor internalGetMapFieldReflection(
+        int number) {
+      switch (number) {
+        case 7:
+          return internalGetLabels();
+        default:
+          throw new RuntimeException(
+              "Invalid map field number: " + number);
+      }
+    }
+    @SuppressWarnings({"rawtypes"})
+    protected com.google.protobuf.MapFieldReflectionAccessor internalGetMutableMapFieldReflection(
+        int number) {
+      switch (number) {
+        case 7:
+          return internalGetMutableLabels();
+        default:
+          throw new RuntimeException(
+              "Invalid map field number: " + number);
+      }
+    }
     @java.lang.Override
     protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
         internalGetFieldAccessorTable() {
@@ -466,6 +949,12 @@ private static final long serialVersionUID = 0L;
       }
       method_ = 0;
       requestId_ = "";
+      externalReference_ = "";
+      customerId_ = "";
+      internalGetMutableLabels().clear();
+      paymentSource_ = "";
+      unlessPending_ = false;
+      returnUrl_ = "";
       return this;
     }
 
@@ -516,6 +1005,25 @@ private static final long serialVersionUID = 0L;
         result.requestId_ = requestId_;
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000010) != 0)) {
+        result.externalReference_ = externalReference_;
+      }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.customerId_ = customerId_;
+      }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.labels_ = internalGetLabels();
+        result.labels_.makeImmutable();
+      }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.paymentSource_ = paymentSource_;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.unlessPending_ = unlessPending_;
+      }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.returnUrl_ = returnUrl_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -543,6 +1051,32 @@ private static final long serialVersionUID = 0L;
       if (other.hasRequestId()) {
         requestId_ = other.requestId_;
         bitField0_ |= 0x00000008;
+        onChanged();
+      }
+      if (!other.getExternalReference().isEmpty()) {
+        externalReference_ = other.externalReference_;
+        bitField0_ |= 0x00000010;
+        onChanged();
+      }
+      if (!other.getCustomerId().isEmpty()) {
+        customerId_ = other.customerId_;
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
+      internalGetMutableLabels().mergeFrom(
+          other.internalGetLabels());
+      bitField0_ |= 0x00000040;
+      if (!other.getPaymentSource().isEmpty()) {
+        paymentSource_ = other.paymentSource_;
+        bitField0_ |= 0x00000080;
+        onChanged();
+      }
+      if (other.getUnlessPending() != false) {
+        setUnlessPending(other.getUnlessPending());
+      }
+      if (!other.getReturnUrl().isEmpty()) {
+        returnUrl_ = other.returnUrl_;
+        bitField0_ |= 0x00000200;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -593,6 +1127,40 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000008;
               break;
             } // case 34
+            case 42: {
+              externalReference_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000010;
+              break;
+            } // case 42
+            case 50: {
+              customerId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
+            case 58: {
+              com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+              labels__ = input.readMessage(
+                  LabelsDefaultEntryHolder.defaultEntry.getParserForType(), extensionRegistry);
+              internalGetMutableLabels().getMutableMap().put(
+                  labels__.getKey(), labels__.getValue());
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 58
+            case 66: {
+              paymentSource_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 66
+            case 72: {
+              unlessPending_ = input.readBool();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 72
+            case 82: {
+              returnUrl_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 82
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -613,10 +1181,11 @@ private static final long serialVersionUID = 0L;
     private long orderId_ ;
     /**
      * <pre>
-     * The caller's order, 1 or more. An order may be charged more than once.
+     * The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+     * `external_reference`.
      * </pre>
      *
-     * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @return The orderId.
      */
     @java.lang.Override
@@ -625,10 +1194,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order, 1 or more. An order may be charged more than once.
+     * The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+     * `external_reference`.
      * </pre>
      *
-     * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @param value The orderId to set.
      * @return This builder for chaining.
      */
@@ -641,10 +1211,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order, 1 or more. An order may be charged more than once.
+     * The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+     * `external_reference`.
      * </pre>
      *
-     * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
+     * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = OPTIONAL];</code>
      * @return This builder for chaining.
      */
     public Builder clearOrderId() {
@@ -659,8 +1230,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -671,8 +1242,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -687,8 +1258,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -708,8 +1279,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -727,8 +1298,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -753,8 +1324,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -771,8 +1342,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -784,8 +1355,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -800,8 +1371,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-     * `currency_code` must be empty or one that the deployment allows.
+     * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+     * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -1021,6 +1592,752 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       requestId_ = value;
       bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object externalReference_ = "";
+    /**
+     * <pre>
+     * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+     * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+     * </pre>
+     *
+     * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The externalReference.
+     */
+    public java.lang.String getExternalReference() {
+      java.lang.Object ref = externalReference_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        externalReference_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+     * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+     * </pre>
+     *
+     * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The bytes for externalReference.
+     */
+    public com.google.protobuf.ByteString
+        getExternalReferenceBytes() {
+      java.lang.Object ref = externalReference_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        externalReference_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+     * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+     * </pre>
+     *
+     * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The externalReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExternalReference(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      externalReference_ = value;
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+     * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+     * </pre>
+     *
+     * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearExternalReference() {
+      externalReference_ = getDefaultInstance().getExternalReference();
+      bitField0_ = (bitField0_ & ~0x00000010);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+     * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+     * </pre>
+     *
+     * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The bytes for externalReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExternalReferenceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      externalReference_ = value;
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object customerId_ = "";
+    /**
+     * <pre>
+     * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+     * identifier, not a name or an address. `payments forget` erases it.
+     * </pre>
+     *
+     * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The customerId.
+     */
+    public java.lang.String getCustomerId() {
+      java.lang.Object ref = customerId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        customerId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+     * identifier, not a name or an address. `payments forget` erases it.
+     * </pre>
+     *
+     * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The bytes for customerId.
+     */
+    public com.google.protobuf.ByteString
+        getCustomerIdBytes() {
+      java.lang.Object ref = customerId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        customerId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+     * identifier, not a name or an address. `payments forget` erases it.
+     * </pre>
+     *
+     * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The customerId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCustomerId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      customerId_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+     * identifier, not a name or an address. `payments forget` erases it.
+     * </pre>
+     *
+     * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCustomerId() {
+      customerId_ = getDefaultInstance().getCustomerId();
+      bitField0_ = (bitField0_ & ~0x00000020);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+     * identifier, not a name or an address. `payments forget` erases it.
+     * </pre>
+     *
+     * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The bytes for customerId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCustomerIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      customerId_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.MapField<
+        java.lang.String, java.lang.String> labels_;
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetLabels() {
+      if (labels_ == null) {
+        return com.google.protobuf.MapField.emptyMapField(
+            LabelsDefaultEntryHolder.defaultEntry);
+      }
+      return labels_;
+    }
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetMutableLabels() {
+      if (labels_ == null) {
+        labels_ = com.google.protobuf.MapField.newMapField(
+            LabelsDefaultEntryHolder.defaultEntry);
+      }
+      if (!labels_.isMutable()) {
+        labels_ = labels_.copy();
+      }
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return labels_;
+    }
+    public int getLabelsCount() {
+      return internalGetLabels().getMap().size();
+    }
+    /**
+     * <pre>
+     * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+     * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    @java.lang.Override
+    public boolean containsLabels(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      return internalGetLabels().getMap().containsKey(key);
+    }
+    /**
+     * Use {@link #getLabelsMap()} instead.
+     */
+    @java.lang.Override
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String> getLabels() {
+      return getLabelsMap();
+    }
+    /**
+     * <pre>
+     * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+     * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    @java.lang.Override
+    public java.util.Map<java.lang.String, java.lang.String> getLabelsMap() {
+      return internalGetLabels().getMap();
+    }
+    /**
+     * <pre>
+     * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+     * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    @java.lang.Override
+    public /* nullable */
+java.lang.String getLabelsOrDefault(
+        java.lang.String key,
+        /* nullable */
+java.lang.String defaultValue) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetLabels().getMap();
+      return map.containsKey(key) ? map.get(key) : defaultValue;
+    }
+    /**
+     * <pre>
+     * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+     * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    @java.lang.Override
+    public java.lang.String getLabelsOrThrow(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetLabels().getMap();
+      if (!map.containsKey(key)) {
+        throw new java.lang.IllegalArgumentException();
+      }
+      return map.get(key);
+    }
+    public Builder clearLabels() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      internalGetMutableLabels().getMutableMap()
+          .clear();
+      return this;
+    }
+    /**
+     * <pre>
+     * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+     * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public Builder removeLabels(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      internalGetMutableLabels().getMutableMap()
+          .remove(key);
+      return this;
+    }
+    /**
+     * Use alternate mutation accessors instead.
+     */
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String>
+        getMutableLabels() {
+      bitField0_ |= 0x00000040;
+      return internalGetMutableLabels().getMutableMap();
+    }
+    /**
+     * <pre>
+     * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+     * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public Builder putLabels(
+        java.lang.String key,
+        java.lang.String value) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      if (value == null) { throw new NullPointerException("map value"); }
+      internalGetMutableLabels().getMutableMap()
+          .put(key, value);
+      bitField0_ |= 0x00000040;
+      return this;
+    }
+    /**
+     * <pre>
+     * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+     * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public Builder putAllLabels(
+        java.util.Map<java.lang.String, java.lang.String> values) {
+      internalGetMutableLabels().getMutableMap()
+          .putAll(values);
+      bitField0_ |= 0x00000040;
+      return this;
+    }
+
+    private java.lang.Object paymentSource_ = "";
+    /**
+     * <pre>
+     * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+     * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+     * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+     * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+     *
+     * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+     * a simulated one all others. Without a source, the simulated processor decides at random.
+     *
+     * | Source | Outcome |
+     * | --- | --- |
+     * | `sim_success` | SUCCEEDED |
+     * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+     * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+     * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+     * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+     * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+     * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+     * | `sim_declined` | FAILED, FAILURE_DECLINED |
+     * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+     * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+     * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+     * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+     * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+     * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+     * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+     * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+     * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+     * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+     * | `sim_dispute_5s_lost` | the same, but lost |
+     * </pre>
+     *
+     * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The paymentSource.
+     */
+    public java.lang.String getPaymentSource() {
+      java.lang.Object ref = paymentSource_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        paymentSource_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+     * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+     * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+     * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+     *
+     * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+     * a simulated one all others. Without a source, the simulated processor decides at random.
+     *
+     * | Source | Outcome |
+     * | --- | --- |
+     * | `sim_success` | SUCCEEDED |
+     * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+     * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+     * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+     * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+     * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+     * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+     * | `sim_declined` | FAILED, FAILURE_DECLINED |
+     * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+     * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+     * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+     * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+     * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+     * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+     * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+     * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+     * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+     * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+     * | `sim_dispute_5s_lost` | the same, but lost |
+     * </pre>
+     *
+     * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The bytes for paymentSource.
+     */
+    public com.google.protobuf.ByteString
+        getPaymentSourceBytes() {
+      java.lang.Object ref = paymentSource_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        paymentSource_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+     * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+     * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+     * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+     *
+     * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+     * a simulated one all others. Without a source, the simulated processor decides at random.
+     *
+     * | Source | Outcome |
+     * | --- | --- |
+     * | `sim_success` | SUCCEEDED |
+     * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+     * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+     * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+     * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+     * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+     * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+     * | `sim_declined` | FAILED, FAILURE_DECLINED |
+     * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+     * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+     * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+     * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+     * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+     * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+     * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+     * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+     * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+     * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+     * | `sim_dispute_5s_lost` | the same, but lost |
+     * </pre>
+     *
+     * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The paymentSource to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPaymentSource(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      paymentSource_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+     * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+     * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+     * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+     *
+     * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+     * a simulated one all others. Without a source, the simulated processor decides at random.
+     *
+     * | Source | Outcome |
+     * | --- | --- |
+     * | `sim_success` | SUCCEEDED |
+     * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+     * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+     * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+     * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+     * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+     * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+     * | `sim_declined` | FAILED, FAILURE_DECLINED |
+     * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+     * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+     * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+     * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+     * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+     * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+     * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+     * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+     * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+     * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+     * | `sim_dispute_5s_lost` | the same, but lost |
+     * </pre>
+     *
+     * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPaymentSource() {
+      paymentSource_ = getDefaultInstance().getPaymentSource();
+      bitField0_ = (bitField0_ & ~0x00000080);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+     * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+     * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+     * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+     *
+     * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+     * a simulated one all others. Without a source, the simulated processor decides at random.
+     *
+     * | Source | Outcome |
+     * | --- | --- |
+     * | `sim_success` | SUCCEEDED |
+     * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+     * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+     * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+     * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+     * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+     * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+     * | `sim_declined` | FAILED, FAILURE_DECLINED |
+     * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+     * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+     * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+     * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+     * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+     * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+     * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+     * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+     * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+     * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+     * | `sim_dispute_5s_lost` | the same, but lost |
+     * </pre>
+     *
+     * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The bytes for paymentSource to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPaymentSourceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      paymentSource_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+
+    private boolean unlessPending_ ;
+    /**
+     * <pre>
+     * Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+     * same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+     * `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+     * payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+     * first payment.
+     * </pre>
+     *
+     * <code>bool unless_pending = 9 [json_name = "unlessPending", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The unlessPending.
+     */
+    @java.lang.Override
+    public boolean getUnlessPending() {
+      return unlessPending_;
+    }
+    /**
+     * <pre>
+     * Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+     * same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+     * `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+     * payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+     * first payment.
+     * </pre>
+     *
+     * <code>bool unless_pending = 9 [json_name = "unlessPending", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The unlessPending to set.
+     * @return This builder for chaining.
+     */
+    public Builder setUnlessPending(boolean value) {
+
+      unlessPending_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+     * same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+     * `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+     * payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+     * first payment.
+     * </pre>
+     *
+     * <code>bool unless_pending = 9 [json_name = "unlessPending", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearUnlessPending() {
+      bitField0_ = (bitField0_ & ~0x00000100);
+      unlessPending_ = false;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object returnUrl_ = "";
+    /**
+     * <pre>
+     * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+     * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+     * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+     * </pre>
+     *
+     * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The returnUrl.
+     */
+    public java.lang.String getReturnUrl() {
+      java.lang.Object ref = returnUrl_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        returnUrl_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+     * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+     * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+     * </pre>
+     *
+     * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The bytes for returnUrl.
+     */
+    public com.google.protobuf.ByteString
+        getReturnUrlBytes() {
+      java.lang.Object ref = returnUrl_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        returnUrl_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+     * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+     * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+     * </pre>
+     *
+     * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The returnUrl to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReturnUrl(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      returnUrl_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+     * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+     * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+     * </pre>
+     *
+     * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearReturnUrl() {
+      returnUrl_ = getDefaultInstance().getReturnUrl();
+      bitField0_ = (bitField0_ & ~0x00000200);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+     * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+     * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+     * </pre>
+     *
+     * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The bytes for returnUrl to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReturnUrlBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      returnUrl_ = value;
+      bitField0_ |= 0x00000200;
       onChanged();
       return this;
     }

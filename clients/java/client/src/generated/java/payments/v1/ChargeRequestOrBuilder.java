@@ -12,18 +12,19 @@ public interface ChargeRequestOrBuilder extends
 
   /**
    * <pre>
-   * The caller's order, 1 or more. An order may be charged more than once.
+   * The caller's order, 1 or more. An order may be charged more than once. May be left out (0) if there is an
+   * `external_reference`.
    * </pre>
    *
-   * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
+   * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = OPTIONAL];</code>
    * @return The orderId.
    */
   long getOrderId();
 
   /**
    * <pre>
-   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-   * `currency_code` must be empty or one that the deployment allows.
+   * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+   * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -32,8 +33,8 @@ public interface ChargeRequestOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-   * `currency_code` must be empty or one that the deployment allows.
+   * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+   * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -42,8 +43,8 @@ public interface ChargeRequestOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
-   * `currency_code` must be empty or one that the deployment allows.
+   * The amount to charge: more than zero, less than 10^15 minor units (9999999999999.99 INR is the largest), with no
+   * more decimals than the currency's minor unit. `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -112,4 +113,221 @@ public interface ChargeRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getRequestIdBytes();
+
+  /**
+   * <pre>
+   * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+   * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+   * </pre>
+   *
+   * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The externalReference.
+   */
+  java.lang.String getExternalReference();
+  /**
+   * <pre>
+   * The caller's own name of the order, such as the number that its customers see: at most 100 characters, no control
+   * characters. Kept exactly, including spaces at its ends. Need not be unique. ListPayments can search for it.
+   * </pre>
+   *
+   * <code>string external_reference = 5 [json_name = "externalReference", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for externalReference.
+   */
+  com.google.protobuf.ByteString
+      getExternalReferenceBytes();
+
+  /**
+   * <pre>
+   * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+   * identifier, not a name or an address. `payments forget` erases it.
+   * </pre>
+   *
+   * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The customerId.
+   */
+  java.lang.String getCustomerId();
+  /**
+   * <pre>
+   * The caller's customer: at most 100 characters, no control characters. ListPayments can search for it. Use an
+   * identifier, not a name or an address. `payments forget` erases it.
+   * </pre>
+   *
+   * <code>string customer_id = 6 [json_name = "customerId", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for customerId.
+   */
+  com.google.protobuf.ByteString
+      getCustomerIdBytes();
+
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  int getLabelsCount();
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  boolean containsLabels(
+      java.lang.String key);
+  /**
+   * Use {@link #getLabelsMap()} instead.
+   */
+  @java.lang.Deprecated
+  java.util.Map<java.lang.String, java.lang.String>
+  getLabels();
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  java.util.Map<java.lang.String, java.lang.String>
+  getLabelsMap();
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  /* nullable */
+java.lang.String getLabelsOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue);
+  /**
+   * <pre>
+   * Labels for the caller's own use: at most 16, with keys of 1 to 40 and values of at most 100 characters, without
+   * control characters. Returned with the payment, but not searchable. `payments forget` erases them.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 7 [json_name = "labels", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  java.lang.String getLabelsOrThrow(
+      java.lang.String key);
+
+  /**
+   * <pre>
+   * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+   * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+   * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+   * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+   *
+   * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+   * a simulated one all others. Without a source, the simulated processor decides at random.
+   *
+   * | Source | Outcome |
+   * | --- | --- |
+   * | `sim_success` | SUCCEEDED |
+   * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+   * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+   * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+   * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+   * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+   * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+   * | `sim_declined` | FAILED, FAILURE_DECLINED |
+   * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+   * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+   * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+   * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+   * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+   * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+   * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+   * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+   * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+   * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+   * | `sim_dispute_5s_lost` | the same, but lost |
+   * </pre>
+   *
+   * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The paymentSource.
+   */
+  java.lang.String getPaymentSource();
+  /**
+   * <pre>
+   * The payer's means of payment: a token of the processor, such as the `pm_...` that Stripe's page elements return, of
+   * 1 to 255 printable ASCII characters without spaces. Never a card number. The service passes it on, and stores only
+   * a keyed hash, to compare it with that of a retry. If it is empty, the deployment's own means of payment for the
+   * `method` is charged, if there is one. Over `/v1`, the header `Payment-Source` has the same effect.
+   *
+   * With a simulated processor, it chooses the outcome instead, for tests. A real processor rejects these sources, and
+   * a simulated one all others. Without a source, the simulated processor decides at random.
+   *
+   * | Source | Outcome |
+   * | --- | --- |
+   * | `sim_success` | SUCCEEDED |
+   * | `sim_insufficient_funds` | FAILED, FAILURE_INSUFFICIENT_FUNDS |
+   * | `sim_expired_method` | FAILED, FAILURE_EXPIRED_METHOD |
+   * | `sim_invalid_method` | FAILED, FAILURE_INVALID_METHOD |
+   * | `sim_authentication_required` | FAILED, FAILURE_AUTHENTICATION_REQUIRED |
+   * | `sim_fraud` | FAILED, FAILURE_SUSPECTED_FRAUD |
+   * | `sim_limit_exceeded` | FAILED, FAILURE_LIMIT_EXCEEDED |
+   * | `sim_declined` | FAILED, FAILURE_DECLINED |
+   * | `sim_processor_error` | FAILED, FAILURE_PROCESSOR_ERROR |
+   * | `sim_pending_5s` | PENDING at first; SUCCEEDED after some 5 seconds |
+   * | `sim_pending_5s_declined` | PENDING at first; FAILED, FAILURE_DECLINED after some 5 seconds |
+   * | `sim_approval_5s` | PENDING with `next_action` at first; SUCCEEDED after some 5 seconds |
+   * | `sim_approval_5s_refused` | the same; FAILED, FAILURE_AUTHENTICATION_REQUIRED after some 5 seconds |
+   * | `sim_timeout` | PENDING if the call ends before; FAILED, FAILURE_PROCESSOR_ERROR after some 30 seconds |
+   * | `sim_refund_fails` | SUCCEEDED; each refund becomes FAILED, FAILURE_DECLINED |
+   * | `sim_refund_pending_5s` | SUCCEEDED; each refund is PENDING at first and SUCCEEDED after some 5 seconds |
+   * | `sim_refund_fails_after_5s` | SUCCEEDED; each refund is SUCCEEDED at first and FAILED after some 5 seconds |
+   * | `sim_dispute_5s_won` | SUCCEEDED; disputed after some 5 seconds, and won some 5 seconds later |
+   * | `sim_dispute_5s_lost` | the same, but lost |
+   * </pre>
+   *
+   * <code>string payment_source = 8 [json_name = "paymentSource", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for paymentSource.
+   */
+  com.google.protobuf.ByteString
+      getPaymentSourceBytes();
+
+  /**
+   * <pre>
+   * Whether to reject the charge with FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`) while another payment of the
+   * same order is PENDING, so that an impatient customer does not pay twice. The order is that of `order_id`, or of
+   * `external_reference` if there is no `order_id`. The metadata of the ErrorInfo has the `payment_id` of the pending
+   * payment. This is not one of the parameters that a retry must repeat: with the same `request_id`, it returns the
+   * first payment.
+   * </pre>
+   *
+   * <code>bool unless_pending = 9 [json_name = "unlessPending", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The unlessPending.
+   */
+  boolean getUnlessPending();
+
+  /**
+   * <pre>
+   * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+   * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+   * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+   * </pre>
+   *
+   * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The returnUrl.
+   */
+  java.lang.String getReturnUrl();
+  /**
+   * <pre>
+   * The page of the caller to which the payer returns after an approval in the browser: an https URL of at most 2048
+   * characters. Only with a `payment_source`. Without it, a charge that needs such an approval becomes FAILED with
+   * FAILURE_AUTHENTICATION_REQUIRED. This is not one of the parameters that a retry must repeat.
+   * </pre>
+   *
+   * <code>string return_url = 10 [json_name = "returnUrl", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for returnUrl.
+   */
+  com.google.protobuf.ByteString
+      getReturnUrlBytes();
 }

@@ -32,6 +32,7 @@ private static final long serialVersionUID = 0L;
     super(builder);
   }
   private GetPaymentRequest() {
+    caller_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -60,6 +61,7 @@ private static final long serialVersionUID = 0L;
           com.google.protobuf.AbstractMessage.InternalOneOfEnum {
     PAYMENT_ID(1),
     REFERENCE(2),
+    REQUEST_ID(3),
     KEY_NOT_SET(0);
     private final int value;
     private KeyCase(int value) {
@@ -79,6 +81,7 @@ private static final long serialVersionUID = 0L;
       switch (value) {
         case 1: return PAYMENT_ID;
         case 2: return REFERENCE;
+        case 3: return REQUEST_ID;
         case 0: return KEY_NOT_SET;
         default: return null;
       }
@@ -183,6 +186,115 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int REQUEST_ID_FIELD_NUMBER = 3;
+  /**
+   * <pre>
+   * The `request_id` of the charge, as in ChargeRequest.
+   * </pre>
+   *
+   * <code>string request_id = 3 [json_name = "requestId"];</code>
+   * @return Whether the requestId field is set.
+   */
+  public boolean hasRequestId() {
+    return keyCase_ == 3;
+  }
+  /**
+   * <pre>
+   * The `request_id` of the charge, as in ChargeRequest.
+   * </pre>
+   *
+   * <code>string request_id = 3 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  public java.lang.String getRequestId() {
+    if (keyCase_ != 3) {
+      return "";
+    }
+    java.lang.Object ref = key_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      key_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The `request_id` of the charge, as in ChargeRequest.
+   * </pre>
+   *
+   * <code>string request_id = 3 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  public com.google.protobuf.ByteString
+      getRequestIdBytes() {
+    if (keyCase_ != 3) {
+      return com.google.protobuf.ByteString.copyFromUtf8("");
+    }
+    java.lang.Object ref = key_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      key_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int CALLER_FIELD_NUMBER = 4;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object caller_ = "";
+  /**
+   * <pre>
+   * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+   * `payments.audit`. Rejected unless the key is a `request_id`.
+   * </pre>
+   *
+   * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The caller.
+   */
+  @java.lang.Override
+  public java.lang.String getCaller() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      caller_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+   * `payments.audit`. Rejected unless the key is a `request_id`.
+   * </pre>
+   *
+   * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for caller.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getCallerBytes() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      caller_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -204,6 +316,12 @@ private static final long serialVersionUID = 0L;
     if (keyCase_ == 2) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, key_);
     }
+    if (keyCase_ == 3) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 3, key_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(caller_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 4, caller_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -215,6 +333,12 @@ private static final long serialVersionUID = 0L;
     }
     if (keyCase_ == 2) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, key_);
+    }
+    if (keyCase_ == 3) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(3, key_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(caller_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(4, caller_);
     }
     return size;
   }
@@ -240,6 +364,8 @@ private static final long serialVersionUID = 0L;
     }
     payments.v1.GetPaymentRequest other = (payments.v1.GetPaymentRequest) obj;
 
+    if (!getCaller()
+        .equals(other.getCaller())) return false;
     if (!getKeyCase().equals(other.getKeyCase())) return false;
     switch (keyCase_) {
       case 1:
@@ -249,6 +375,10 @@ private static final long serialVersionUID = 0L;
       case 2:
         if (!getReference()
             .equals(other.getReference())) return false;
+        break;
+      case 3:
+        if (!getRequestId()
+            .equals(other.getRequestId())) return false;
         break;
       case 0:
       default:
@@ -264,6 +394,8 @@ private static final long serialVersionUID = 0L;
     }
     int hash = 41;
     hash = (19 * hash) + getDescriptor().hashCode();
+    hash = (37 * hash) + CALLER_FIELD_NUMBER;
+    hash = (53 * hash) + getCaller().hashCode();
     switch (keyCase_) {
       case 1:
         hash = (37 * hash) + PAYMENT_ID_FIELD_NUMBER;
@@ -273,6 +405,10 @@ private static final long serialVersionUID = 0L;
       case 2:
         hash = (37 * hash) + REFERENCE_FIELD_NUMBER;
         hash = (53 * hash) + getReference().hashCode();
+        break;
+      case 3:
+        hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
+        hash = (53 * hash) + getRequestId().hashCode();
         break;
       case 0:
       default:
@@ -412,6 +548,7 @@ private static final long serialVersionUID = 0L;
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
+      caller_ = "";
       keyCase_ = 0;
       key_ = null;
       return this;
@@ -448,6 +585,9 @@ private static final long serialVersionUID = 0L;
 
     private void buildPartial0(payments.v1.GetPaymentRequest result) {
       int from_bitField0_ = bitField0_;
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.caller_ = caller_;
+      }
     }
 
     private void buildPartialOneofs(payments.v1.GetPaymentRequest result) {
@@ -467,6 +607,11 @@ private static final long serialVersionUID = 0L;
 
     public Builder mergeFrom(payments.v1.GetPaymentRequest other) {
       if (other == payments.v1.GetPaymentRequest.getDefaultInstance()) return this;
+      if (!other.getCaller().isEmpty()) {
+        caller_ = other.caller_;
+        bitField0_ |= 0x00000008;
+        onChanged();
+      }
       switch (other.getKeyCase()) {
         case PAYMENT_ID: {
           setPaymentId(other.getPaymentId());
@@ -474,6 +619,12 @@ private static final long serialVersionUID = 0L;
         }
         case REFERENCE: {
           keyCase_ = 2;
+          key_ = other.key_;
+          onChanged();
+          break;
+        }
+        case REQUEST_ID: {
+          keyCase_ = 3;
           key_ = other.key_;
           onChanged();
           break;
@@ -518,6 +669,16 @@ private static final long serialVersionUID = 0L;
               key_ = input.readStringRequireUtf8();
               break;
             } // case 18
+            case 26: {
+              keyCase_ = 3;
+              key_ = input.readStringRequireUtf8();
+              break;
+            } // case 26
+            case 34: {
+              caller_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -717,6 +878,216 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       keyCase_ = 2;
       key_ = value;
+      onChanged();
+      return this;
+    }
+
+    /**
+     * <pre>
+     * The `request_id` of the charge, as in ChargeRequest.
+     * </pre>
+     *
+     * <code>string request_id = 3 [json_name = "requestId"];</code>
+     * @return Whether the requestId field is set.
+     */
+    @java.lang.Override
+    public boolean hasRequestId() {
+      return keyCase_ == 3;
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, as in ChargeRequest.
+     * </pre>
+     *
+     * <code>string request_id = 3 [json_name = "requestId"];</code>
+     * @return The requestId.
+     */
+    @java.lang.Override
+    public java.lang.String getRequestId() {
+      if (keyCase_ != 3) {
+        return "";
+      }
+      java.lang.Object ref = key_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+          key_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, as in ChargeRequest.
+     * </pre>
+     *
+     * <code>string request_id = 3 [json_name = "requestId"];</code>
+     * @return The bytes for requestId.
+     */
+    @java.lang.Override
+    public com.google.protobuf.ByteString
+        getRequestIdBytes() {
+      if (keyCase_ != 3) {
+        return com.google.protobuf.ByteString.copyFromUtf8(        "");
+      }
+      java.lang.Object ref = key_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        key_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, as in ChargeRequest.
+     * </pre>
+     *
+     * <code>string request_id = 3 [json_name = "requestId"];</code>
+     * @param value The requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      keyCase_ = 3;
+      key_ = value;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, as in ChargeRequest.
+     * </pre>
+     *
+     * <code>string request_id = 3 [json_name = "requestId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRequestId() {
+      if (keyCase_ == 3) {
+        keyCase_ = 0;
+        key_ = null;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, as in ChargeRequest.
+     * </pre>
+     *
+     * <code>string request_id = 3 [json_name = "requestId"];</code>
+     * @param value The bytes for requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      keyCase_ = 3;
+      key_ = value;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object caller_ = "";
+    /**
+     * <pre>
+     * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+     * `payments.audit`. Rejected unless the key is a `request_id`.
+     * </pre>
+     *
+     * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The caller.
+     */
+    public java.lang.String getCaller() {
+      java.lang.Object ref = caller_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        caller_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+     * `payments.audit`. Rejected unless the key is a `request_id`.
+     * </pre>
+     *
+     * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The bytes for caller.
+     */
+    public com.google.protobuf.ByteString
+        getCallerBytes() {
+      java.lang.Object ref = caller_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        caller_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+     * `payments.audit`. Rejected unless the key is a `request_id`.
+     * </pre>
+     *
+     * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCaller(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      caller_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+     * `payments.audit`. Rejected unless the key is a `request_id`.
+     * </pre>
+     *
+     * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCaller() {
+      caller_ = getDefaultInstance().getCaller();
+      bitField0_ = (bitField0_ & ~0x00000008);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+     * `payments.audit`. Rejected unless the key is a `request_id`.
+     * </pre>
+     *
+     * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The bytes for caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCallerBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      caller_ = value;
+      bitField0_ |= 0x00000008;
       onChanged();
       return this;
     }

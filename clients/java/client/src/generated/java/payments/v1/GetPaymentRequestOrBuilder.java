@@ -58,5 +58,56 @@ public interface GetPaymentRequestOrBuilder extends
   com.google.protobuf.ByteString
       getReferenceBytes();
 
+  /**
+   * <pre>
+   * The `request_id` of the charge, as in ChargeRequest.
+   * </pre>
+   *
+   * <code>string request_id = 3 [json_name = "requestId"];</code>
+   * @return Whether the requestId field is set.
+   */
+  boolean hasRequestId();
+  /**
+   * <pre>
+   * The `request_id` of the charge, as in ChargeRequest.
+   * </pre>
+   *
+   * <code>string request_id = 3 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * The `request_id` of the charge, as in ChargeRequest.
+   * </pre>
+   *
+   * <code>string request_id = 3 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
+
+  /**
+   * <pre>
+   * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+   * `payments.audit`. Rejected unless the key is a `request_id`.
+   * </pre>
+   *
+   * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The caller.
+   */
+  java.lang.String getCaller();
+  /**
+   * <pre>
+   * The caller whose `request_id` it is. Empty means the caller of this RPC; any other caller requires the role
+   * `payments.audit`. Rejected unless the key is a `request_id`.
+   * </pre>
+   *
+   * <code>string caller = 4 [json_name = "caller", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The bytes for caller.
+   */
+  com.google.protobuf.ByteString
+      getCallerBytes();
+
   payments.v1.GetPaymentRequest.KeyCase getKeyCase();
 }

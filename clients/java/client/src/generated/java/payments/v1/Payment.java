@@ -37,6 +37,13 @@ private static final long serialVersionUID = 0L;
     status_ = 0;
     reference_ = "";
     refundState_ = 0;
+    caller_ = "";
+    requestId_ = "";
+    processorReference_ = "";
+    failure_ = 0;
+    failureCode_ = "";
+    externalReference_ = "";
+    customerId_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -49,6 +56,18 @@ private static final long serialVersionUID = 0L;
     return payments.v1.PaymentsProto.internal_static_payments_v1_Payment_descriptor;
   }
 
+  @SuppressWarnings({"rawtypes"})
+  @java.lang.Override
+  protected com.google.protobuf.MapFieldReflectionAccessor internalGetMapFieldReflection(
+      int number) {
+    switch (number) {
+      case 18:
+        return internalGetLabels();
+      default:
+        throw new RuntimeException(
+            "Invalid map field number: " + number);
+    }
+  }
   @java.lang.Override
   protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internalGetFieldAccessorTable() {
@@ -77,7 +96,7 @@ private static final long serialVersionUID = 0L;
   private long orderId_ = 0L;
   /**
    * <pre>
-   * The caller's order.
+   * The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments.
    * </pre>
    *
    * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -379,6 +398,492 @@ private static final long serialVersionUID = 0L;
     return result == null ? payments.v1.RefundState.UNRECOGNIZED : result;
   }
 
+  public static final int CALLER_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object caller_ = "";
+  /**
+   * <pre>
+   * The name of the caller that made the charge. Empty on adopted payments.
+   * </pre>
+   *
+   * <code>string caller = 11 [json_name = "caller"];</code>
+   * @return The caller.
+   */
+  @java.lang.Override
+  public java.lang.String getCaller() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      caller_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The name of the caller that made the charge. Empty on adopted payments.
+   * </pre>
+   *
+   * <code>string caller = 11 [json_name = "caller"];</code>
+   * @return The bytes for caller.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getCallerBytes() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      caller_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int REQUEST_ID_FIELD_NUMBER = 12;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object requestId_ = "";
+  /**
+   * <pre>
+   * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+   * and for other callers without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 12 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  @java.lang.Override
+  public java.lang.String getRequestId() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      requestId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+   * and for other callers without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 12 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRequestIdBytes() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      requestId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int PROCESSOR_REFERENCE_FIELD_NUMBER = 13;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object processorReference_ = "";
+  /**
+   * <pre>
+   * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+   * or the payment is simulated or adopted.
+   * </pre>
+   *
+   * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+   * @return The processorReference.
+   */
+  @java.lang.Override
+  public java.lang.String getProcessorReference() {
+    java.lang.Object ref = processorReference_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      processorReference_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+   * or the payment is simulated or adopted.
+   * </pre>
+   *
+   * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+   * @return The bytes for processorReference.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getProcessorReferenceBytes() {
+    java.lang.Object ref = processorReference_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      processorReference_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int FAILURE_FIELD_NUMBER = 14;
+  private int failure_ = 0;
+  /**
+   * <pre>
+   * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+   * @return The enum numeric value on the wire for failure.
+   */
+  @java.lang.Override public int getFailureValue() {
+    return failure_;
+  }
+  /**
+   * <pre>
+   * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+   * @return The failure.
+   */
+  @java.lang.Override public payments.v1.Failure getFailure() {
+    payments.v1.Failure result = payments.v1.Failure.forNumber(failure_);
+    return result == null ? payments.v1.Failure.UNRECOGNIZED : result;
+  }
+
+  public static final int FAILURE_CODE_FIELD_NUMBER = 15;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object failureCode_ = "";
+  /**
+   * <pre>
+   * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+   * @return The failureCode.
+   */
+  @java.lang.Override
+  public java.lang.String getFailureCode() {
+    java.lang.Object ref = failureCode_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      failureCode_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+   * @return The bytes for failureCode.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getFailureCodeBytes() {
+    java.lang.Object ref = failureCode_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      failureCode_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int EXTERNAL_REFERENCE_FIELD_NUMBER = 16;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object externalReference_ = "";
+  /**
+   * <pre>
+   * The caller's own name of the order, exactly as it was given. May be empty.
+   * </pre>
+   *
+   * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+   * @return The externalReference.
+   */
+  @java.lang.Override
+  public java.lang.String getExternalReference() {
+    java.lang.Object ref = externalReference_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      externalReference_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The caller's own name of the order, exactly as it was given. May be empty.
+   * </pre>
+   *
+   * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+   * @return The bytes for externalReference.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getExternalReferenceBytes() {
+    java.lang.Object ref = externalReference_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      externalReference_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int CUSTOMER_ID_FIELD_NUMBER = 17;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object customerId_ = "";
+  /**
+   * <pre>
+   * The caller's customer. May be empty.
+   * </pre>
+   *
+   * <code>string customer_id = 17 [json_name = "customerId"];</code>
+   * @return The customerId.
+   */
+  @java.lang.Override
+  public java.lang.String getCustomerId() {
+    java.lang.Object ref = customerId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      customerId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The caller's customer. May be empty.
+   * </pre>
+   *
+   * <code>string customer_id = 17 [json_name = "customerId"];</code>
+   * @return The bytes for customerId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getCustomerIdBytes() {
+    java.lang.Object ref = customerId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      customerId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int LABELS_FIELD_NUMBER = 18;
+  private static final class LabelsDefaultEntryHolder {
+    static final com.google.protobuf.MapEntry<
+        java.lang.String, java.lang.String> defaultEntry =
+            com.google.protobuf.MapEntry
+            .<java.lang.String, java.lang.String>newDefaultInstance(
+                payments.v1.PaymentsProto.internal_static_payments_v1_Payment_LabelsEntry_descriptor, 
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "",
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "");
+  }
+  @SuppressWarnings("serial")
+  private com.google.protobuf.MapField<
+      java.lang.String, java.lang.String> labels_;
+  private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+  internalGetLabels() {
+    if (labels_ == null) {
+      return com.google.protobuf.MapField.emptyMapField(
+          LabelsDefaultEntryHolder.defaultEntry);
+    }
+    return labels_;
+  }
+  public int getLabelsCount() {
+    return internalGetLabels().getMap().size();
+  }
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  @java.lang.Override
+  public boolean containsLabels(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    return internalGetLabels().getMap().containsKey(key);
+  }
+  /**
+   * Use {@link #getLabelsMap()} instead.
+   */
+  @java.lang.Override
+  @java.lang.Deprecated
+  public java.util.Map<java.lang.String, java.lang.String> getLabels() {
+    return getLabelsMap();
+  }
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  @java.lang.Override
+  public java.util.Map<java.lang.String, java.lang.String> getLabelsMap() {
+    return internalGetLabels().getMap();
+  }
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  @java.lang.Override
+  public /* nullable */
+java.lang.String getLabelsOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetLabels().getMap();
+    return map.containsKey(key) ? map.get(key) : defaultValue;
+  }
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  @java.lang.Override
+  public java.lang.String getLabelsOrThrow(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetLabels().getMap();
+    if (!map.containsKey(key)) {
+      throw new java.lang.IllegalArgumentException();
+    }
+    return map.get(key);
+  }
+
+  public static final int NEXT_ACTION_FIELD_NUMBER = 19;
+  private payments.v1.NextAction nextAction_;
+  /**
+   * <pre>
+   * The action that the payer must take before the charge can succeed. Set only while `status` is
+   * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+   * </pre>
+   *
+   * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+   * @return Whether the nextAction field is set.
+   */
+  @java.lang.Override
+  public boolean hasNextAction() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * The action that the payer must take before the charge can succeed. Set only while `status` is
+   * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+   * </pre>
+   *
+   * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+   * @return The nextAction.
+   */
+  @java.lang.Override
+  public payments.v1.NextAction getNextAction() {
+    return nextAction_ == null ? payments.v1.NextAction.getDefaultInstance() : nextAction_;
+  }
+  /**
+   * <pre>
+   * The action that the payer must take before the charge can succeed. Set only while `status` is
+   * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+   * </pre>
+   *
+   * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+   */
+  @java.lang.Override
+  public payments.v1.NextActionOrBuilder getNextActionOrBuilder() {
+    return nextAction_ == null ? payments.v1.NextAction.getDefaultInstance() : nextAction_;
+  }
+
+  public static final int DISPUTE_FIELD_NUMBER = 20;
+  private payments.v1.Dispute dispute_;
+  /**
+   * <pre>
+   * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+   * </pre>
+   *
+   * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+   * @return Whether the dispute field is set.
+   */
+  @java.lang.Override
+  public boolean hasDispute() {
+    return ((bitField0_ & 0x00000010) != 0);
+  }
+  /**
+   * <pre>
+   * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+   * </pre>
+   *
+   * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+   * @return The dispute.
+   */
+  @java.lang.Override
+  public payments.v1.Dispute getDispute() {
+    return dispute_ == null ? payments.v1.Dispute.getDefaultInstance() : dispute_;
+  }
+  /**
+   * <pre>
+   * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+   * </pre>
+   *
+   * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+   */
+  @java.lang.Override
+  public payments.v1.DisputeOrBuilder getDisputeOrBuilder() {
+    return dispute_ == null ? payments.v1.Dispute.getDefaultInstance() : dispute_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -423,6 +928,39 @@ private static final long serialVersionUID = 0L;
     if (refundState_ != payments.v1.RefundState.REFUND_STATE_UNSPECIFIED.getNumber()) {
       output.writeEnum(10, refundState_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(caller_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 11, caller_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(requestId_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 12, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(processorReference_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 13, processorReference_);
+    }
+    if (failure_ != payments.v1.Failure.FAILURE_UNSPECIFIED.getNumber()) {
+      output.writeEnum(14, failure_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(failureCode_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 15, failureCode_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(externalReference_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 16, externalReference_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(customerId_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 17, customerId_);
+    }
+    com.google.protobuf.GeneratedMessage
+      .serializeStringMapTo(
+        output,
+        internalGetLabels(),
+        LabelsDefaultEntryHolder.defaultEntry,
+        18);
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeMessage(19, getNextAction());
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      output.writeMessage(20, getDispute());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -464,6 +1002,46 @@ private static final long serialVersionUID = 0L;
     if (refundState_ != payments.v1.RefundState.REFUND_STATE_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(10, refundState_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(caller_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(11, caller_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(requestId_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(12, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(processorReference_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(13, processorReference_);
+    }
+    if (failure_ != payments.v1.Failure.FAILURE_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(14, failure_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(failureCode_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(15, failureCode_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(externalReference_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(16, externalReference_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(customerId_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(17, customerId_);
+    }
+    for (java.util.Map.Entry<java.lang.String, java.lang.String> entry
+         : internalGetLabels().getMap().entrySet()) {
+      com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+      labels__ = LabelsDefaultEntryHolder.defaultEntry.newBuilderForType()
+          .setKey(entry.getKey())
+          .setValue(entry.getValue())
+          .buildPartial();
+      size += com.google.protobuf.CodedOutputStream
+          .computeMessageSize(18, labels__);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(19, getNextAction());
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(20, getDispute());
     }
     return size;
   }
@@ -515,6 +1093,31 @@ private static final long serialVersionUID = 0L;
           .equals(other.getRefundedAmount())) return false;
     }
     if (refundState_ != other.refundState_) return false;
+    if (!getCaller()
+        .equals(other.getCaller())) return false;
+    if (!getRequestId()
+        .equals(other.getRequestId())) return false;
+    if (!getProcessorReference()
+        .equals(other.getProcessorReference())) return false;
+    if (failure_ != other.failure_) return false;
+    if (!getFailureCode()
+        .equals(other.getFailureCode())) return false;
+    if (!getExternalReference()
+        .equals(other.getExternalReference())) return false;
+    if (!getCustomerId()
+        .equals(other.getCustomerId())) return false;
+    if (!internalGetLabels().equals(
+        other.internalGetLabels())) return false;
+    if (hasNextAction() != other.hasNextAction()) return false;
+    if (hasNextAction()) {
+      if (!getNextAction()
+          .equals(other.getNextAction())) return false;
+    }
+    if (hasDispute() != other.hasDispute()) return false;
+    if (hasDispute()) {
+      if (!getDispute()
+          .equals(other.getDispute())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -554,6 +1157,32 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + REFUND_STATE_FIELD_NUMBER;
     hash = (53 * hash) + refundState_;
+    hash = (37 * hash) + CALLER_FIELD_NUMBER;
+    hash = (53 * hash) + getCaller().hashCode();
+    hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
+    hash = (53 * hash) + getRequestId().hashCode();
+    hash = (37 * hash) + PROCESSOR_REFERENCE_FIELD_NUMBER;
+    hash = (53 * hash) + getProcessorReference().hashCode();
+    hash = (37 * hash) + FAILURE_FIELD_NUMBER;
+    hash = (53 * hash) + failure_;
+    hash = (37 * hash) + FAILURE_CODE_FIELD_NUMBER;
+    hash = (53 * hash) + getFailureCode().hashCode();
+    hash = (37 * hash) + EXTERNAL_REFERENCE_FIELD_NUMBER;
+    hash = (53 * hash) + getExternalReference().hashCode();
+    hash = (37 * hash) + CUSTOMER_ID_FIELD_NUMBER;
+    hash = (53 * hash) + getCustomerId().hashCode();
+    if (!internalGetLabels().getMap().isEmpty()) {
+      hash = (37 * hash) + LABELS_FIELD_NUMBER;
+      hash = (53 * hash) + internalGetLabels().hashCode();
+    }
+    if (hasNextAction()) {
+      hash = (37 * hash) + NEXT_ACTION_FIELD_NUMBER;
+      hash = (53 * hash) + getNextAction().hashCode();
+    }
+    if (hasDispute()) {
+      hash = (37 * hash) + DISPUTE_FIELD_NUMBER;
+      hash = (53 * hash) + getDispute().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -667,6 +1296,28 @@ private static final long serialVersionUID = 0L;
       return payments.v1.PaymentsProto.internal_static_payments_v1_Payment_descriptor;
     }
 
+    @SuppressWarnings({"rawtypes"})
+    protected com.google.protobuf.MapFieldReflectionAccessor internalGetMapFieldReflection(
+        int number) {
+      switch (number) {
+        case 18:
+          return internalGetLabels();
+        default:
+          throw new RuntimeException(
+              "Invalid map field number: " + number);
+      }
+    }
+    @SuppressWarnings({"rawtypes"})
+    protected com.google.protobuf.MapFieldReflectionAccessor internalGetMutableMapFieldReflection(
+        int number) {
+      switch (number) {
+        case 18:
+          return internalGetMutableLabels();
+        default:
+          throw new RuntimeException(
+              "Invalid map field number: " + number);
+      }
+    }
     @java.lang.Override
     protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
         internalGetFieldAccessorTable() {
@@ -691,6 +1342,8 @@ private static final long serialVersionUID = 0L;
         internalGetAmountFieldBuilder();
         internalGetCreateTimeFieldBuilder();
         internalGetRefundedAmountFieldBuilder();
+        internalGetNextActionFieldBuilder();
+        internalGetDisputeFieldBuilder();
       }
     }
     @java.lang.Override
@@ -719,6 +1372,24 @@ private static final long serialVersionUID = 0L;
         refundedAmountBuilder_ = null;
       }
       refundState_ = 0;
+      caller_ = "";
+      requestId_ = "";
+      processorReference_ = "";
+      failure_ = 0;
+      failureCode_ = "";
+      externalReference_ = "";
+      customerId_ = "";
+      internalGetMutableLabels().clear();
+      nextAction_ = null;
+      if (nextActionBuilder_ != null) {
+        nextActionBuilder_.dispose();
+        nextActionBuilder_ = null;
+      }
+      dispute_ = null;
+      if (disputeBuilder_ != null) {
+        disputeBuilder_.dispose();
+        disputeBuilder_ = null;
+      }
       return this;
     }
 
@@ -792,6 +1463,43 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000200) != 0)) {
         result.refundState_ = refundState_;
       }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.caller_ = caller_;
+      }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.requestId_ = requestId_;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.processorReference_ = processorReference_;
+      }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.failure_ = failure_;
+      }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.failureCode_ = failureCode_;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.externalReference_ = externalReference_;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
+        result.customerId_ = customerId_;
+      }
+      if (((from_bitField0_ & 0x00020000) != 0)) {
+        result.labels_ = internalGetLabels();
+        result.labels_.makeImmutable();
+      }
+      if (((from_bitField0_ & 0x00040000) != 0)) {
+        result.nextAction_ = nextActionBuilder_ == null
+            ? nextAction_
+            : nextActionBuilder_.build();
+        to_bitField0_ |= 0x00000008;
+      }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.dispute_ = disputeBuilder_ == null
+            ? dispute_
+            : disputeBuilder_.build();
+        to_bitField0_ |= 0x00000010;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -840,6 +1548,48 @@ private static final long serialVersionUID = 0L;
       }
       if (other.refundState_ != 0) {
         setRefundStateValue(other.getRefundStateValue());
+      }
+      if (!other.getCaller().isEmpty()) {
+        caller_ = other.caller_;
+        bitField0_ |= 0x00000400;
+        onChanged();
+      }
+      if (!other.getRequestId().isEmpty()) {
+        requestId_ = other.requestId_;
+        bitField0_ |= 0x00000800;
+        onChanged();
+      }
+      if (!other.getProcessorReference().isEmpty()) {
+        processorReference_ = other.processorReference_;
+        bitField0_ |= 0x00001000;
+        onChanged();
+      }
+      if (other.failure_ != 0) {
+        setFailureValue(other.getFailureValue());
+      }
+      if (!other.getFailureCode().isEmpty()) {
+        failureCode_ = other.failureCode_;
+        bitField0_ |= 0x00004000;
+        onChanged();
+      }
+      if (!other.getExternalReference().isEmpty()) {
+        externalReference_ = other.externalReference_;
+        bitField0_ |= 0x00008000;
+        onChanged();
+      }
+      if (!other.getCustomerId().isEmpty()) {
+        customerId_ = other.customerId_;
+        bitField0_ |= 0x00010000;
+        onChanged();
+      }
+      internalGetMutableLabels().mergeFrom(
+          other.internalGetLabels());
+      bitField0_ |= 0x00020000;
+      if (other.hasNextAction()) {
+        mergeNextAction(other.getNextAction());
+      }
+      if (other.hasDispute()) {
+        mergeDispute(other.getDispute());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -923,6 +1673,64 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 80
+            case 90: {
+              caller_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 90
+            case 98: {
+              requestId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 98
+            case 106: {
+              processorReference_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 106
+            case 112: {
+              failure_ = input.readEnum();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 112
+            case 122: {
+              failureCode_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 122
+            case 130: {
+              externalReference_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 130
+            case 138: {
+              customerId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00010000;
+              break;
+            } // case 138
+            case 146: {
+              com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+              labels__ = input.readMessage(
+                  LabelsDefaultEntryHolder.defaultEntry.getParserForType(), extensionRegistry);
+              internalGetMutableLabels().getMutableMap().put(
+                  labels__.getKey(), labels__.getValue());
+              bitField0_ |= 0x00020000;
+              break;
+            } // case 146
+            case 154: {
+              input.readMessage(
+                  internalGetNextActionFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00040000;
+              break;
+            } // case 154
+            case 162: {
+              input.readMessage(
+                  internalGetDisputeFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 162
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -987,7 +1795,7 @@ private static final long serialVersionUID = 0L;
     private long orderId_ ;
     /**
      * <pre>
-     * The caller's order.
+     * The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments.
      * </pre>
      *
      * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -999,7 +1807,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order.
+     * The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments.
      * </pre>
      *
      * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -1015,7 +1823,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order.
+     * The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments.
      * </pre>
      *
      * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -1911,6 +2719,1118 @@ private static final long serialVersionUID = 0L;
       refundState_ = 0;
       onChanged();
       return this;
+    }
+
+    private java.lang.Object caller_ = "";
+    /**
+     * <pre>
+     * The name of the caller that made the charge. Empty on adopted payments.
+     * </pre>
+     *
+     * <code>string caller = 11 [json_name = "caller"];</code>
+     * @return The caller.
+     */
+    public java.lang.String getCaller() {
+      java.lang.Object ref = caller_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        caller_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The name of the caller that made the charge. Empty on adopted payments.
+     * </pre>
+     *
+     * <code>string caller = 11 [json_name = "caller"];</code>
+     * @return The bytes for caller.
+     */
+    public com.google.protobuf.ByteString
+        getCallerBytes() {
+      java.lang.Object ref = caller_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        caller_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The name of the caller that made the charge. Empty on adopted payments.
+     * </pre>
+     *
+     * <code>string caller = 11 [json_name = "caller"];</code>
+     * @param value The caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCaller(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      caller_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The name of the caller that made the charge. Empty on adopted payments.
+     * </pre>
+     *
+     * <code>string caller = 11 [json_name = "caller"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCaller() {
+      caller_ = getDefaultInstance().getCaller();
+      bitField0_ = (bitField0_ & ~0x00000400);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The name of the caller that made the charge. Empty on adopted payments.
+     * </pre>
+     *
+     * <code>string caller = 11 [json_name = "caller"];</code>
+     * @param value The bytes for caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCallerBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      caller_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object requestId_ = "";
+    /**
+     * <pre>
+     * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+     * and for other callers without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 12 [json_name = "requestId"];</code>
+     * @return The requestId.
+     */
+    public java.lang.String getRequestId() {
+      java.lang.Object ref = requestId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        requestId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+     * and for other callers without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 12 [json_name = "requestId"];</code>
+     * @return The bytes for requestId.
+     */
+    public com.google.protobuf.ByteString
+        getRequestIdBytes() {
+      java.lang.Object ref = requestId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        requestId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+     * and for other callers without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 12 [json_name = "requestId"];</code>
+     * @param value The requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      requestId_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+     * and for other callers without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 12 [json_name = "requestId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRequestId() {
+      requestId_ = getDefaultInstance().getRequestId();
+      bitField0_ = (bitField0_ & ~0x00000800);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+     * and for other callers without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 12 [json_name = "requestId"];</code>
+     * @param value The bytes for requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      requestId_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object processorReference_ = "";
+    /**
+     * <pre>
+     * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+     * or the payment is simulated or adopted.
+     * </pre>
+     *
+     * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+     * @return The processorReference.
+     */
+    public java.lang.String getProcessorReference() {
+      java.lang.Object ref = processorReference_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        processorReference_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+     * or the payment is simulated or adopted.
+     * </pre>
+     *
+     * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+     * @return The bytes for processorReference.
+     */
+    public com.google.protobuf.ByteString
+        getProcessorReferenceBytes() {
+      java.lang.Object ref = processorReference_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        processorReference_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+     * or the payment is simulated or adopted.
+     * </pre>
+     *
+     * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+     * @param value The processorReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProcessorReference(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      processorReference_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+     * or the payment is simulated or adopted.
+     * </pre>
+     *
+     * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearProcessorReference() {
+      processorReference_ = getDefaultInstance().getProcessorReference();
+      bitField0_ = (bitField0_ & ~0x00001000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+     * or the payment is simulated or adopted.
+     * </pre>
+     *
+     * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+     * @param value The bytes for processorReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProcessorReferenceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      processorReference_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+
+    private int failure_ = 0;
+    /**
+     * <pre>
+     * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+     * @return The enum numeric value on the wire for failure.
+     */
+    @java.lang.Override public int getFailureValue() {
+      return failure_;
+    }
+    /**
+     * <pre>
+     * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+     * @param value The enum numeric value on the wire for failure to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFailureValue(int value) {
+      failure_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+     * @return The failure.
+     */
+    @java.lang.Override
+    public payments.v1.Failure getFailure() {
+      payments.v1.Failure result = payments.v1.Failure.forNumber(failure_);
+      return result == null ? payments.v1.Failure.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+     * @param value The failure to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setFailure(payments.v1.Failure value) {
+      if (value == null) { throw new NullPointerException(); }
+      bitField0_ |= 0x00002000;
+      failure_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFailure() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      failure_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object failureCode_ = "";
+    /**
+     * <pre>
+     * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+     * @return The failureCode.
+     */
+    public java.lang.String getFailureCode() {
+      java.lang.Object ref = failureCode_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        failureCode_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+     * @return The bytes for failureCode.
+     */
+    public com.google.protobuf.ByteString
+        getFailureCodeBytes() {
+      java.lang.Object ref = failureCode_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        failureCode_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+     * @param value The failureCode to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFailureCode(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      failureCode_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFailureCode() {
+      failureCode_ = getDefaultInstance().getFailureCode();
+      bitField0_ = (bitField0_ & ~0x00004000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+     * @param value The bytes for failureCode to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFailureCodeBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      failureCode_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object externalReference_ = "";
+    /**
+     * <pre>
+     * The caller's own name of the order, exactly as it was given. May be empty.
+     * </pre>
+     *
+     * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+     * @return The externalReference.
+     */
+    public java.lang.String getExternalReference() {
+      java.lang.Object ref = externalReference_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        externalReference_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, exactly as it was given. May be empty.
+     * </pre>
+     *
+     * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+     * @return The bytes for externalReference.
+     */
+    public com.google.protobuf.ByteString
+        getExternalReferenceBytes() {
+      java.lang.Object ref = externalReference_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        externalReference_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, exactly as it was given. May be empty.
+     * </pre>
+     *
+     * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+     * @param value The externalReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExternalReference(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      externalReference_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, exactly as it was given. May be empty.
+     * </pre>
+     *
+     * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearExternalReference() {
+      externalReference_ = getDefaultInstance().getExternalReference();
+      bitField0_ = (bitField0_ & ~0x00008000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's own name of the order, exactly as it was given. May be empty.
+     * </pre>
+     *
+     * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+     * @param value The bytes for externalReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExternalReferenceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      externalReference_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object customerId_ = "";
+    /**
+     * <pre>
+     * The caller's customer. May be empty.
+     * </pre>
+     *
+     * <code>string customer_id = 17 [json_name = "customerId"];</code>
+     * @return The customerId.
+     */
+    public java.lang.String getCustomerId() {
+      java.lang.Object ref = customerId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        customerId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's customer. May be empty.
+     * </pre>
+     *
+     * <code>string customer_id = 17 [json_name = "customerId"];</code>
+     * @return The bytes for customerId.
+     */
+    public com.google.protobuf.ByteString
+        getCustomerIdBytes() {
+      java.lang.Object ref = customerId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        customerId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The caller's customer. May be empty.
+     * </pre>
+     *
+     * <code>string customer_id = 17 [json_name = "customerId"];</code>
+     * @param value The customerId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCustomerId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      customerId_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's customer. May be empty.
+     * </pre>
+     *
+     * <code>string customer_id = 17 [json_name = "customerId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCustomerId() {
+      customerId_ = getDefaultInstance().getCustomerId();
+      bitField0_ = (bitField0_ & ~0x00010000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's customer. May be empty.
+     * </pre>
+     *
+     * <code>string customer_id = 17 [json_name = "customerId"];</code>
+     * @param value The bytes for customerId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCustomerIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      customerId_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.MapField<
+        java.lang.String, java.lang.String> labels_;
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetLabels() {
+      if (labels_ == null) {
+        return com.google.protobuf.MapField.emptyMapField(
+            LabelsDefaultEntryHolder.defaultEntry);
+      }
+      return labels_;
+    }
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetMutableLabels() {
+      if (labels_ == null) {
+        labels_ = com.google.protobuf.MapField.newMapField(
+            LabelsDefaultEntryHolder.defaultEntry);
+      }
+      if (!labels_.isMutable()) {
+        labels_ = labels_.copy();
+      }
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return labels_;
+    }
+    public int getLabelsCount() {
+      return internalGetLabels().getMap().size();
+    }
+    /**
+     * <pre>
+     * The caller's labels. May be empty.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+     */
+    @java.lang.Override
+    public boolean containsLabels(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      return internalGetLabels().getMap().containsKey(key);
+    }
+    /**
+     * Use {@link #getLabelsMap()} instead.
+     */
+    @java.lang.Override
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String> getLabels() {
+      return getLabelsMap();
+    }
+    /**
+     * <pre>
+     * The caller's labels. May be empty.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+     */
+    @java.lang.Override
+    public java.util.Map<java.lang.String, java.lang.String> getLabelsMap() {
+      return internalGetLabels().getMap();
+    }
+    /**
+     * <pre>
+     * The caller's labels. May be empty.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+     */
+    @java.lang.Override
+    public /* nullable */
+java.lang.String getLabelsOrDefault(
+        java.lang.String key,
+        /* nullable */
+java.lang.String defaultValue) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetLabels().getMap();
+      return map.containsKey(key) ? map.get(key) : defaultValue;
+    }
+    /**
+     * <pre>
+     * The caller's labels. May be empty.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+     */
+    @java.lang.Override
+    public java.lang.String getLabelsOrThrow(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetLabels().getMap();
+      if (!map.containsKey(key)) {
+        throw new java.lang.IllegalArgumentException();
+      }
+      return map.get(key);
+    }
+    public Builder clearLabels() {
+      bitField0_ = (bitField0_ & ~0x00020000);
+      internalGetMutableLabels().getMutableMap()
+          .clear();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's labels. May be empty.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+     */
+    public Builder removeLabels(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      internalGetMutableLabels().getMutableMap()
+          .remove(key);
+      return this;
+    }
+    /**
+     * Use alternate mutation accessors instead.
+     */
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String>
+        getMutableLabels() {
+      bitField0_ |= 0x00020000;
+      return internalGetMutableLabels().getMutableMap();
+    }
+    /**
+     * <pre>
+     * The caller's labels. May be empty.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+     */
+    public Builder putLabels(
+        java.lang.String key,
+        java.lang.String value) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      if (value == null) { throw new NullPointerException("map value"); }
+      internalGetMutableLabels().getMutableMap()
+          .put(key, value);
+      bitField0_ |= 0x00020000;
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller's labels. May be empty.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+     */
+    public Builder putAllLabels(
+        java.util.Map<java.lang.String, java.lang.String> values) {
+      internalGetMutableLabels().getMutableMap()
+          .putAll(values);
+      bitField0_ |= 0x00020000;
+      return this;
+    }
+
+    private payments.v1.NextAction nextAction_;
+    private com.google.protobuf.SingleFieldBuilder<
+        payments.v1.NextAction, payments.v1.NextAction.Builder, payments.v1.NextActionOrBuilder> nextActionBuilder_;
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     * @return Whether the nextAction field is set.
+     */
+    public boolean hasNextAction() {
+      return ((bitField0_ & 0x00040000) != 0);
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     * @return The nextAction.
+     */
+    public payments.v1.NextAction getNextAction() {
+      if (nextActionBuilder_ == null) {
+        return nextAction_ == null ? payments.v1.NextAction.getDefaultInstance() : nextAction_;
+      } else {
+        return nextActionBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     */
+    public Builder setNextAction(payments.v1.NextAction value) {
+      if (nextActionBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        nextAction_ = value;
+      } else {
+        nextActionBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     */
+    public Builder setNextAction(
+        payments.v1.NextAction.Builder builderForValue) {
+      if (nextActionBuilder_ == null) {
+        nextAction_ = builderForValue.build();
+      } else {
+        nextActionBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     */
+    public Builder mergeNextAction(payments.v1.NextAction value) {
+      if (nextActionBuilder_ == null) {
+        if (((bitField0_ & 0x00040000) != 0) &&
+          nextAction_ != null &&
+          nextAction_ != payments.v1.NextAction.getDefaultInstance()) {
+          getNextActionBuilder().mergeFrom(value);
+        } else {
+          nextAction_ = value;
+        }
+      } else {
+        nextActionBuilder_.mergeFrom(value);
+      }
+      if (nextAction_ != null) {
+        bitField0_ |= 0x00040000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     */
+    public Builder clearNextAction() {
+      bitField0_ = (bitField0_ & ~0x00040000);
+      nextAction_ = null;
+      if (nextActionBuilder_ != null) {
+        nextActionBuilder_.dispose();
+        nextActionBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     */
+    public payments.v1.NextAction.Builder getNextActionBuilder() {
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return internalGetNextActionFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     */
+    public payments.v1.NextActionOrBuilder getNextActionOrBuilder() {
+      if (nextActionBuilder_ != null) {
+        return nextActionBuilder_.getMessageOrBuilder();
+      } else {
+        return nextAction_ == null ?
+            payments.v1.NextAction.getDefaultInstance() : nextAction_;
+      }
+    }
+    /**
+     * <pre>
+     * The action that the payer must take before the charge can succeed. Set only while `status` is
+     * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+     * </pre>
+     *
+     * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        payments.v1.NextAction, payments.v1.NextAction.Builder, payments.v1.NextActionOrBuilder> 
+        internalGetNextActionFieldBuilder() {
+      if (nextActionBuilder_ == null) {
+        nextActionBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            payments.v1.NextAction, payments.v1.NextAction.Builder, payments.v1.NextActionOrBuilder>(
+                getNextAction(),
+                getParentForChildren(),
+                isClean());
+        nextAction_ = null;
+      }
+      return nextActionBuilder_;
+    }
+
+    private payments.v1.Dispute dispute_;
+    private com.google.protobuf.SingleFieldBuilder<
+        payments.v1.Dispute, payments.v1.Dispute.Builder, payments.v1.DisputeOrBuilder> disputeBuilder_;
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     * @return Whether the dispute field is set.
+     */
+    public boolean hasDispute() {
+      return ((bitField0_ & 0x00080000) != 0);
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     * @return The dispute.
+     */
+    public payments.v1.Dispute getDispute() {
+      if (disputeBuilder_ == null) {
+        return dispute_ == null ? payments.v1.Dispute.getDefaultInstance() : dispute_;
+      } else {
+        return disputeBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     */
+    public Builder setDispute(payments.v1.Dispute value) {
+      if (disputeBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        dispute_ = value;
+      } else {
+        disputeBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     */
+    public Builder setDispute(
+        payments.v1.Dispute.Builder builderForValue) {
+      if (disputeBuilder_ == null) {
+        dispute_ = builderForValue.build();
+      } else {
+        disputeBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     */
+    public Builder mergeDispute(payments.v1.Dispute value) {
+      if (disputeBuilder_ == null) {
+        if (((bitField0_ & 0x00080000) != 0) &&
+          dispute_ != null &&
+          dispute_ != payments.v1.Dispute.getDefaultInstance()) {
+          getDisputeBuilder().mergeFrom(value);
+        } else {
+          dispute_ = value;
+        }
+      } else {
+        disputeBuilder_.mergeFrom(value);
+      }
+      if (dispute_ != null) {
+        bitField0_ |= 0x00080000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     */
+    public Builder clearDispute() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      dispute_ = null;
+      if (disputeBuilder_ != null) {
+        disputeBuilder_.dispose();
+        disputeBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     */
+    public payments.v1.Dispute.Builder getDisputeBuilder() {
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return internalGetDisputeFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     */
+    public payments.v1.DisputeOrBuilder getDisputeOrBuilder() {
+      if (disputeBuilder_ != null) {
+        return disputeBuilder_.getMessageOrBuilder();
+      } else {
+        return dispute_ == null ?
+            payments.v1.Dispute.getDefaultInstance() : dispute_;
+      }
+    }
+    /**
+     * <pre>
+     * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+     * </pre>
+     *
+     * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        payments.v1.Dispute, payments.v1.Dispute.Builder, payments.v1.DisputeOrBuilder> 
+        internalGetDisputeFieldBuilder() {
+      if (disputeBuilder_ == null) {
+        disputeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            payments.v1.Dispute, payments.v1.Dispute.Builder, payments.v1.DisputeOrBuilder>(
+                getDispute(),
+                getParentForChildren(),
+                isClean());
+        dispute_ = null;
+      }
+      return disputeBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:payments.v1.Payment)

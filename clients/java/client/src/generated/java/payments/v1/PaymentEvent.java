@@ -201,7 +201,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object caller_ = "";
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if the legacy service made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+   * erased its customer, or if the event is about a dispute.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -222,7 +223,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if the legacy service made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+   * erased its customer, or if the event is about a dispute.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -248,8 +250,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-   * service made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+   * empty, and for other callers without the role `payments.audit`.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -270,8 +272,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-   * service made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+   * empty, and for other callers without the role `payments.audit`.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1307,7 +1309,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object caller_ = "";
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if the legacy service made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+     * erased its customer, or if the event is about a dispute.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1327,7 +1330,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if the legacy service made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+     * erased its customer, or if the event is about a dispute.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1348,7 +1352,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if the legacy service made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+     * erased its customer, or if the event is about a dispute.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1365,7 +1370,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if the legacy service made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+     * erased its customer, or if the event is about a dispute.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1379,7 +1385,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if the legacy service made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+     * erased its customer, or if the event is about a dispute.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1399,8 +1406,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-     * service made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+     * empty, and for other callers without the role `payments.audit`.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1420,8 +1427,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-     * service made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+     * empty, and for other callers without the role `payments.audit`.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1442,8 +1449,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-     * service made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+     * empty, and for other callers without the role `payments.audit`.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1460,8 +1467,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-     * service made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+     * empty, and for other callers without the role `payments.audit`.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1475,8 +1482,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-     * service made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+     * empty, and for other callers without the role `payments.audit`.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>

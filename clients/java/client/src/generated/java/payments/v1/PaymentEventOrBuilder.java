@@ -112,7 +112,8 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if the legacy service made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+   * erased its customer, or if the event is about a dispute.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -121,7 +122,8 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getCaller();
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if the legacy service made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment, if an operator
+   * erased its customer, or if the event is about a dispute.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -132,8 +134,8 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-   * service made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+   * empty, and for other callers without the role `payments.audit`.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -142,8 +144,8 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
-   * service made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if `caller` is
+   * empty, and for other callers without the role `payments.audit`.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>

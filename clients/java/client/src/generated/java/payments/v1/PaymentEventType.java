@@ -65,7 +65,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_REFUNDED(5),
   /**
    * <pre>
-   * The processor rejected a refund. Nothing was refunded.
+   * The processor rejected a refund, or reported that a refund which had succeeded failed later. Nothing was refunded.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUND_FAILED = 6;</code>
@@ -79,6 +79,46 @@ public enum PaymentEventType
    * <code>PAYMENT_EVENT_TYPE_IMPORTED = 7;</code>
    */
   PAYMENT_EVENT_TYPE_IMPORTED(7),
+  /**
+   * <pre>
+   * The `customer_id` and the `labels` of the payment were erased.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_FORGOTTEN = 8;</code>
+   */
+  PAYMENT_EVENT_TYPE_FORGOTTEN(8),
+  /**
+   * <pre>
+   * The payer must approve the payment: see `Payment.next_action`.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_ACTION_REQUIRED = 9;</code>
+   */
+  PAYMENT_EVENT_TYPE_ACTION_REQUIRED(9),
+  /**
+   * <pre>
+   * The payer disputes the payment, or the amount or the reason of the open dispute has changed.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_DISPUTE_OPENED = 10;</code>
+   */
+  PAYMENT_EVENT_TYPE_DISPUTE_OPENED(10),
+  /**
+   * <pre>
+   * The dispute was decided for the merchant.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_DISPUTE_WON = 11;</code>
+   */
+  PAYMENT_EVENT_TYPE_DISPUTE_WON(11),
+  /**
+   * <pre>
+   * The dispute was decided for the payer.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_DISPUTE_LOST = 12;</code>
+   */
+  PAYMENT_EVENT_TYPE_DISPUTE_LOST(12),
   UNRECOGNIZED(-1),
   ;
 
@@ -141,7 +181,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_REFUNDED_VALUE = 5;
   /**
    * <pre>
-   * The processor rejected a refund. Nothing was refunded.
+   * The processor rejected a refund, or reported that a refund which had succeeded failed later. Nothing was refunded.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUND_FAILED = 6;</code>
@@ -155,6 +195,46 @@ public enum PaymentEventType
    * <code>PAYMENT_EVENT_TYPE_IMPORTED = 7;</code>
    */
   public static final int PAYMENT_EVENT_TYPE_IMPORTED_VALUE = 7;
+  /**
+   * <pre>
+   * The `customer_id` and the `labels` of the payment were erased.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_FORGOTTEN = 8;</code>
+   */
+  public static final int PAYMENT_EVENT_TYPE_FORGOTTEN_VALUE = 8;
+  /**
+   * <pre>
+   * The payer must approve the payment: see `Payment.next_action`.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_ACTION_REQUIRED = 9;</code>
+   */
+  public static final int PAYMENT_EVENT_TYPE_ACTION_REQUIRED_VALUE = 9;
+  /**
+   * <pre>
+   * The payer disputes the payment, or the amount or the reason of the open dispute has changed.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_DISPUTE_OPENED = 10;</code>
+   */
+  public static final int PAYMENT_EVENT_TYPE_DISPUTE_OPENED_VALUE = 10;
+  /**
+   * <pre>
+   * The dispute was decided for the merchant.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_DISPUTE_WON = 11;</code>
+   */
+  public static final int PAYMENT_EVENT_TYPE_DISPUTE_WON_VALUE = 11;
+  /**
+   * <pre>
+   * The dispute was decided for the payer.
+   * </pre>
+   *
+   * <code>PAYMENT_EVENT_TYPE_DISPUTE_LOST = 12;</code>
+   */
+  public static final int PAYMENT_EVENT_TYPE_DISPUTE_LOST_VALUE = 12;
 
 
   public final int getNumber() {
@@ -189,6 +269,11 @@ public enum PaymentEventType
       case 5: return PAYMENT_EVENT_TYPE_REFUNDED;
       case 6: return PAYMENT_EVENT_TYPE_REFUND_FAILED;
       case 7: return PAYMENT_EVENT_TYPE_IMPORTED;
+      case 8: return PAYMENT_EVENT_TYPE_FORGOTTEN;
+      case 9: return PAYMENT_EVENT_TYPE_ACTION_REQUIRED;
+      case 10: return PAYMENT_EVENT_TYPE_DISPUTE_OPENED;
+      case 11: return PAYMENT_EVENT_TYPE_DISPUTE_WON;
+      case 12: return PAYMENT_EVENT_TYPE_DISPUTE_LOST;
       default: return null;
     }
   }
@@ -219,7 +304,7 @@ public enum PaymentEventType
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return payments.v1.PaymentsProto.getDescriptor().getEnumType(4);
+    return payments.v1.PaymentsProto.getDescriptor().getEnumType(7);
   }
 
   private static final PaymentEventType[] VALUES = values();

@@ -36,6 +36,11 @@ private static final long serialVersionUID = 0L;
     statuses_ = emptyIntList();
     refundStates_ = emptyIntList();
     reference_ = "";
+    requestId_ = "";
+    caller_ = "";
+    processorReference_ = "";
+    externalReference_ = "";
+    customerId_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -532,6 +537,304 @@ private static final long serialVersionUID = 0L;
     return maxCreateTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : maxCreateTime_;
   }
 
+  public static final int REQUEST_ID_FIELD_NUMBER = 10;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object requestId_ = "";
+  /**
+   * <pre>
+   * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+   * unset. The `request_id` of another caller requires the role `payments.audit`.
+   * </pre>
+   *
+   * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+   * @return Whether the requestId field is set.
+   */
+  @java.lang.Override
+  public boolean hasRequestId() {
+    return ((bitField0_ & 0x00000040) != 0);
+  }
+  /**
+   * <pre>
+   * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+   * unset. The `request_id` of another caller requires the role `payments.audit`.
+   * </pre>
+   *
+   * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  @java.lang.Override
+  public java.lang.String getRequestId() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      requestId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+   * unset. The `request_id` of another caller requires the role `payments.audit`.
+   * </pre>
+   *
+   * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRequestIdBytes() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      requestId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int CALLER_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object caller_ = "";
+  /**
+   * <pre>
+   * Payments charged by the caller with this name.
+   * </pre>
+   *
+   * <code>optional string caller = 11 [json_name = "caller"];</code>
+   * @return Whether the caller field is set.
+   */
+  @java.lang.Override
+  public boolean hasCaller() {
+    return ((bitField0_ & 0x00000080) != 0);
+  }
+  /**
+   * <pre>
+   * Payments charged by the caller with this name.
+   * </pre>
+   *
+   * <code>optional string caller = 11 [json_name = "caller"];</code>
+   * @return The caller.
+   */
+  @java.lang.Override
+  public java.lang.String getCaller() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      caller_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Payments charged by the caller with this name.
+   * </pre>
+   *
+   * <code>optional string caller = 11 [json_name = "caller"];</code>
+   * @return The bytes for caller.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getCallerBytes() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      caller_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int PROCESSOR_REFERENCE_FIELD_NUMBER = 12;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object processorReference_ = "";
+  /**
+   * <pre>
+   * Payments with exactly this identifier at the processor, 1 to 255 characters.
+   * </pre>
+   *
+   * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+   * @return Whether the processorReference field is set.
+   */
+  @java.lang.Override
+  public boolean hasProcessorReference() {
+    return ((bitField0_ & 0x00000100) != 0);
+  }
+  /**
+   * <pre>
+   * Payments with exactly this identifier at the processor, 1 to 255 characters.
+   * </pre>
+   *
+   * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+   * @return The processorReference.
+   */
+  @java.lang.Override
+  public java.lang.String getProcessorReference() {
+    java.lang.Object ref = processorReference_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      processorReference_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Payments with exactly this identifier at the processor, 1 to 255 characters.
+   * </pre>
+   *
+   * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+   * @return The bytes for processorReference.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getProcessorReferenceBytes() {
+    java.lang.Object ref = processorReference_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      processorReference_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int EXTERNAL_REFERENCE_FIELD_NUMBER = 13;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object externalReference_ = "";
+  /**
+   * <pre>
+   * Payments with exactly this `external_reference`, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+   * @return Whether the externalReference field is set.
+   */
+  @java.lang.Override
+  public boolean hasExternalReference() {
+    return ((bitField0_ & 0x00000200) != 0);
+  }
+  /**
+   * <pre>
+   * Payments with exactly this `external_reference`, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+   * @return The externalReference.
+   */
+  @java.lang.Override
+  public java.lang.String getExternalReference() {
+    java.lang.Object ref = externalReference_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      externalReference_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Payments with exactly this `external_reference`, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+   * @return The bytes for externalReference.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getExternalReferenceBytes() {
+    java.lang.Object ref = externalReference_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      externalReference_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int CUSTOMER_ID_FIELD_NUMBER = 14;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object customerId_ = "";
+  /**
+   * <pre>
+   * Payments of exactly this customer, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+   * @return Whether the customerId field is set.
+   */
+  @java.lang.Override
+  public boolean hasCustomerId() {
+    return ((bitField0_ & 0x00000400) != 0);
+  }
+  /**
+   * <pre>
+   * Payments of exactly this customer, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+   * @return The customerId.
+   */
+  @java.lang.Override
+  public java.lang.String getCustomerId() {
+    java.lang.Object ref = customerId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      customerId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Payments of exactly this customer, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+   * @return The bytes for customerId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getCustomerIdBytes() {
+    java.lang.Object ref = customerId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      customerId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -585,6 +888,21 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000020) != 0)) {
       output.writeMessage(9, getMaxCreateTime());
+    }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 10, requestId_);
+    }
+    if (((bitField0_ & 0x00000080) != 0)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 11, caller_);
+    }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 12, processorReference_);
+    }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 13, externalReference_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 14, customerId_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -649,6 +967,21 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(9, getMaxCreateTime());
     }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(10, requestId_);
+    }
+    if (((bitField0_ & 0x00000080) != 0)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(11, caller_);
+    }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(12, processorReference_);
+    }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(13, externalReference_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(14, customerId_);
+    }
     return size;
   }
   @java.lang.Override
@@ -706,6 +1039,31 @@ private static final long serialVersionUID = 0L;
       if (!getMaxCreateTime()
           .equals(other.getMaxCreateTime())) return false;
     }
+    if (hasRequestId() != other.hasRequestId()) return false;
+    if (hasRequestId()) {
+      if (!getRequestId()
+          .equals(other.getRequestId())) return false;
+    }
+    if (hasCaller() != other.hasCaller()) return false;
+    if (hasCaller()) {
+      if (!getCaller()
+          .equals(other.getCaller())) return false;
+    }
+    if (hasProcessorReference() != other.hasProcessorReference()) return false;
+    if (hasProcessorReference()) {
+      if (!getProcessorReference()
+          .equals(other.getProcessorReference())) return false;
+    }
+    if (hasExternalReference() != other.hasExternalReference()) return false;
+    if (hasExternalReference()) {
+      if (!getExternalReference()
+          .equals(other.getExternalReference())) return false;
+    }
+    if (hasCustomerId() != other.hasCustomerId()) return false;
+    if (hasCustomerId()) {
+      if (!getCustomerId()
+          .equals(other.getCustomerId())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -753,6 +1111,26 @@ private static final long serialVersionUID = 0L;
     if (hasMaxCreateTime()) {
       hash = (37 * hash) + MAX_CREATE_TIME_FIELD_NUMBER;
       hash = (53 * hash) + getMaxCreateTime().hashCode();
+    }
+    if (hasRequestId()) {
+      hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
+      hash = (53 * hash) + getRequestId().hashCode();
+    }
+    if (hasCaller()) {
+      hash = (37 * hash) + CALLER_FIELD_NUMBER;
+      hash = (53 * hash) + getCaller().hashCode();
+    }
+    if (hasProcessorReference()) {
+      hash = (37 * hash) + PROCESSOR_REFERENCE_FIELD_NUMBER;
+      hash = (53 * hash) + getProcessorReference().hashCode();
+    }
+    if (hasExternalReference()) {
+      hash = (37 * hash) + EXTERNAL_REFERENCE_FIELD_NUMBER;
+      hash = (53 * hash) + getExternalReference().hashCode();
+    }
+    if (hasCustomerId()) {
+      hash = (37 * hash) + CUSTOMER_ID_FIELD_NUMBER;
+      hash = (53 * hash) + getCustomerId().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -923,6 +1301,11 @@ private static final long serialVersionUID = 0L;
         maxCreateTimeBuilder_.dispose();
         maxCreateTimeBuilder_ = null;
       }
+      requestId_ = "";
+      caller_ = "";
+      processorReference_ = "";
+      externalReference_ = "";
+      customerId_ = "";
       return this;
     }
 
@@ -1001,6 +1384,26 @@ private static final long serialVersionUID = 0L;
             : maxCreateTimeBuilder_.build();
         to_bitField0_ |= 0x00000020;
       }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.requestId_ = requestId_;
+        to_bitField0_ |= 0x00000040;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.caller_ = caller_;
+        to_bitField0_ |= 0x00000080;
+      }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.processorReference_ = processorReference_;
+        to_bitField0_ |= 0x00000100;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.externalReference_ = externalReference_;
+        to_bitField0_ |= 0x00000200;
+      }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.customerId_ = customerId_;
+        to_bitField0_ |= 0x00000400;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1068,6 +1471,31 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasMaxCreateTime()) {
         mergeMaxCreateTime(other.getMaxCreateTime());
+      }
+      if (other.hasRequestId()) {
+        requestId_ = other.requestId_;
+        bitField0_ |= 0x00000200;
+        onChanged();
+      }
+      if (other.hasCaller()) {
+        caller_ = other.caller_;
+        bitField0_ |= 0x00000400;
+        onChanged();
+      }
+      if (other.hasProcessorReference()) {
+        processorReference_ = other.processorReference_;
+        bitField0_ |= 0x00000800;
+        onChanged();
+      }
+      if (other.hasExternalReference()) {
+        externalReference_ = other.externalReference_;
+        bitField0_ |= 0x00001000;
+        onChanged();
+      }
+      if (other.hasCustomerId()) {
+        customerId_ = other.customerId_;
+        bitField0_ |= 0x00002000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1181,6 +1609,31 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000100;
               break;
             } // case 74
+            case 82: {
+              requestId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 82
+            case 90: {
+              caller_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 90
+            case 98: {
+              processorReference_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 98
+            case 106: {
+              externalReference_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 106
+            case 114: {
+              customerId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 114
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2541,6 +2994,527 @@ private static final long serialVersionUID = 0L;
         maxCreateTime_ = null;
       }
       return maxCreateTimeBuilder_;
+    }
+
+    private java.lang.Object requestId_ = "";
+    /**
+     * <pre>
+     * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+     * unset. The `request_id` of another caller requires the role `payments.audit`.
+     * </pre>
+     *
+     * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+     * @return Whether the requestId field is set.
+     */
+    public boolean hasRequestId() {
+      return ((bitField0_ & 0x00000200) != 0);
+    }
+    /**
+     * <pre>
+     * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+     * unset. The `request_id` of another caller requires the role `payments.audit`.
+     * </pre>
+     *
+     * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+     * @return The requestId.
+     */
+    public java.lang.String getRequestId() {
+      java.lang.Object ref = requestId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        requestId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+     * unset. The `request_id` of another caller requires the role `payments.audit`.
+     * </pre>
+     *
+     * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+     * @return The bytes for requestId.
+     */
+    public com.google.protobuf.ByteString
+        getRequestIdBytes() {
+      java.lang.Object ref = requestId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        requestId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+     * unset. The `request_id` of another caller requires the role `payments.audit`.
+     * </pre>
+     *
+     * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+     * @param value The requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      requestId_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+     * unset. The `request_id` of another caller requires the role `payments.audit`.
+     * </pre>
+     *
+     * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRequestId() {
+      requestId_ = getDefaultInstance().getRequestId();
+      bitField0_ = (bitField0_ & ~0x00000200);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+     * unset. The `request_id` of another caller requires the role `payments.audit`.
+     * </pre>
+     *
+     * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+     * @param value The bytes for requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      requestId_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object caller_ = "";
+    /**
+     * <pre>
+     * Payments charged by the caller with this name.
+     * </pre>
+     *
+     * <code>optional string caller = 11 [json_name = "caller"];</code>
+     * @return Whether the caller field is set.
+     */
+    public boolean hasCaller() {
+      return ((bitField0_ & 0x00000400) != 0);
+    }
+    /**
+     * <pre>
+     * Payments charged by the caller with this name.
+     * </pre>
+     *
+     * <code>optional string caller = 11 [json_name = "caller"];</code>
+     * @return The caller.
+     */
+    public java.lang.String getCaller() {
+      java.lang.Object ref = caller_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        caller_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments charged by the caller with this name.
+     * </pre>
+     *
+     * <code>optional string caller = 11 [json_name = "caller"];</code>
+     * @return The bytes for caller.
+     */
+    public com.google.protobuf.ByteString
+        getCallerBytes() {
+      java.lang.Object ref = caller_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        caller_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments charged by the caller with this name.
+     * </pre>
+     *
+     * <code>optional string caller = 11 [json_name = "caller"];</code>
+     * @param value The caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCaller(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      caller_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments charged by the caller with this name.
+     * </pre>
+     *
+     * <code>optional string caller = 11 [json_name = "caller"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCaller() {
+      caller_ = getDefaultInstance().getCaller();
+      bitField0_ = (bitField0_ & ~0x00000400);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments charged by the caller with this name.
+     * </pre>
+     *
+     * <code>optional string caller = 11 [json_name = "caller"];</code>
+     * @param value The bytes for caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCallerBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      caller_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object processorReference_ = "";
+    /**
+     * <pre>
+     * Payments with exactly this identifier at the processor, 1 to 255 characters.
+     * </pre>
+     *
+     * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+     * @return Whether the processorReference field is set.
+     */
+    public boolean hasProcessorReference() {
+      return ((bitField0_ & 0x00000800) != 0);
+    }
+    /**
+     * <pre>
+     * Payments with exactly this identifier at the processor, 1 to 255 characters.
+     * </pre>
+     *
+     * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+     * @return The processorReference.
+     */
+    public java.lang.String getProcessorReference() {
+      java.lang.Object ref = processorReference_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        processorReference_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments with exactly this identifier at the processor, 1 to 255 characters.
+     * </pre>
+     *
+     * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+     * @return The bytes for processorReference.
+     */
+    public com.google.protobuf.ByteString
+        getProcessorReferenceBytes() {
+      java.lang.Object ref = processorReference_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        processorReference_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments with exactly this identifier at the processor, 1 to 255 characters.
+     * </pre>
+     *
+     * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+     * @param value The processorReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProcessorReference(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      processorReference_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments with exactly this identifier at the processor, 1 to 255 characters.
+     * </pre>
+     *
+     * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearProcessorReference() {
+      processorReference_ = getDefaultInstance().getProcessorReference();
+      bitField0_ = (bitField0_ & ~0x00000800);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments with exactly this identifier at the processor, 1 to 255 characters.
+     * </pre>
+     *
+     * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+     * @param value The bytes for processorReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProcessorReferenceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      processorReference_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object externalReference_ = "";
+    /**
+     * <pre>
+     * Payments with exactly this `external_reference`, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+     * @return Whether the externalReference field is set.
+     */
+    public boolean hasExternalReference() {
+      return ((bitField0_ & 0x00001000) != 0);
+    }
+    /**
+     * <pre>
+     * Payments with exactly this `external_reference`, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+     * @return The externalReference.
+     */
+    public java.lang.String getExternalReference() {
+      java.lang.Object ref = externalReference_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        externalReference_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments with exactly this `external_reference`, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+     * @return The bytes for externalReference.
+     */
+    public com.google.protobuf.ByteString
+        getExternalReferenceBytes() {
+      java.lang.Object ref = externalReference_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        externalReference_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments with exactly this `external_reference`, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+     * @param value The externalReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExternalReference(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      externalReference_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments with exactly this `external_reference`, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearExternalReference() {
+      externalReference_ = getDefaultInstance().getExternalReference();
+      bitField0_ = (bitField0_ & ~0x00001000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments with exactly this `external_reference`, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+     * @param value The bytes for externalReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExternalReferenceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      externalReference_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object customerId_ = "";
+    /**
+     * <pre>
+     * Payments of exactly this customer, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+     * @return Whether the customerId field is set.
+     */
+    public boolean hasCustomerId() {
+      return ((bitField0_ & 0x00002000) != 0);
+    }
+    /**
+     * <pre>
+     * Payments of exactly this customer, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+     * @return The customerId.
+     */
+    public java.lang.String getCustomerId() {
+      java.lang.Object ref = customerId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        customerId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments of exactly this customer, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+     * @return The bytes for customerId.
+     */
+    public com.google.protobuf.ByteString
+        getCustomerIdBytes() {
+      java.lang.Object ref = customerId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        customerId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Payments of exactly this customer, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+     * @param value The customerId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCustomerId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      customerId_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments of exactly this customer, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCustomerId() {
+      customerId_ = getDefaultInstance().getCustomerId();
+      bitField0_ = (bitField0_ & ~0x00002000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Payments of exactly this customer, 1 to 100 characters.
+     * </pre>
+     *
+     * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+     * @param value The bytes for customerId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCustomerIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      customerId_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:payments.v1.PaymentFilter)

@@ -312,4 +312,152 @@ public interface PaymentFilterOrBuilder extends
    * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
    */
   com.google.protobuf.TimestampOrBuilder getMaxCreateTimeOrBuilder();
+
+  /**
+   * <pre>
+   * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+   * unset. The `request_id` of another caller requires the role `payments.audit`.
+   * </pre>
+   *
+   * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+   * @return Whether the requestId field is set.
+   */
+  boolean hasRequestId();
+  /**
+   * <pre>
+   * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+   * unset. The `request_id` of another caller requires the role `payments.audit`.
+   * </pre>
+   *
+   * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * The payment whose charge had this `request_id`, of the caller in `caller`, or of the caller of this RPC if that is
+   * unset. The `request_id` of another caller requires the role `payments.audit`.
+   * </pre>
+   *
+   * <code>optional string request_id = 10 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
+
+  /**
+   * <pre>
+   * Payments charged by the caller with this name.
+   * </pre>
+   *
+   * <code>optional string caller = 11 [json_name = "caller"];</code>
+   * @return Whether the caller field is set.
+   */
+  boolean hasCaller();
+  /**
+   * <pre>
+   * Payments charged by the caller with this name.
+   * </pre>
+   *
+   * <code>optional string caller = 11 [json_name = "caller"];</code>
+   * @return The caller.
+   */
+  java.lang.String getCaller();
+  /**
+   * <pre>
+   * Payments charged by the caller with this name.
+   * </pre>
+   *
+   * <code>optional string caller = 11 [json_name = "caller"];</code>
+   * @return The bytes for caller.
+   */
+  com.google.protobuf.ByteString
+      getCallerBytes();
+
+  /**
+   * <pre>
+   * Payments with exactly this identifier at the processor, 1 to 255 characters.
+   * </pre>
+   *
+   * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+   * @return Whether the processorReference field is set.
+   */
+  boolean hasProcessorReference();
+  /**
+   * <pre>
+   * Payments with exactly this identifier at the processor, 1 to 255 characters.
+   * </pre>
+   *
+   * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+   * @return The processorReference.
+   */
+  java.lang.String getProcessorReference();
+  /**
+   * <pre>
+   * Payments with exactly this identifier at the processor, 1 to 255 characters.
+   * </pre>
+   *
+   * <code>optional string processor_reference = 12 [json_name = "processorReference"];</code>
+   * @return The bytes for processorReference.
+   */
+  com.google.protobuf.ByteString
+      getProcessorReferenceBytes();
+
+  /**
+   * <pre>
+   * Payments with exactly this `external_reference`, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+   * @return Whether the externalReference field is set.
+   */
+  boolean hasExternalReference();
+  /**
+   * <pre>
+   * Payments with exactly this `external_reference`, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+   * @return The externalReference.
+   */
+  java.lang.String getExternalReference();
+  /**
+   * <pre>
+   * Payments with exactly this `external_reference`, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string external_reference = 13 [json_name = "externalReference"];</code>
+   * @return The bytes for externalReference.
+   */
+  com.google.protobuf.ByteString
+      getExternalReferenceBytes();
+
+  /**
+   * <pre>
+   * Payments of exactly this customer, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+   * @return Whether the customerId field is set.
+   */
+  boolean hasCustomerId();
+  /**
+   * <pre>
+   * Payments of exactly this customer, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+   * @return The customerId.
+   */
+  java.lang.String getCustomerId();
+  /**
+   * <pre>
+   * Payments of exactly this customer, 1 to 100 characters.
+   * </pre>
+   *
+   * <code>optional string customer_id = 14 [json_name = "customerId"];</code>
+   * @return The bytes for customerId.
+   */
+  com.google.protobuf.ByteString
+      getCustomerIdBytes();
 }

@@ -22,7 +22,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * The caller's order.
+   * The caller's order. 0 if the charge had only an `external_reference`; zero or less on some adopted payments.
    * </pre>
    *
    * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -212,4 +212,258 @@ public interface PaymentOrBuilder extends
    * @return The refundState.
    */
   payments.v1.RefundState getRefundState();
+
+  /**
+   * <pre>
+   * The name of the caller that made the charge. Empty on adopted payments.
+   * </pre>
+   *
+   * <code>string caller = 11 [json_name = "caller"];</code>
+   * @return The caller.
+   */
+  java.lang.String getCaller();
+  /**
+   * <pre>
+   * The name of the caller that made the charge. Empty on adopted payments.
+   * </pre>
+   *
+   * <code>string caller = 11 [json_name = "caller"];</code>
+   * @return The bytes for caller.
+   */
+  com.google.protobuf.ByteString
+      getCallerBytes();
+
+  /**
+   * <pre>
+   * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+   * and for other callers without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 12 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * The `request_id` of the charge, or the one that the service generated if there was none. Empty on adopted payments,
+   * and for other callers without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 12 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
+
+  /**
+   * <pre>
+   * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+   * or the payment is simulated or adopted.
+   * </pre>
+   *
+   * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+   * @return The processorReference.
+   */
+  java.lang.String getProcessorReference();
+  /**
+   * <pre>
+   * The payment's identifier at the processor. Empty if there is none: the processor has not answered yet or gave none,
+   * or the payment is simulated or adopted.
+   * </pre>
+   *
+   * <code>string processor_reference = 13 [json_name = "processorReference"];</code>
+   * @return The bytes for processorReference.
+   */
+  com.google.protobuf.ByteString
+      getProcessorReferenceBytes();
+
+  /**
+   * <pre>
+   * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+   * @return The enum numeric value on the wire for failure.
+   */
+  int getFailureValue();
+  /**
+   * <pre>
+   * Why the charge failed. Unspecified unless `status` is PAYMENT_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 14 [json_name = "failure"];</code>
+   * @return The failure.
+   */
+  payments.v1.Failure getFailure();
+
+  /**
+   * <pre>
+   * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+   * @return The failureCode.
+   */
+  java.lang.String getFailureCode();
+  /**
+   * <pre>
+   * The processor's own code for the failure, such as `insufficient_funds`. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 15 [json_name = "failureCode"];</code>
+   * @return The bytes for failureCode.
+   */
+  com.google.protobuf.ByteString
+      getFailureCodeBytes();
+
+  /**
+   * <pre>
+   * The caller's own name of the order, exactly as it was given. May be empty.
+   * </pre>
+   *
+   * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+   * @return The externalReference.
+   */
+  java.lang.String getExternalReference();
+  /**
+   * <pre>
+   * The caller's own name of the order, exactly as it was given. May be empty.
+   * </pre>
+   *
+   * <code>string external_reference = 16 [json_name = "externalReference"];</code>
+   * @return The bytes for externalReference.
+   */
+  com.google.protobuf.ByteString
+      getExternalReferenceBytes();
+
+  /**
+   * <pre>
+   * The caller's customer. May be empty.
+   * </pre>
+   *
+   * <code>string customer_id = 17 [json_name = "customerId"];</code>
+   * @return The customerId.
+   */
+  java.lang.String getCustomerId();
+  /**
+   * <pre>
+   * The caller's customer. May be empty.
+   * </pre>
+   *
+   * <code>string customer_id = 17 [json_name = "customerId"];</code>
+   * @return The bytes for customerId.
+   */
+  com.google.protobuf.ByteString
+      getCustomerIdBytes();
+
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  int getLabelsCount();
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  boolean containsLabels(
+      java.lang.String key);
+  /**
+   * Use {@link #getLabelsMap()} instead.
+   */
+  @java.lang.Deprecated
+  java.util.Map<java.lang.String, java.lang.String>
+  getLabels();
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  java.util.Map<java.lang.String, java.lang.String>
+  getLabelsMap();
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  /* nullable */
+java.lang.String getLabelsOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue);
+  /**
+   * <pre>
+   * The caller's labels. May be empty.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 18 [json_name = "labels"];</code>
+   */
+  java.lang.String getLabelsOrThrow(
+      java.lang.String key);
+
+  /**
+   * <pre>
+   * The action that the payer must take before the charge can succeed. Set only while `status` is
+   * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+   * </pre>
+   *
+   * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+   * @return Whether the nextAction field is set.
+   */
+  boolean hasNextAction();
+  /**
+   * <pre>
+   * The action that the payer must take before the charge can succeed. Set only while `status` is
+   * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+   * </pre>
+   *
+   * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+   * @return The nextAction.
+   */
+  payments.v1.NextAction getNextAction();
+  /**
+   * <pre>
+   * The action that the payer must take before the charge can succeed. Set only while `status` is
+   * PAYMENT_STATUS_PENDING. In an event, it is the current one.
+   * </pre>
+   *
+   * <code>.payments.v1.NextAction next_action = 19 [json_name = "nextAction"];</code>
+   */
+  payments.v1.NextActionOrBuilder getNextActionOrBuilder();
+
+  /**
+   * <pre>
+   * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+   * </pre>
+   *
+   * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+   * @return Whether the dispute field is set.
+   */
+  boolean hasDispute();
+  /**
+   * <pre>
+   * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+   * </pre>
+   *
+   * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+   * @return The dispute.
+   */
+  payments.v1.Dispute getDispute();
+  /**
+   * <pre>
+   * The payer's dispute. Unset if there was none. If there were several, the open one, or the last.
+   * </pre>
+   *
+   * <code>.payments.v1.Dispute dispute = 20 [json_name = "dispute"];</code>
+   */
+  payments.v1.DisputeOrBuilder getDisputeOrBuilder();
 }

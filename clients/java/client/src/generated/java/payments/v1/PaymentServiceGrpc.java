@@ -333,11 +333,12 @@ public final class PaymentServiceGrpc {
      * <pre>
      * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
      * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-     * `request_id`.
+     * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+     * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+     * of the same call returns the outcome. Safe to retry with the same `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with different parameters).
+     * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+     * `unless_pending`).
      * </pre>
      */
     default void charge(payments.v1.ChargeRequest request,
@@ -368,13 +369,15 @@ public final class PaymentServiceGrpc {
      * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
      * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
      * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-     * FAILED and its amount can be refunded again.
+     * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+     * because the payer's account is closed, which can take weeks.
      * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+     * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     default void refund(payments.v1.RefundRequest request,
@@ -384,8 +387,11 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment by its id or its reference, with its oldest refunds.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
+     * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+     * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+     * another caller's `request_id` requires the role `payments.audit`).
      * </pre>
      */
     default void getPayment(payments.v1.GetPaymentRequest request,
@@ -411,7 +417,8 @@ public final class PaymentServiceGrpc {
      * Lists the payments that match a filter, one page at a time, newest first by default.
      * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
      * read, even while charges are being made.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+     * requires the role `payments.audit`).
      * </pre>
      */
     default void listPayments(payments.v1.ListPaymentsRequest request,
@@ -435,7 +442,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+     * cancels.
      * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
@@ -491,11 +499,12 @@ public final class PaymentServiceGrpc {
      * <pre>
      * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
      * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-     * `request_id`.
+     * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+     * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+     * of the same call returns the outcome. Safe to retry with the same `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with different parameters).
+     * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+     * `unless_pending`).
      * </pre>
      */
     public void charge(payments.v1.ChargeRequest request,
@@ -528,13 +537,15 @@ public final class PaymentServiceGrpc {
      * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
      * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
      * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-     * FAILED and its amount can be refunded again.
+     * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+     * because the payer's account is closed, which can take weeks.
      * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+     * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public void refund(payments.v1.RefundRequest request,
@@ -545,8 +556,11 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment by its id or its reference, with its oldest refunds.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
+     * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+     * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+     * another caller's `request_id` requires the role `payments.audit`).
      * </pre>
      */
     public void getPayment(payments.v1.GetPaymentRequest request,
@@ -574,7 +588,8 @@ public final class PaymentServiceGrpc {
      * Lists the payments that match a filter, one page at a time, newest first by default.
      * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
      * read, even while charges are being made.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+     * requires the role `payments.audit`).
      * </pre>
      */
     public void listPayments(payments.v1.ListPaymentsRequest request,
@@ -600,7 +615,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+     * cancels.
      * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
@@ -643,11 +659,12 @@ public final class PaymentServiceGrpc {
      * <pre>
      * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
      * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-     * `request_id`.
+     * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+     * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+     * of the same call returns the outcome. Safe to retry with the same `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with different parameters).
+     * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+     * `unless_pending`).
      * </pre>
      */
     public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) throws io.grpc.StatusException {
@@ -678,13 +695,15 @@ public final class PaymentServiceGrpc {
      * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
      * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
      * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-     * FAILED and its amount can be refunded again.
+     * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+     * because the payer's account is closed, which can take weeks.
      * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+     * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) throws io.grpc.StatusException {
@@ -694,8 +713,11 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment by its id or its reference, with its oldest refunds.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
+     * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+     * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+     * another caller's `request_id` requires the role `payments.audit`).
      * </pre>
      */
     public payments.v1.GetPaymentResponse getPayment(payments.v1.GetPaymentRequest request) throws io.grpc.StatusException {
@@ -721,7 +743,8 @@ public final class PaymentServiceGrpc {
      * Lists the payments that match a filter, one page at a time, newest first by default.
      * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
      * read, even while charges are being made.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+     * requires the role `payments.audit`).
      * </pre>
      */
     public payments.v1.ListPaymentsResponse listPayments(payments.v1.ListPaymentsRequest request) throws io.grpc.StatusException {
@@ -745,7 +768,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+     * cancels.
      * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
@@ -789,11 +813,12 @@ public final class PaymentServiceGrpc {
      * <pre>
      * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
      * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-     * `request_id`.
+     * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+     * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+     * of the same call returns the outcome. Safe to retry with the same `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with different parameters).
+     * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+     * `unless_pending`).
      * </pre>
      */
     public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) {
@@ -824,13 +849,15 @@ public final class PaymentServiceGrpc {
      * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
      * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
      * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-     * FAILED and its amount can be refunded again.
+     * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+     * because the payer's account is closed, which can take weeks.
      * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+     * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) {
@@ -840,8 +867,11 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment by its id or its reference, with its oldest refunds.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
+     * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+     * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+     * another caller's `request_id` requires the role `payments.audit`).
      * </pre>
      */
     public payments.v1.GetPaymentResponse getPayment(payments.v1.GetPaymentRequest request) {
@@ -867,7 +897,8 @@ public final class PaymentServiceGrpc {
      * Lists the payments that match a filter, one page at a time, newest first by default.
      * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
      * read, even while charges are being made.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+     * requires the role `payments.audit`).
      * </pre>
      */
     public payments.v1.ListPaymentsResponse listPayments(payments.v1.ListPaymentsRequest request) {
@@ -891,7 +922,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Streams the changes to all payments that match a filter, from now on or from a resume token, until the caller
+     * cancels.
      * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
@@ -934,11 +966,12 @@ public final class PaymentServiceGrpc {
      * <pre>
      * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
      * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
-     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
-     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
-     * `request_id`.
+     * before the deadline, or the payer must approve the payment first (`Payment.next_action`), the call returns the
+     * payment with status PENDING. The payment becomes SUCCEEDED or FAILED later; GetPayment, WatchPayments, or a retry
+     * of the same call returns the outcome. Safe to retry with the same `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with different parameters).
+     * `request_id` with different parameters), FAILED_PRECONDITION (`ORDER_HAS_PENDING_PAYMENT`: only with
+     * `unless_pending`).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.ChargeResponse> charge(
@@ -971,13 +1004,15 @@ public final class PaymentServiceGrpc {
      * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
      * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
      * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
-     * FAILED and its amount can be refunded again.
+     * FAILED and its amount can be refunded again. The same happens if a refund fails after it succeeded, for example
+     * because the payer's account is closed, which can take weeks.
      * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
-     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_DISPUTED`: the payer disputes the
+     * payment, or has got it back by a dispute; `PAYMENT_ARCHIVED`: an operator must unarchive the payment first),
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.RefundResponse> refund(
@@ -988,8 +1023,11 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment by its id or its reference, with its oldest refunds.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * Gets one payment by its id, its reference, or the `request_id` of its charge, with its oldest refunds.
+     * The `request_id` answers what became of a charge whose response was lost: NOT_FOUND means that nothing was charged
+     * when the call was made. A charge that is still in flight may be stored later, so retry it rather than give it up.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), PERMISSION_DENIED (`ROLE_MISSING`:
+     * another caller's `request_id` requires the role `payments.audit`).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.GetPaymentResponse> getPayment(
@@ -1017,7 +1055,8 @@ public final class PaymentServiceGrpc {
      * Lists the payments that match a filter, one page at a time, newest first by default.
      * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
      * read, even while charges are being made.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), PERMISSION_DENIED (`ROLE_MISSING`: another caller's `request_id`
+     * requires the role `payments.audit`).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.ListPaymentsResponse> listPayments(

@@ -25,8 +25,8 @@ public enum PaymentStatus
   PAYMENT_STATUS_UNSPECIFIED(0),
   /**
    * <pre>
-   * The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
-   * until then.
+   * The processor has not reported an outcome yet, perhaps because the payer must approve the payment first. The
+   * payment will become SUCCEEDED or FAILED, and cannot be refunded until then.
    * </pre>
    *
    * <code>PAYMENT_STATUS_PENDING = 1;</code>
@@ -70,8 +70,8 @@ public enum PaymentStatus
   public static final int PAYMENT_STATUS_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
-   * until then.
+   * The processor has not reported an outcome yet, perhaps because the payer must approve the payment first. The
+   * payment will become SUCCEEDED or FAILED, and cannot be refunded until then.
    * </pre>
    *
    * <code>PAYMENT_STATUS_PENDING = 1;</code>

@@ -32,6 +32,21 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payments_v1_Payment_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_Payment_LabelsEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_Payment_LabelsEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_NextAction_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_NextAction_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_Dispute_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_Dispute_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_payments_v1_Refund_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -41,6 +56,11 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payments_v1_ChargeRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_ChargeRequest_LabelsEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_ChargeRequest_LabelsEntry_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
     internal_static_payments_v1_ChargeResponse_descriptor;
   static final 
@@ -122,6 +142,11 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payments_v1_WatchPaymentsRequest_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_PaymentEventFilter_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_PaymentEventFilter_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_payments_v1_WatchPaymentsResponse_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -144,7 +169,7 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       "1\032\034google/api/annotations.proto\032\037google/" +
       "api/field_behavior.proto\032\037google/protobu" +
       "f/timestamp.proto\032\027google/rpc/status.pro" +
-      "to\032\027google/type/money.proto\"\317\003\n\007Payment\022" +
+      "to\032\027google/type/money.proto\"\271\007\n\007Payment\022" +
       "\035\n\npayment_id\030\001 \001(\003R\tpaymentId\022\031\n\010order_" +
       "id\030\002 \001(\003R\007orderId\022*\n\006amount\030\003 \001(\0132\022.goog" +
       "le.type.MoneyR\006amount\0222\n\006method\030\004 \001(\0162\032." +
@@ -156,138 +181,212 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       "\ncreateTime\022;\n\017refunded_amount\030\t \001(\0132\022.g" +
       "oogle.type.MoneyR\016refundedAmount\022;\n\014refu" +
       "nd_state\030\n \001(\0162\030.payments.v1.RefundState" +
-      "R\013refundState\"\370\001\n\006Refund\022\033\n\trefund_id\030\001 " +
-      "\001(\003R\010refundId\022\035\n\npayment_id\030\002 \001(\003R\tpayme" +
-      "ntId\022*\n\006amount\030\003 \001(\0132\022.google.type.Money" +
-      "R\006amount\0221\n\006status\030\004 \001(\0162\031.payments.v1.R" +
-      "efundStatusR\006status\022\026\n\006reason\030\005 \001(\tR\006rea" +
-      "son\022;\n\013create_time\030\006 \001(\0132\032.google.protob" +
-      "uf.TimestampR\ncreateTime\"\325\001\n\rChargeReque" +
-      "st\022\037\n\010order_id\030\001 \001(\003B\004\342A\001\002R\007orderId\0220\n\006a" +
-      "mount\030\002 \001(\0132\022.google.type.MoneyB\004\342A\001\002R\006a" +
-      "mount\0228\n\006method\030\003 \001(\0162\032.payments.v1.Paym" +
-      "entMethodB\004\342A\001\001R\006method\022(\n\nrequest_id\030\004 " +
-      "\001(\tB\004\342A\001\001H\000R\trequestId\210\001\001B\r\n\013_request_id" +
-      "\"@\n\016ChargeResponse\022.\n\007payment\030\001 \001(\0132\024.pa" +
-      "yments.v1.PaymentR\007payment\"P\n\022BatchCharg" +
-      "eRequest\022:\n\007charges\030\001 \003(\0132\032.payments.v1." +
-      "ChargeRequestB\004\342A\001\002R\007charges\"O\n\023BatchCha" +
-      "rgeResponse\0228\n\007results\030\001 \003(\0132\036.payments." +
-      "v1.BatchChargeResultR\007results\"\230\001\n\021BatchC" +
-      "hargeResult\0220\n\007payment\030\001 \001(\0132\024.payments." +
-      "v1.PaymentH\000R\007payment\022*\n\005error\030\002 \001(\0132\022.g" +
-      "oogle.rpc.StatusH\000R\005error\022\032\n\010replayed\030\003 " +
-      "\001(\010R\010replayedB\t\n\007outcome\"\275\001\n\rRefundReque" +
+      "R\013refundState\022\026\n\006caller\030\013 \001(\tR\006caller\022\035\n" +
+      "\nrequest_id\030\014 \001(\tR\trequestId\022/\n\023processo" +
+      "r_reference\030\r \001(\tR\022processorReference\022.\n" +
+      "\007failure\030\016 \001(\0162\024.payments.v1.FailureR\007fa" +
+      "ilure\022!\n\014failure_code\030\017 \001(\tR\013failureCode" +
+      "\022-\n\022external_reference\030\020 \001(\tR\021externalRe" +
+      "ference\022\037\n\013customer_id\030\021 \001(\tR\ncustomerId" +
+      "\0228\n\006labels\030\022 \003(\0132 .payments.v1.Payment.L" +
+      "abelsEntryR\006labels\0228\n\013next_action\030\023 \001(\0132" +
+      "\027.payments.v1.NextActionR\nnextAction\022.\n\007" +
+      "dispute\030\024 \001(\0132\024.payments.v1.DisputeR\007dis" +
+      "pute\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n" +
+      "\005value\030\002 \001(\tR\005value:\0028\001\"\235\001\n\nNextAction\022/" +
+      "\n\004type\030\001 \001(\0162\033.payments.v1.NextActionTyp" +
+      "eR\004type\022!\n\014redirect_url\030\002 \001(\tR\013redirectU" +
+      "rl\022;\n\013expire_time\030\003 \001(\0132\032.google.protobu" +
+      "f.TimestampR\nexpireTime\"\246\002\n\007Dispute\0222\n\006s" +
+      "tatus\030\001 \001(\0162\032.payments.v1.DisputeStatusR" +
+      "\006status\022*\n\006amount\030\002 \001(\0132\022.google.type.Mo" +
+      "neyR\006amount\022\026\n\006reason\030\003 \001(\tR\006reason\0227\n\to" +
+      "pen_time\030\004 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\010openTime\0229\n\nclose_time\030\005 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\tcloseTime\022/\n\023proce" +
+      "ssor_reference\030\006 \001(\tR\022processorReference" +
+      "\"\263\003\n\006Refund\022\033\n\trefund_id\030\001 \001(\003R\010refundId" +
+      "\022\035\n\npayment_id\030\002 \001(\003R\tpaymentId\022*\n\006amoun" +
+      "t\030\003 \001(\0132\022.google.type.MoneyR\006amount\0221\n\006s" +
+      "tatus\030\004 \001(\0162\031.payments.v1.RefundStatusR\006" +
+      "status\022\026\n\006reason\030\005 \001(\tR\006reason\022;\n\013create" +
+      "_time\030\006 \001(\0132\032.google.protobuf.TimestampR" +
+      "\ncreateTime\022\026\n\006caller\030\007 \001(\tR\006caller\022\035\n\nr" +
+      "equest_id\030\010 \001(\tR\trequestId\022/\n\023processor_" +
+      "reference\030\t \001(\tR\022processorReference\022.\n\007f" +
+      "ailure\030\n \001(\0162\024.payments.v1.FailureR\007fail" +
+      "ure\022!\n\014failure_code\030\013 \001(\tR\013failureCode\"\261" +
+      "\004\n\rChargeRequest\022\037\n\010order_id\030\001 \001(\003B\004\342A\001\001" +
+      "R\007orderId\0220\n\006amount\030\002 \001(\0132\022.google.type." +
+      "MoneyB\004\342A\001\002R\006amount\0228\n\006method\030\003 \001(\0162\032.pa" +
+      "yments.v1.PaymentMethodB\004\342A\001\001R\006method\022(\n" +
+      "\nrequest_id\030\004 \001(\tB\004\342A\001\001H\000R\trequestId\210\001\001\022" +
+      "3\n\022external_reference\030\005 \001(\tB\004\342A\001\001R\021exter" +
+      "nalReference\022%\n\013customer_id\030\006 \001(\tB\004\342A\001\001R" +
+      "\ncustomerId\022D\n\006labels\030\007 \003(\0132&.payments.v" +
+      "1.ChargeRequest.LabelsEntryB\004\342A\001\001R\006label" +
+      "s\022+\n\016payment_source\030\010 \001(\tB\004\342A\001\001R\rpayment" +
+      "Source\022+\n\016unless_pending\030\t \001(\010B\004\342A\001\001R\run" +
+      "lessPending\022#\n\nreturn_url\030\n \001(\tB\004\342A\001\001R\tr" +
+      "eturnUrl\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003ke" +
+      "y\022\024\n\005value\030\002 \001(\tR\005value:\0028\001B\r\n\013_request_" +
+      "id\"@\n\016ChargeResponse\022.\n\007payment\030\001 \001(\0132\024." +
+      "payments.v1.PaymentR\007payment\"P\n\022BatchCha" +
+      "rgeRequest\022:\n\007charges\030\001 \003(\0132\032.payments.v" +
+      "1.ChargeRequestB\004\342A\001\002R\007charges\"O\n\023BatchC" +
+      "hargeResponse\0228\n\007results\030\001 \003(\0132\036.payment" +
+      "s.v1.BatchChargeResultR\007results\"\230\001\n\021Batc" +
+      "hChargeResult\0220\n\007payment\030\001 \001(\0132\024.payment" +
+      "s.v1.PaymentH\000R\007payment\022*\n\005error\030\002 \001(\0132\022" +
+      ".google.rpc.StatusH\000R\005error\022\032\n\010replayed\030" +
+      "\003 \001(\010R\010replayedB\t\n\007outcome\"\275\001\n\rRefundReq" +
+      "uest\022#\n\npayment_id\030\001 \001(\003B\004\342A\001\002R\tpaymentI" +
+      "d\0220\n\006amount\030\002 \001(\0132\022.google.type.MoneyB\004\342" +
+      "A\001\001R\006amount\022\034\n\006reason\030\003 \001(\tB\004\342A\001\001R\006reaso" +
+      "n\022(\n\nrequest_id\030\004 \001(\tB\004\342A\001\001H\000R\trequestId" +
+      "\210\001\001B\r\n\013_request_id\"m\n\016RefundResponse\022+\n\006" +
+      "refund\030\001 \001(\0132\023.payments.v1.RefundR\006refun" +
+      "d\022.\n\007payment\030\002 \001(\0132\024.payments.v1.Payment" +
+      "R\007payment\"\232\001\n\021GetPaymentRequest\022\037\n\npayme" +
+      "nt_id\030\001 \001(\003H\000R\tpaymentId\022\036\n\treference\030\002 " +
+      "\001(\tH\000R\treference\022\037\n\nrequest_id\030\003 \001(\tH\000R\t" +
+      "requestId\022\034\n\006caller\030\004 \001(\tB\004\342A\001\001R\006callerB" +
+      "\005\n\003key\"\252\001\n\022GetPaymentResponse\022.\n\007payment" +
+      "\030\001 \001(\0132\024.payments.v1.PaymentR\007payment\022-\n" +
+      "\007refunds\030\002 \003(\0132\023.payments.v1.RefundR\007ref" +
+      "unds\0225\n\027next_refunds_page_token\030\003 \001(\tR\024n" +
+      "extRefundsPageToken\"\201\001\n\022ListRefundsReque" +
       "st\022#\n\npayment_id\030\001 \001(\003B\004\342A\001\002R\tpaymentId\022" +
-      "0\n\006amount\030\002 \001(\0132\022.google.type.MoneyB\004\342A\001" +
-      "\001R\006amount\022\034\n\006reason\030\003 \001(\tB\004\342A\001\001R\006reason\022" +
-      "(\n\nrequest_id\030\004 \001(\tB\004\342A\001\001H\000R\trequestId\210\001" +
-      "\001B\r\n\013_request_id\"m\n\016RefundResponse\022+\n\006re" +
-      "fund\030\001 \001(\0132\023.payments.v1.RefundR\006refund\022" +
-      ".\n\007payment\030\002 \001(\0132\024.payments.v1.PaymentR\007" +
-      "payment\"[\n\021GetPaymentRequest\022\037\n\npayment_" +
-      "id\030\001 \001(\003H\000R\tpaymentId\022\036\n\treference\030\002 \001(\t" +
-      "H\000R\treferenceB\005\n\003key\"\252\001\n\022GetPaymentRespo" +
-      "nse\022.\n\007payment\030\001 \001(\0132\024.payments.v1.Payme" +
-      "ntR\007payment\022-\n\007refunds\030\002 \003(\0132\023.payments." +
-      "v1.RefundR\007refunds\0225\n\027next_refunds_page_" +
-      "token\030\003 \001(\tR\024nextRefundsPageToken\"\201\001\n\022Li" +
-      "stRefundsRequest\022#\n\npayment_id\030\001 \001(\003B\004\342A" +
-      "\001\002R\tpaymentId\022!\n\tpage_size\030\002 \001(\005B\004\342A\001\001R\010" +
-      "pageSize\022#\n\npage_token\030\003 \001(\tB\004\342A\001\001R\tpage" +
-      "Token\"l\n\023ListRefundsResponse\022-\n\007refunds\030" +
-      "\001 \003(\0132\023.payments.v1.RefundR\007refunds\022&\n\017n" +
-      "ext_page_token\030\002 \001(\tR\rnextPageToken\"\210\004\n\r" +
-      "PaymentFilter\022\036\n\010order_id\030\001 \001(\003H\000R\007order" +
-      "Id\210\001\001\0224\n\007methods\030\002 \003(\0162\032.payments.v1.Pay" +
-      "mentMethodR\007methods\0226\n\010statuses\030\003 \003(\0162\032." +
-      "payments.v1.PaymentStatusR\010statuses\022=\n\rr" +
-      "efund_states\030\004 \003(\0162\030.payments.v1.RefundS" +
-      "tateR\014refundStates\022!\n\treference\030\005 \001(\tH\001R" +
-      "\treference\210\001\001\0221\n\nmin_amount\030\006 \001(\0132\022.goog" +
-      "le.type.MoneyR\tminAmount\0221\n\nmax_amount\030\007" +
-      " \001(\0132\022.google.type.MoneyR\tmaxAmount\022B\n\017m" +
-      "in_create_time\030\010 \001(\0132\032.google.protobuf.T" +
-      "imestampR\rminCreateTime\022B\n\017max_create_ti" +
-      "me\030\t \001(\0132\032.google.protobuf.TimestampR\rma" +
-      "xCreateTimeB\013\n\t_order_idB\014\n\n_reference\"\354" +
-      "\001\n\023ListPaymentsRequest\0228\n\006filter\030\001 \001(\0132\032" +
-      ".payments.v1.PaymentFilterB\004\342A\001\001R\006filter" +
-      "\022\037\n\010order_by\030\002 \001(\tB\004\342A\001\001R\007orderBy\022!\n\tpag" +
-      "e_size\030\003 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npage_tok" +
-      "en\030\004 \001(\tB\004\342A\001\001R\tpageToken\0222\n\022include_tot" +
-      "al_size\030\005 \001(\010B\004\342A\001\001R\020includeTotalSize\"\243\001" +
-      "\n\024ListPaymentsResponse\0220\n\010payments\030\001 \003(\013" +
-      "2\024.payments.v1.PaymentR\010payments\022&\n\017next" +
-      "_page_token\030\002 \001(\tR\rnextPageToken\022\"\n\ntota" +
-      "l_size\030\003 \001(\003H\000R\ttotalSize\210\001\001B\r\n\013_total_s" +
-      "ize\"\207\001\n\030ListPaymentEventsRequest\022#\n\npaym" +
-      "ent_id\030\001 \001(\003B\004\342A\001\002R\tpaymentId\022!\n\tpage_si" +
-      "ze\030\002 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npage_token\030\003" +
-      " \001(\tB\004\342A\001\001R\tpageToken\"v\n\031ListPaymentEven" +
-      "tsResponse\0221\n\006events\030\001 \003(\0132\031.payments.v1" +
-      ".PaymentEventR\006events\022&\n\017next_page_token" +
-      "\030\002 \001(\tR\rnextPageToken\"?\n\024WatchPaymentsRe" +
-      "quest\022\'\n\014resume_token\030\001 \001(\tB\004\342A\001\001R\013resum" +
-      "eToken\"k\n\025WatchPaymentsResponse\022/\n\005event" +
-      "\030\001 \001(\0132\031.payments.v1.PaymentEventR\005event" +
-      "\022!\n\014resume_token\030\002 \001(\tR\013resumeToken\"\220\002\n\014" +
-      "PaymentEvent\0221\n\004type\030\001 \001(\0162\035.payments.v1" +
-      ".PaymentEventTypeR\004type\0229\n\nevent_time\030\002 " +
-      "\001(\0132\032.google.protobuf.TimestampR\teventTi" +
-      "me\022.\n\007payment\030\003 \001(\0132\024.payments.v1.Paymen" +
-      "tR\007payment\022+\n\006refund\030\004 \001(\0132\023.payments.v1" +
-      ".RefundR\006refund\022\026\n\006caller\030\005 \001(\tR\006caller\022" +
-      "\035\n\nrequest_id\030\006 \001(\tR\trequestId*\222\001\n\rPayme" +
-      "ntMethod\022\036\n\032PAYMENT_METHOD_UNSPECIFIED\020\000" +
-      "\022\026\n\022PAYMENT_METHOD_UPI\020\001\022\027\n\023PAYMENT_METH" +
-      "OD_CARD\020\002\022\026\n\022PAYMENT_METHOD_COD\020\003\022\030\n\024PAY" +
-      "MENT_METHOD_OTHER\020\004*\204\001\n\rPaymentStatus\022\036\n" +
-      "\032PAYMENT_STATUS_UNSPECIFIED\020\000\022\032\n\026PAYMENT" +
-      "_STATUS_PENDING\020\001\022\034\n\030PAYMENT_STATUS_SUCC" +
-      "EEDED\020\002\022\031\n\025PAYMENT_STATUS_FAILED\020\003*s\n\013Re" +
-      "fundState\022\034\n\030REFUND_STATE_UNSPECIFIED\020\000\022" +
-      "\025\n\021REFUND_STATE_NONE\020\001\022\030\n\024REFUND_STATE_P" +
-      "ARTIAL\020\002\022\025\n\021REFUND_STATE_FULL\020\003*\177\n\014Refun" +
-      "dStatus\022\035\n\031REFUND_STATUS_UNSPECIFIED\020\000\022\031" +
-      "\n\025REFUND_STATUS_PENDING\020\001\022\033\n\027REFUND_STAT" +
-      "US_SUCCEEDED\020\002\022\030\n\024REFUND_STATUS_FAILED\020\003" +
-      "*\244\002\n\020PaymentEventType\022\"\n\036PAYMENT_EVENT_T" +
-      "YPE_UNSPECIFIED\020\000\022\036\n\032PAYMENT_EVENT_TYPE_" +
-      "PENDING\020\001\022\036\n\032PAYMENT_EVENT_TYPE_CHARGED\020" +
-      "\002\022\035\n\031PAYMENT_EVENT_TYPE_FAILED\020\003\022%\n!PAYM" +
-      "ENT_EVENT_TYPE_REFUND_PENDING\020\004\022\037\n\033PAYME" +
-      "NT_EVENT_TYPE_REFUNDED\020\005\022$\n PAYMENT_EVEN" +
-      "T_TYPE_REFUND_FAILED\020\006\022\037\n\033PAYMENT_EVENT_" +
-      "TYPE_IMPORTED\020\0072\343\007\n\016PaymentService\022a\n\006Ch" +
-      "arge\022\032.payments.v1.ChargeRequest\032\033.payme" +
-      "nts.v1.ChargeResponse\"\036\202\323\344\223\002\030\"\023/v2/payme" +
-      "nts:charge:\001*\022u\n\013BatchCharge\022\037.payments." +
-      "v1.BatchChargeRequest\032 .payments.v1.Batc" +
-      "hChargeResponse\"#\202\323\344\223\002\035\"\030/v2/payments:ba" +
-      "tchCharge:\001*\022n\n\006Refund\022\032.payments.v1.Ref" +
-      "undRequest\032\033.payments.v1.RefundResponse\"" +
-      "+\202\323\344\223\002%\" /v2/payments/{payment_id}:refun" +
-      "d:\001*\022\231\001\n\nGetPayment\022\036.payments.v1.GetPay" +
-      "mentRequest\032\037.payments.v1.GetPaymentResp" +
-      "onse\"J\202\323\344\223\002D\022\031/v2/payments/{payment_id}Z" +
-      "\'\022%/v2/payments/by-reference/{reference}" +
-      "\022{\n\013ListRefunds\022\037.payments.v1.ListRefund" +
-      "sRequest\032 .payments.v1.ListRefundsRespon" +
-      "se\")\202\323\344\223\002#\022!/v2/payments/{payment_id}/re" +
-      "funds\022i\n\014ListPayments\022 .payments.v1.List" +
-      "PaymentsRequest\032!.payments.v1.ListPaymen" +
-      "tsResponse\"\024\202\323\344\223\002\016\022\014/v2/payments\022\214\001\n\021Lis" +
-      "tPaymentEvents\022%.payments.v1.ListPayment" +
-      "EventsRequest\032&.payments.v1.ListPaymentE" +
-      "ventsResponse\"(\202\323\344\223\002\"\022 /v2/payments/{pay" +
-      "ment_id}/events\022t\n\rWatchPayments\022!.payme" +
-      "nts.v1.WatchPaymentsRequest\032\".payments.v" +
-      "1.WatchPaymentsResponse\"\032\202\323\344\223\002\024\022\022/v2/pay" +
-      "ments:watch0\001By\n\013payments.v1B\rPaymentsPr" +
-      "otoP\001Z(payments.internal/payments/v1;pay" +
-      "mentsv1\242\002\003PAY\252\002\013Payments.V1\312\002\013Payments\\V" +
-      "1\352\002\014Payments::V1b\006proto3"
+      "!\n\tpage_size\030\002 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npa" +
+      "ge_token\030\003 \001(\tB\004\342A\001\001R\tpageToken\"l\n\023ListR" +
+      "efundsResponse\022-\n\007refunds\030\001 \003(\0132\023.paymen" +
+      "ts.v1.RefundR\007refunds\022&\n\017next_page_token" +
+      "\030\002 \001(\tR\rnextPageToken\"\262\006\n\rPaymentFilter\022" +
+      "\036\n\010order_id\030\001 \001(\003H\000R\007orderId\210\001\001\0224\n\007metho" +
+      "ds\030\002 \003(\0162\032.payments.v1.PaymentMethodR\007me" +
+      "thods\0226\n\010statuses\030\003 \003(\0162\032.payments.v1.Pa" +
+      "ymentStatusR\010statuses\022=\n\rrefund_states\030\004" +
+      " \003(\0162\030.payments.v1.RefundStateR\014refundSt" +
+      "ates\022!\n\treference\030\005 \001(\tH\001R\treference\210\001\001\022" +
+      "1\n\nmin_amount\030\006 \001(\0132\022.google.type.MoneyR" +
+      "\tminAmount\0221\n\nmax_amount\030\007 \001(\0132\022.google." +
+      "type.MoneyR\tmaxAmount\022B\n\017min_create_time" +
+      "\030\010 \001(\0132\032.google.protobuf.TimestampR\rminC" +
+      "reateTime\022B\n\017max_create_time\030\t \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\rmaxCreateTime\022\"\n" +
+      "\nrequest_id\030\n \001(\tH\002R\trequestId\210\001\001\022\033\n\006cal" +
+      "ler\030\013 \001(\tH\003R\006caller\210\001\001\0224\n\023processor_refe" +
+      "rence\030\014 \001(\tH\004R\022processorReference\210\001\001\0222\n\022" +
+      "external_reference\030\r \001(\tH\005R\021externalRefe" +
+      "rence\210\001\001\022$\n\013customer_id\030\016 \001(\tH\006R\ncustome" +
+      "rId\210\001\001B\013\n\t_order_idB\014\n\n_referenceB\r\n\013_re" +
+      "quest_idB\t\n\007_callerB\026\n\024_processor_refere" +
+      "nceB\025\n\023_external_referenceB\016\n\014_customer_" +
+      "id\"\354\001\n\023ListPaymentsRequest\0228\n\006filter\030\001 \001" +
+      "(\0132\032.payments.v1.PaymentFilterB\004\342A\001\001R\006fi" +
+      "lter\022\037\n\010order_by\030\002 \001(\tB\004\342A\001\001R\007orderBy\022!\n" +
+      "\tpage_size\030\003 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npage" +
+      "_token\030\004 \001(\tB\004\342A\001\001R\tpageToken\0222\n\022include" +
+      "_total_size\030\005 \001(\010B\004\342A\001\001R\020includeTotalSiz" +
+      "e\"\243\001\n\024ListPaymentsResponse\0220\n\010payments\030\001" +
+      " \003(\0132\024.payments.v1.PaymentR\010payments\022&\n\017" +
+      "next_page_token\030\002 \001(\tR\rnextPageToken\022\"\n\n" +
+      "total_size\030\003 \001(\003H\000R\ttotalSize\210\001\001B\r\n\013_tot" +
+      "al_size\"\207\001\n\030ListPaymentEventsRequest\022#\n\n" +
+      "payment_id\030\001 \001(\003B\004\342A\001\002R\tpaymentId\022!\n\tpag" +
+      "e_size\030\002 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npage_tok" +
+      "en\030\003 \001(\tB\004\342A\001\001R\tpageToken\"v\n\031ListPayment" +
+      "EventsResponse\0221\n\006events\030\001 \003(\0132\031.payment" +
+      "s.v1.PaymentEventR\006events\022&\n\017next_page_t" +
+      "oken\030\002 \001(\tR\rnextPageToken\"~\n\024WatchPaymen" +
+      "tsRequest\022\'\n\014resume_token\030\001 \001(\tB\004\342A\001\001R\013r" +
+      "esumeToken\022=\n\006filter\030\002 \001(\0132\037.payments.v1" +
+      ".PaymentEventFilterB\004\342A\001\001R\006filter\"\237\002\n\022Pa" +
+      "ymentEventFilter\022\033\n\006caller\030\001 \001(\tH\000R\006call" +
+      "er\210\001\001\022\036\n\010order_id\030\002 \001(\003H\001R\007orderId\210\001\001\0222\n" +
+      "\022external_reference\030\003 \001(\tH\002R\021externalRef" +
+      "erence\210\001\001\022$\n\013customer_id\030\004 \001(\tH\003R\ncustom" +
+      "erId\210\001\001\0223\n\005types\030\005 \003(\0162\035.payments.v1.Pay" +
+      "mentEventTypeR\005typesB\t\n\007_callerB\013\n\t_orde" +
+      "r_idB\025\n\023_external_referenceB\016\n\014_customer" +
+      "_id\"k\n\025WatchPaymentsResponse\022/\n\005event\030\001 " +
+      "\001(\0132\031.payments.v1.PaymentEventR\005event\022!\n" +
+      "\014resume_token\030\002 \001(\tR\013resumeToken\"\220\002\n\014Pay" +
+      "mentEvent\0221\n\004type\030\001 \001(\0162\035.payments.v1.Pa" +
+      "ymentEventTypeR\004type\0229\n\nevent_time\030\002 \001(\013" +
+      "2\032.google.protobuf.TimestampR\teventTime\022" +
+      ".\n\007payment\030\003 \001(\0132\024.payments.v1.PaymentR\007" +
+      "payment\022+\n\006refund\030\004 \001(\0132\023.payments.v1.Re" +
+      "fundR\006refund\022\026\n\006caller\030\005 \001(\tR\006caller\022\035\n\n" +
+      "request_id\030\006 \001(\tR\trequestId*\222\001\n\rPaymentM" +
+      "ethod\022\036\n\032PAYMENT_METHOD_UNSPECIFIED\020\000\022\026\n" +
+      "\022PAYMENT_METHOD_UPI\020\001\022\027\n\023PAYMENT_METHOD_" +
+      "CARD\020\002\022\026\n\022PAYMENT_METHOD_COD\020\003\022\030\n\024PAYMEN" +
+      "T_METHOD_OTHER\020\004*\204\001\n\rPaymentStatus\022\036\n\032PA" +
+      "YMENT_STATUS_UNSPECIFIED\020\000\022\032\n\026PAYMENT_ST" +
+      "ATUS_PENDING\020\001\022\034\n\030PAYMENT_STATUS_SUCCEED" +
+      "ED\020\002\022\031\n\025PAYMENT_STATUS_FAILED\020\003*s\n\013Refun" +
+      "dState\022\034\n\030REFUND_STATE_UNSPECIFIED\020\000\022\025\n\021" +
+      "REFUND_STATE_NONE\020\001\022\030\n\024REFUND_STATE_PART" +
+      "IAL\020\002\022\025\n\021REFUND_STATE_FULL\020\003*\177\n\014RefundSt" +
+      "atus\022\035\n\031REFUND_STATUS_UNSPECIFIED\020\000\022\031\n\025R" +
+      "EFUND_STATUS_PENDING\020\001\022\033\n\027REFUND_STATUS_" +
+      "SUCCEEDED\020\002\022\030\n\024REFUND_STATUS_FAILED\020\003*x\n" +
+      "\016NextActionType\022 \n\034NEXT_ACTION_TYPE_UNSP" +
+      "ECIFIED\020\000\022\035\n\031NEXT_ACTION_TYPE_REDIRECT\020\001" +
+      "\022%\n!NEXT_ACTION_TYPE_APPROVE_ON_PHONE\020\002*" +
+      "y\n\rDisputeStatus\022\036\n\032DISPUTE_STATUS_UNSPE" +
+      "CIFIED\020\000\022\027\n\023DISPUTE_STATUS_OPEN\020\001\022\026\n\022DIS" +
+      "PUTE_STATUS_WON\020\002\022\027\n\023DISPUTE_STATUS_LOST" +
+      "\020\003*\213\002\n\007Failure\022\027\n\023FAILURE_UNSPECIFIED\020\000\022" +
+      "\036\n\032FAILURE_INSUFFICIENT_FUNDS\020\001\022\032\n\026FAILU" +
+      "RE_EXPIRED_METHOD\020\002\022\032\n\026FAILURE_INVALID_M" +
+      "ETHOD\020\003\022#\n\037FAILURE_AUTHENTICATION_REQUIR" +
+      "ED\020\004\022\033\n\027FAILURE_SUSPECTED_FRAUD\020\005\022\032\n\026FAI" +
+      "LURE_LIMIT_EXCEEDED\020\006\022\024\n\020FAILURE_DECLINE" +
+      "D\020\007\022\033\n\027FAILURE_PROCESSOR_ERROR\020\010*\336\003\n\020Pay" +
+      "mentEventType\022\"\n\036PAYMENT_EVENT_TYPE_UNSP" +
+      "ECIFIED\020\000\022\036\n\032PAYMENT_EVENT_TYPE_PENDING\020" +
+      "\001\022\036\n\032PAYMENT_EVENT_TYPE_CHARGED\020\002\022\035\n\031PAY" +
+      "MENT_EVENT_TYPE_FAILED\020\003\022%\n!PAYMENT_EVEN" +
+      "T_TYPE_REFUND_PENDING\020\004\022\037\n\033PAYMENT_EVENT" +
+      "_TYPE_REFUNDED\020\005\022$\n PAYMENT_EVENT_TYPE_R" +
+      "EFUND_FAILED\020\006\022\037\n\033PAYMENT_EVENT_TYPE_IMP" +
+      "ORTED\020\007\022 \n\034PAYMENT_EVENT_TYPE_FORGOTTEN\020" +
+      "\010\022&\n\"PAYMENT_EVENT_TYPE_ACTION_REQUIRED\020" +
+      "\t\022%\n!PAYMENT_EVENT_TYPE_DISPUTE_OPENED\020\n" +
+      "\022\"\n\036PAYMENT_EVENT_TYPE_DISPUTE_WON\020\013\022#\n\037" +
+      "PAYMENT_EVENT_TYPE_DISPUTE_LOST\020\0142\216\010\n\016Pa" +
+      "ymentService\022a\n\006Charge\022\032.payments.v1.Cha" +
+      "rgeRequest\032\033.payments.v1.ChargeResponse\"" +
+      "\036\202\323\344\223\002\030\"\023/v2/payments:charge:\001*\022u\n\013Batch" +
+      "Charge\022\037.payments.v1.BatchChargeRequest\032" +
+      " .payments.v1.BatchChargeResponse\"#\202\323\344\223\002" +
+      "\035\"\030/v2/payments:batchCharge:\001*\022n\n\006Refund" +
+      "\022\032.payments.v1.RefundRequest\032\033.payments." +
+      "v1.RefundResponse\"+\202\323\344\223\002%\" /v2/payments/" +
+      "{payment_id}:refund:\001*\022\304\001\n\nGetPayment\022\036." +
+      "payments.v1.GetPaymentRequest\032\037.payments" +
+      ".v1.GetPaymentResponse\"u\202\323\344\223\002o\022\031/v2/paym" +
+      "ents/{payment_id}Z\'\022%/v2/payments/by-ref" +
+      "erence/{reference}Z)\022\'/v2/payments/by-re" +
+      "quest-id/{request_id}\022{\n\013ListRefunds\022\037.p" +
+      "ayments.v1.ListRefundsRequest\032 .payments" +
+      ".v1.ListRefundsResponse\")\202\323\344\223\002#\022!/v2/pay" +
+      "ments/{payment_id}/refunds\022i\n\014ListPaymen" +
+      "ts\022 .payments.v1.ListPaymentsRequest\032!.p" +
+      "ayments.v1.ListPaymentsResponse\"\024\202\323\344\223\002\016\022" +
+      "\014/v2/payments\022\214\001\n\021ListPaymentEvents\022%.pa" +
+      "yments.v1.ListPaymentEventsRequest\032&.pay" +
+      "ments.v1.ListPaymentEventsResponse\"(\202\323\344\223" +
+      "\002\"\022 /v2/payments/{payment_id}/events\022t\n\r" +
+      "WatchPayments\022!.payments.v1.WatchPayment" +
+      "sRequest\032\".payments.v1.WatchPaymentsResp" +
+      "onse\"\032\202\323\344\223\002\024\022\022/v2/payments:watch0\001By\n\013pa" +
+      "yments.v1B\rPaymentsProtoP\001Z(payments.int" +
+      "ernal/payments/v1;paymentsv1\242\002\003PAY\252\002\013Pay" +
+      "ments.V1\312\002\013Payments\\V1\352\002\014Payments::V1b\006p" +
+      "roto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -303,123 +402,153 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     internal_static_payments_v1_Payment_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_Payment_descriptor,
-        new java.lang.String[] { "PaymentId", "OrderId", "Amount", "Method", "OtherMethod", "Status", "Reference", "CreateTime", "RefundedAmount", "RefundState", });
-    internal_static_payments_v1_Refund_descriptor =
+        new java.lang.String[] { "PaymentId", "OrderId", "Amount", "Method", "OtherMethod", "Status", "Reference", "CreateTime", "RefundedAmount", "RefundState", "Caller", "RequestId", "ProcessorReference", "Failure", "FailureCode", "ExternalReference", "CustomerId", "Labels", "NextAction", "Dispute", });
+    internal_static_payments_v1_Payment_LabelsEntry_descriptor =
+      internal_static_payments_v1_Payment_descriptor.getNestedType(0);
+    internal_static_payments_v1_Payment_LabelsEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_Payment_LabelsEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
+    internal_static_payments_v1_NextAction_descriptor =
       getDescriptor().getMessageType(1);
+    internal_static_payments_v1_NextAction_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_NextAction_descriptor,
+        new java.lang.String[] { "Type", "RedirectUrl", "ExpireTime", });
+    internal_static_payments_v1_Dispute_descriptor =
+      getDescriptor().getMessageType(2);
+    internal_static_payments_v1_Dispute_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_Dispute_descriptor,
+        new java.lang.String[] { "Status", "Amount", "Reason", "OpenTime", "CloseTime", "ProcessorReference", });
+    internal_static_payments_v1_Refund_descriptor =
+      getDescriptor().getMessageType(3);
     internal_static_payments_v1_Refund_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_Refund_descriptor,
-        new java.lang.String[] { "RefundId", "PaymentId", "Amount", "Status", "Reason", "CreateTime", });
+        new java.lang.String[] { "RefundId", "PaymentId", "Amount", "Status", "Reason", "CreateTime", "Caller", "RequestId", "ProcessorReference", "Failure", "FailureCode", });
     internal_static_payments_v1_ChargeRequest_descriptor =
-      getDescriptor().getMessageType(2);
+      getDescriptor().getMessageType(4);
     internal_static_payments_v1_ChargeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ChargeRequest_descriptor,
-        new java.lang.String[] { "OrderId", "Amount", "Method", "RequestId", });
+        new java.lang.String[] { "OrderId", "Amount", "Method", "RequestId", "ExternalReference", "CustomerId", "Labels", "PaymentSource", "UnlessPending", "ReturnUrl", });
+    internal_static_payments_v1_ChargeRequest_LabelsEntry_descriptor =
+      internal_static_payments_v1_ChargeRequest_descriptor.getNestedType(0);
+    internal_static_payments_v1_ChargeRequest_LabelsEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_ChargeRequest_LabelsEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
     internal_static_payments_v1_ChargeResponse_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(5);
     internal_static_payments_v1_ChargeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ChargeResponse_descriptor,
         new java.lang.String[] { "Payment", });
     internal_static_payments_v1_BatchChargeRequest_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(6);
     internal_static_payments_v1_BatchChargeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_BatchChargeRequest_descriptor,
         new java.lang.String[] { "Charges", });
     internal_static_payments_v1_BatchChargeResponse_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(7);
     internal_static_payments_v1_BatchChargeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_BatchChargeResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_payments_v1_BatchChargeResult_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(8);
     internal_static_payments_v1_BatchChargeResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_BatchChargeResult_descriptor,
         new java.lang.String[] { "Payment", "Error", "Replayed", "Outcome", });
     internal_static_payments_v1_RefundRequest_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(9);
     internal_static_payments_v1_RefundRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_RefundRequest_descriptor,
         new java.lang.String[] { "PaymentId", "Amount", "Reason", "RequestId", });
     internal_static_payments_v1_RefundResponse_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(10);
     internal_static_payments_v1_RefundResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_RefundResponse_descriptor,
         new java.lang.String[] { "Refund", "Payment", });
     internal_static_payments_v1_GetPaymentRequest_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(11);
     internal_static_payments_v1_GetPaymentRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_GetPaymentRequest_descriptor,
-        new java.lang.String[] { "PaymentId", "Reference", "Key", });
+        new java.lang.String[] { "PaymentId", "Reference", "RequestId", "Caller", "Key", });
     internal_static_payments_v1_GetPaymentResponse_descriptor =
-      getDescriptor().getMessageType(10);
+      getDescriptor().getMessageType(12);
     internal_static_payments_v1_GetPaymentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_GetPaymentResponse_descriptor,
         new java.lang.String[] { "Payment", "Refunds", "NextRefundsPageToken", });
     internal_static_payments_v1_ListRefundsRequest_descriptor =
-      getDescriptor().getMessageType(11);
+      getDescriptor().getMessageType(13);
     internal_static_payments_v1_ListRefundsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListRefundsRequest_descriptor,
         new java.lang.String[] { "PaymentId", "PageSize", "PageToken", });
     internal_static_payments_v1_ListRefundsResponse_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(14);
     internal_static_payments_v1_ListRefundsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListRefundsResponse_descriptor,
         new java.lang.String[] { "Refunds", "NextPageToken", });
     internal_static_payments_v1_PaymentFilter_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(15);
     internal_static_payments_v1_PaymentFilter_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_PaymentFilter_descriptor,
-        new java.lang.String[] { "OrderId", "Methods", "Statuses", "RefundStates", "Reference", "MinAmount", "MaxAmount", "MinCreateTime", "MaxCreateTime", });
+        new java.lang.String[] { "OrderId", "Methods", "Statuses", "RefundStates", "Reference", "MinAmount", "MaxAmount", "MinCreateTime", "MaxCreateTime", "RequestId", "Caller", "ProcessorReference", "ExternalReference", "CustomerId", });
     internal_static_payments_v1_ListPaymentsRequest_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(16);
     internal_static_payments_v1_ListPaymentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsRequest_descriptor,
         new java.lang.String[] { "Filter", "OrderBy", "PageSize", "PageToken", "IncludeTotalSize", });
     internal_static_payments_v1_ListPaymentsResponse_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(17);
     internal_static_payments_v1_ListPaymentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsResponse_descriptor,
         new java.lang.String[] { "Payments", "NextPageToken", "TotalSize", });
     internal_static_payments_v1_ListPaymentEventsRequest_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(18);
     internal_static_payments_v1_ListPaymentEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentEventsRequest_descriptor,
         new java.lang.String[] { "PaymentId", "PageSize", "PageToken", });
     internal_static_payments_v1_ListPaymentEventsResponse_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(19);
     internal_static_payments_v1_ListPaymentEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentEventsResponse_descriptor,
         new java.lang.String[] { "Events", "NextPageToken", });
     internal_static_payments_v1_WatchPaymentsRequest_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(20);
     internal_static_payments_v1_WatchPaymentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_WatchPaymentsRequest_descriptor,
-        new java.lang.String[] { "ResumeToken", });
+        new java.lang.String[] { "ResumeToken", "Filter", });
+    internal_static_payments_v1_PaymentEventFilter_descriptor =
+      getDescriptor().getMessageType(21);
+    internal_static_payments_v1_PaymentEventFilter_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_PaymentEventFilter_descriptor,
+        new java.lang.String[] { "Caller", "OrderId", "ExternalReference", "CustomerId", "Types", });
     internal_static_payments_v1_WatchPaymentsResponse_descriptor =
-      getDescriptor().getMessageType(19);
+      getDescriptor().getMessageType(22);
     internal_static_payments_v1_WatchPaymentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_WatchPaymentsResponse_descriptor,
         new java.lang.String[] { "Event", "ResumeToken", });
     internal_static_payments_v1_PaymentEvent_descriptor =
-      getDescriptor().getMessageType(20);
+      getDescriptor().getMessageType(23);
     internal_static_payments_v1_PaymentEvent_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_PaymentEvent_descriptor,

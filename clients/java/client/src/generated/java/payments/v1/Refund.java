@@ -34,6 +34,11 @@ private static final long serialVersionUID = 0L;
   private Refund() {
     status_ = 0;
     reason_ = "";
+    caller_ = "";
+    requestId_ = "";
+    processorReference_ = "";
+    failure_ = 0;
+    failureCode_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -234,6 +239,222 @@ private static final long serialVersionUID = 0L;
     return createTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : createTime_;
   }
 
+  public static final int CALLER_FIELD_NUMBER = 7;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object caller_ = "";
+  /**
+   * <pre>
+   * The name of the caller that requested the refund.
+   * </pre>
+   *
+   * <code>string caller = 7 [json_name = "caller"];</code>
+   * @return The caller.
+   */
+  @java.lang.Override
+  public java.lang.String getCaller() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      caller_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The name of the caller that requested the refund.
+   * </pre>
+   *
+   * <code>string caller = 7 [json_name = "caller"];</code>
+   * @return The bytes for caller.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getCallerBytes() {
+    java.lang.Object ref = caller_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      caller_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int REQUEST_ID_FIELD_NUMBER = 8;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object requestId_ = "";
+  /**
+   * <pre>
+   * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+   * without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 8 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  @java.lang.Override
+  public java.lang.String getRequestId() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      requestId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+   * without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 8 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRequestIdBytes() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      requestId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int PROCESSOR_REFERENCE_FIELD_NUMBER = 9;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object processorReference_ = "";
+  /**
+   * <pre>
+   * The refund's identifier at the processor. Empty if there is none.
+   * </pre>
+   *
+   * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+   * @return The processorReference.
+   */
+  @java.lang.Override
+  public java.lang.String getProcessorReference() {
+    java.lang.Object ref = processorReference_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      processorReference_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The refund's identifier at the processor. Empty if there is none.
+   * </pre>
+   *
+   * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+   * @return The bytes for processorReference.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getProcessorReferenceBytes() {
+    java.lang.Object ref = processorReference_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      processorReference_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int FAILURE_FIELD_NUMBER = 10;
+  private int failure_ = 0;
+  /**
+   * <pre>
+   * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+   * @return The enum numeric value on the wire for failure.
+   */
+  @java.lang.Override public int getFailureValue() {
+    return failure_;
+  }
+  /**
+   * <pre>
+   * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+   * @return The failure.
+   */
+  @java.lang.Override public payments.v1.Failure getFailure() {
+    payments.v1.Failure result = payments.v1.Failure.forNumber(failure_);
+    return result == null ? payments.v1.Failure.UNRECOGNIZED : result;
+  }
+
+  public static final int FAILURE_CODE_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object failureCode_ = "";
+  /**
+   * <pre>
+   * The processor's own code for the failure. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+   * @return The failureCode.
+   */
+  @java.lang.Override
+  public java.lang.String getFailureCode() {
+    java.lang.Object ref = failureCode_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      failureCode_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The processor's own code for the failure. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+   * @return The bytes for failureCode.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getFailureCodeBytes() {
+    java.lang.Object ref = failureCode_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      failureCode_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -266,6 +487,21 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(6, getCreateTime());
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(caller_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 7, caller_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(requestId_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 8, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(processorReference_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 9, processorReference_);
+    }
+    if (failure_ != payments.v1.Failure.FAILURE_UNSPECIFIED.getNumber()) {
+      output.writeEnum(10, failure_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(failureCode_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 11, failureCode_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -292,6 +528,22 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(6, getCreateTime());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(caller_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(7, caller_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(requestId_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(8, requestId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(processorReference_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(9, processorReference_);
+    }
+    if (failure_ != payments.v1.Failure.FAILURE_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(10, failure_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(failureCode_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(11, failureCode_);
     }
     return size;
   }
@@ -334,6 +586,15 @@ private static final long serialVersionUID = 0L;
       if (!getCreateTime()
           .equals(other.getCreateTime())) return false;
     }
+    if (!getCaller()
+        .equals(other.getCaller())) return false;
+    if (!getRequestId()
+        .equals(other.getRequestId())) return false;
+    if (!getProcessorReference()
+        .equals(other.getProcessorReference())) return false;
+    if (failure_ != other.failure_) return false;
+    if (!getFailureCode()
+        .equals(other.getFailureCode())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -363,6 +624,16 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + CREATE_TIME_FIELD_NUMBER;
       hash = (53 * hash) + getCreateTime().hashCode();
     }
+    hash = (37 * hash) + CALLER_FIELD_NUMBER;
+    hash = (53 * hash) + getCaller().hashCode();
+    hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
+    hash = (53 * hash) + getRequestId().hashCode();
+    hash = (37 * hash) + PROCESSOR_REFERENCE_FIELD_NUMBER;
+    hash = (53 * hash) + getProcessorReference().hashCode();
+    hash = (37 * hash) + FAILURE_FIELD_NUMBER;
+    hash = (53 * hash) + failure_;
+    hash = (37 * hash) + FAILURE_CODE_FIELD_NUMBER;
+    hash = (53 * hash) + getFailureCode().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -519,6 +790,11 @@ private static final long serialVersionUID = 0L;
         createTimeBuilder_.dispose();
         createTimeBuilder_ = null;
       }
+      caller_ = "";
+      requestId_ = "";
+      processorReference_ = "";
+      failure_ = 0;
+      failureCode_ = "";
       return this;
     }
 
@@ -577,6 +853,21 @@ private static final long serialVersionUID = 0L;
             : createTimeBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.caller_ = caller_;
+      }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.requestId_ = requestId_;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.processorReference_ = processorReference_;
+      }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.failure_ = failure_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.failureCode_ = failureCode_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -611,6 +902,29 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasCreateTime()) {
         mergeCreateTime(other.getCreateTime());
+      }
+      if (!other.getCaller().isEmpty()) {
+        caller_ = other.caller_;
+        bitField0_ |= 0x00000040;
+        onChanged();
+      }
+      if (!other.getRequestId().isEmpty()) {
+        requestId_ = other.requestId_;
+        bitField0_ |= 0x00000080;
+        onChanged();
+      }
+      if (!other.getProcessorReference().isEmpty()) {
+        processorReference_ = other.processorReference_;
+        bitField0_ |= 0x00000100;
+        onChanged();
+      }
+      if (other.failure_ != 0) {
+        setFailureValue(other.getFailureValue());
+      }
+      if (!other.getFailureCode().isEmpty()) {
+        failureCode_ = other.failureCode_;
+        bitField0_ |= 0x00000400;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -672,6 +986,31 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 50
+            case 58: {
+              caller_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 58
+            case 66: {
+              requestId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 66
+            case 74: {
+              processorReference_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 74
+            case 80: {
+              failure_ = input.readEnum();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 80
+            case 90: {
+              failureCode_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 90
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1253,6 +1592,451 @@ private static final long serialVersionUID = 0L;
         createTime_ = null;
       }
       return createTimeBuilder_;
+    }
+
+    private java.lang.Object caller_ = "";
+    /**
+     * <pre>
+     * The name of the caller that requested the refund.
+     * </pre>
+     *
+     * <code>string caller = 7 [json_name = "caller"];</code>
+     * @return The caller.
+     */
+    public java.lang.String getCaller() {
+      java.lang.Object ref = caller_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        caller_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The name of the caller that requested the refund.
+     * </pre>
+     *
+     * <code>string caller = 7 [json_name = "caller"];</code>
+     * @return The bytes for caller.
+     */
+    public com.google.protobuf.ByteString
+        getCallerBytes() {
+      java.lang.Object ref = caller_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        caller_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The name of the caller that requested the refund.
+     * </pre>
+     *
+     * <code>string caller = 7 [json_name = "caller"];</code>
+     * @param value The caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCaller(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      caller_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The name of the caller that requested the refund.
+     * </pre>
+     *
+     * <code>string caller = 7 [json_name = "caller"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCaller() {
+      caller_ = getDefaultInstance().getCaller();
+      bitField0_ = (bitField0_ & ~0x00000040);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The name of the caller that requested the refund.
+     * </pre>
+     *
+     * <code>string caller = 7 [json_name = "caller"];</code>
+     * @param value The bytes for caller to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCallerBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      caller_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object requestId_ = "";
+    /**
+     * <pre>
+     * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+     * without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 8 [json_name = "requestId"];</code>
+     * @return The requestId.
+     */
+    public java.lang.String getRequestId() {
+      java.lang.Object ref = requestId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        requestId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+     * without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 8 [json_name = "requestId"];</code>
+     * @return The bytes for requestId.
+     */
+    public com.google.protobuf.ByteString
+        getRequestIdBytes() {
+      java.lang.Object ref = requestId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        requestId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+     * without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 8 [json_name = "requestId"];</code>
+     * @param value The requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      requestId_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+     * without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 8 [json_name = "requestId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRequestId() {
+      requestId_ = getDefaultInstance().getRequestId();
+      bitField0_ = (bitField0_ & ~0x00000080);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+     * without the role `payments.audit`.
+     * </pre>
+     *
+     * <code>string request_id = 8 [json_name = "requestId"];</code>
+     * @param value The bytes for requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      requestId_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object processorReference_ = "";
+    /**
+     * <pre>
+     * The refund's identifier at the processor. Empty if there is none.
+     * </pre>
+     *
+     * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+     * @return The processorReference.
+     */
+    public java.lang.String getProcessorReference() {
+      java.lang.Object ref = processorReference_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        processorReference_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The refund's identifier at the processor. Empty if there is none.
+     * </pre>
+     *
+     * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+     * @return The bytes for processorReference.
+     */
+    public com.google.protobuf.ByteString
+        getProcessorReferenceBytes() {
+      java.lang.Object ref = processorReference_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        processorReference_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The refund's identifier at the processor. Empty if there is none.
+     * </pre>
+     *
+     * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+     * @param value The processorReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProcessorReference(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      processorReference_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The refund's identifier at the processor. Empty if there is none.
+     * </pre>
+     *
+     * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearProcessorReference() {
+      processorReference_ = getDefaultInstance().getProcessorReference();
+      bitField0_ = (bitField0_ & ~0x00000100);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The refund's identifier at the processor. Empty if there is none.
+     * </pre>
+     *
+     * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+     * @param value The bytes for processorReference to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProcessorReferenceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      processorReference_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+
+    private int failure_ = 0;
+    /**
+     * <pre>
+     * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+     * @return The enum numeric value on the wire for failure.
+     */
+    @java.lang.Override public int getFailureValue() {
+      return failure_;
+    }
+    /**
+     * <pre>
+     * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+     * @param value The enum numeric value on the wire for failure to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFailureValue(int value) {
+      failure_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+     * @return The failure.
+     */
+    @java.lang.Override
+    public payments.v1.Failure getFailure() {
+      payments.v1.Failure result = payments.v1.Failure.forNumber(failure_);
+      return result == null ? payments.v1.Failure.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+     * @param value The failure to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setFailure(payments.v1.Failure value) {
+      if (value == null) { throw new NullPointerException(); }
+      bitField0_ |= 0x00000200;
+      failure_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+     * </pre>
+     *
+     * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFailure() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      failure_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object failureCode_ = "";
+    /**
+     * <pre>
+     * The processor's own code for the failure. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+     * @return The failureCode.
+     */
+    public java.lang.String getFailureCode() {
+      java.lang.Object ref = failureCode_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        failureCode_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+     * @return The bytes for failureCode.
+     */
+    public com.google.protobuf.ByteString
+        getFailureCodeBytes() {
+      java.lang.Object ref = failureCode_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        failureCode_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+     * @param value The failureCode to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFailureCode(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      failureCode_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFailureCode() {
+      failureCode_ = getDefaultInstance().getFailureCode();
+      bitField0_ = (bitField0_ & ~0x00000400);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The processor's own code for the failure. May be empty.
+     * </pre>
+     *
+     * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+     * @param value The bytes for failureCode to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFailureCodeBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      failureCode_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:payments.v1.Refund)

@@ -122,4 +122,105 @@ public interface RefundOrBuilder extends
    * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
    */
   com.google.protobuf.TimestampOrBuilder getCreateTimeOrBuilder();
+
+  /**
+   * <pre>
+   * The name of the caller that requested the refund.
+   * </pre>
+   *
+   * <code>string caller = 7 [json_name = "caller"];</code>
+   * @return The caller.
+   */
+  java.lang.String getCaller();
+  /**
+   * <pre>
+   * The name of the caller that requested the refund.
+   * </pre>
+   *
+   * <code>string caller = 7 [json_name = "caller"];</code>
+   * @return The bytes for caller.
+   */
+  com.google.protobuf.ByteString
+      getCallerBytes();
+
+  /**
+   * <pre>
+   * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+   * without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 8 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * The `request_id` of the refund, or the one that the service generated if there was none. Empty for other callers
+   * without the role `payments.audit`.
+   * </pre>
+   *
+   * <code>string request_id = 8 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
+
+  /**
+   * <pre>
+   * The refund's identifier at the processor. Empty if there is none.
+   * </pre>
+   *
+   * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+   * @return The processorReference.
+   */
+  java.lang.String getProcessorReference();
+  /**
+   * <pre>
+   * The refund's identifier at the processor. Empty if there is none.
+   * </pre>
+   *
+   * <code>string processor_reference = 9 [json_name = "processorReference"];</code>
+   * @return The bytes for processorReference.
+   */
+  com.google.protobuf.ByteString
+      getProcessorReferenceBytes();
+
+  /**
+   * <pre>
+   * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+   * @return The enum numeric value on the wire for failure.
+   */
+  int getFailureValue();
+  /**
+   * <pre>
+   * Why the refund failed. Unspecified unless `status` is REFUND_STATUS_FAILED.
+   * </pre>
+   *
+   * <code>.payments.v1.Failure failure = 10 [json_name = "failure"];</code>
+   * @return The failure.
+   */
+  payments.v1.Failure getFailure();
+
+  /**
+   * <pre>
+   * The processor's own code for the failure. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+   * @return The failureCode.
+   */
+  java.lang.String getFailureCode();
+  /**
+   * <pre>
+   * The processor's own code for the failure. May be empty.
+   * </pre>
+   *
+   * <code>string failure_code = 11 [json_name = "failureCode"];</code>
+   * @return The bytes for failureCode.
+   */
+  com.google.protobuf.ByteString
+      getFailureCodeBytes();
 }

@@ -41,7 +41,7 @@ public enum RefundStatus
   REFUND_STATUS_SUCCEEDED(2),
   /**
    * <pre>
-   * The processor rejected the refund. Nothing was refunded.
+   * The processor rejected the refund, or reported later that it failed. Nothing was refunded.
    * </pre>
    *
    * <code>REFUND_STATUS_FAILED = 3;</code>
@@ -85,7 +85,7 @@ public enum RefundStatus
   public static final int REFUND_STATUS_SUCCEEDED_VALUE = 2;
   /**
    * <pre>
-   * The processor rejected the refund. Nothing was refunded.
+   * The processor rejected the refund, or reported later that it failed. Nothing was refunded.
    * </pre>
    *
    * <code>REFUND_STATUS_FAILED = 3;</code>

@@ -53,6 +53,7 @@ private static final long serialVersionUID = 0L;
             payments.v1.WatchPaymentsRequest.class, payments.v1.WatchPaymentsRequest.Builder.class);
   }
 
+  private int bitField0_;
   public static final int RESUME_TOKEN_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object resumeToken_ = "";
@@ -102,6 +103,44 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int FILTER_FIELD_NUMBER = 2;
+  private payments.v1.PaymentEventFilter filter_;
+  /**
+   * <pre>
+   * Which events to stream. By default, all. It may change when a stream resumes.
+   * </pre>
+   *
+   * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the filter field is set.
+   */
+  @java.lang.Override
+  public boolean hasFilter() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * Which events to stream. By default, all. It may change when a stream resumes.
+   * </pre>
+   *
+   * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The filter.
+   */
+  @java.lang.Override
+  public payments.v1.PaymentEventFilter getFilter() {
+    return filter_ == null ? payments.v1.PaymentEventFilter.getDefaultInstance() : filter_;
+  }
+  /**
+   * <pre>
+   * Which events to stream. By default, all. It may change when a stream resumes.
+   * </pre>
+   *
+   * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  @java.lang.Override
+  public payments.v1.PaymentEventFilterOrBuilder getFilterOrBuilder() {
+    return filter_ == null ? payments.v1.PaymentEventFilter.getDefaultInstance() : filter_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -119,12 +158,19 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(resumeToken_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 1, resumeToken_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(2, getFilter());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
     int size = 0;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(resumeToken_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(1, resumeToken_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(2, getFilter());
     }
     return size;
   }
@@ -152,6 +198,11 @@ private static final long serialVersionUID = 0L;
 
     if (!getResumeToken()
         .equals(other.getResumeToken())) return false;
+    if (hasFilter() != other.hasFilter()) return false;
+    if (hasFilter()) {
+      if (!getFilter()
+          .equals(other.getFilter())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -165,6 +216,10 @@ private static final long serialVersionUID = 0L;
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + RESUME_TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getResumeToken().hashCode();
+    if (hasFilter()) {
+      hash = (37 * hash) + FILTER_FIELD_NUMBER;
+      hash = (53 * hash) + getFilter().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -288,19 +343,30 @@ private static final long serialVersionUID = 0L;
 
     // Construct using payments.v1.WatchPaymentsRequest.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetFilterFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
       resumeToken_ = "";
+      filter_ = null;
+      if (filterBuilder_ != null) {
+        filterBuilder_.dispose();
+        filterBuilder_ = null;
+      }
       return this;
     }
 
@@ -337,6 +403,14 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000001) != 0)) {
         result.resumeToken_ = resumeToken_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        result.filter_ = filterBuilder_ == null
+            ? filter_
+            : filterBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -355,6 +429,9 @@ private static final long serialVersionUID = 0L;
         resumeToken_ = other.resumeToken_;
         bitField0_ |= 0x00000001;
         onChanged();
+      }
+      if (other.hasFilter()) {
+        mergeFilter(other.getFilter());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -387,6 +464,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000001;
               break;
             } // case 10
+            case 18: {
+              input.readMessage(
+                  internalGetFilterFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000002;
+              break;
+            } // case 18
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -499,6 +583,163 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000001;
       onChanged();
       return this;
+    }
+
+    private payments.v1.PaymentEventFilter filter_;
+    private com.google.protobuf.SingleFieldBuilder<
+        payments.v1.PaymentEventFilter, payments.v1.PaymentEventFilter.Builder, payments.v1.PaymentEventFilterOrBuilder> filterBuilder_;
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return Whether the filter field is set.
+     */
+    public boolean hasFilter() {
+      return ((bitField0_ & 0x00000002) != 0);
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The filter.
+     */
+    public payments.v1.PaymentEventFilter getFilter() {
+      if (filterBuilder_ == null) {
+        return filter_ == null ? payments.v1.PaymentEventFilter.getDefaultInstance() : filter_;
+      } else {
+        return filterBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public Builder setFilter(payments.v1.PaymentEventFilter value) {
+      if (filterBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        filter_ = value;
+      } else {
+        filterBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public Builder setFilter(
+        payments.v1.PaymentEventFilter.Builder builderForValue) {
+      if (filterBuilder_ == null) {
+        filter_ = builderForValue.build();
+      } else {
+        filterBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public Builder mergeFilter(payments.v1.PaymentEventFilter value) {
+      if (filterBuilder_ == null) {
+        if (((bitField0_ & 0x00000002) != 0) &&
+          filter_ != null &&
+          filter_ != payments.v1.PaymentEventFilter.getDefaultInstance()) {
+          getFilterBuilder().mergeFrom(value);
+        } else {
+          filter_ = value;
+        }
+      } else {
+        filterBuilder_.mergeFrom(value);
+      }
+      if (filter_ != null) {
+        bitField0_ |= 0x00000002;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public Builder clearFilter() {
+      bitField0_ = (bitField0_ & ~0x00000002);
+      filter_ = null;
+      if (filterBuilder_ != null) {
+        filterBuilder_.dispose();
+        filterBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public payments.v1.PaymentEventFilter.Builder getFilterBuilder() {
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return internalGetFilterFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    public payments.v1.PaymentEventFilterOrBuilder getFilterOrBuilder() {
+      if (filterBuilder_ != null) {
+        return filterBuilder_.getMessageOrBuilder();
+      } else {
+        return filter_ == null ?
+            payments.v1.PaymentEventFilter.getDefaultInstance() : filter_;
+      }
+    }
+    /**
+     * <pre>
+     * Which events to stream. By default, all. It may change when a stream resumes.
+     * </pre>
+     *
+     * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        payments.v1.PaymentEventFilter, payments.v1.PaymentEventFilter.Builder, payments.v1.PaymentEventFilterOrBuilder> 
+        internalGetFilterFieldBuilder() {
+      if (filterBuilder_ == null) {
+        filterBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            payments.v1.PaymentEventFilter, payments.v1.PaymentEventFilter.Builder, payments.v1.PaymentEventFilterOrBuilder>(
+                getFilter(),
+                getParentForChildren(),
+                isClean());
+        filter_ = null;
+      }
+      return filterBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:payments.v1.WatchPaymentsRequest)

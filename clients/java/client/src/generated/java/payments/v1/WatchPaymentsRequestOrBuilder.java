@@ -31,4 +31,31 @@ public interface WatchPaymentsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getResumeTokenBytes();
+
+  /**
+   * <pre>
+   * Which events to stream. By default, all. It may change when a stream resumes.
+   * </pre>
+   *
+   * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return Whether the filter field is set.
+   */
+  boolean hasFilter();
+  /**
+   * <pre>
+   * Which events to stream. By default, all. It may change when a stream resumes.
+   * </pre>
+   *
+   * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The filter.
+   */
+  payments.v1.PaymentEventFilter getFilter();
+  /**
+   * <pre>
+   * Which events to stream. By default, all. It may change when a stream resumes.
+   * </pre>
+   *
+   * <code>.payments.v1.PaymentEventFilter filter = 2 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
+   */
+  payments.v1.PaymentEventFilterOrBuilder getFilterOrBuilder();
 }

@@ -32,8 +32,8 @@ import payments.WatchPaymentsParams;
 final class AsyncClient implements Client {
     private final AsyncPaymentsClient client;
 
-    AsyncClient(String target, Duration timeout) {
-        client = AsyncPaymentsClient.builder().target(target).timeout(timeout).build();
+    AsyncClient(AsyncPaymentsClient client) {
+        this.client = client;
     }
 
     @Override
@@ -59,6 +59,16 @@ final class AsyncClient implements Client {
     @Override
     public PaymentDetails getPaymentByReference(String reference) {
         return result(client.getPaymentByReference(reference));
+    }
+
+    @Override
+    public PaymentDetails getPaymentByRequestId(String requestId) {
+        return result(client.getPaymentByRequestId(requestId));
+    }
+
+    @Override
+    public PaymentDetails getPaymentByRequestId(String requestId, String caller) {
+        return result(client.getPaymentByRequestId(requestId, caller));
     }
 
     @Override

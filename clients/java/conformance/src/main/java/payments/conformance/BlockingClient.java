@@ -28,8 +28,8 @@ import payments.WatchPaymentsParams;
 final class BlockingClient implements Client {
     private final PaymentsClient client;
 
-    BlockingClient(String target, Duration timeout) {
-        client = PaymentsClient.builder().target(target).timeout(timeout).build();
+    BlockingClient(PaymentsClient client) {
+        this.client = client;
     }
 
     @Override
@@ -55,6 +55,16 @@ final class BlockingClient implements Client {
     @Override
     public PaymentDetails getPaymentByReference(String reference) {
         return client.getPaymentByReference(reference);
+    }
+
+    @Override
+    public PaymentDetails getPaymentByRequestId(String requestId) {
+        return client.getPaymentByRequestId(requestId);
+    }
+
+    @Override
+    public PaymentDetails getPaymentByRequestId(String requestId, String caller) {
+        return client.getPaymentByRequestId(requestId, caller);
     }
 
     @Override

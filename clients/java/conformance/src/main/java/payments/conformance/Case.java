@@ -5,12 +5,14 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
@@ -18,6 +20,11 @@ import payments.PaymentsException;
 
 /** One run of a case, with the values that it saves and generates. */
 final class Case {
+    /** How long to repeat a step whose outcome takes time, and how long to pause in between. */
+    private static final Duration EVENTUALLY = Duration.ofSeconds(30);
+
+    private static final Duration PAUSE = Duration.ofMillis(100);
+
     private static final long MAX_SAFE_INTEGER = (1L << 53) - 1;
 
     private final Client client;
@@ -33,14 +40,42 @@ final class Case {
      *
      * @throws Mismatch if an outcome differs from the expected one
      */
-    void run(JsonObject step) {
+    void run(JsonObject step) throws InterruptedException {
+        boolean isEventual = step.has("eventually") && step.get("eventually").getAsBoolean();
+        Instant end = Instant.now().plus(EVENTUALLY);
+        while (true) {
+            Set<String> savedBefore = Set.copyOf(saved.keySet());
+            try {
+                runOnce(step);
+                return;
+            } catch (Mismatch mismatch) {
+                if (!isEventual || Instant.now().isAfter(end)) {
+                    throw mismatch;
+                }
+                saved.keySet().retainAll(savedBefore);
+            }
+            Thread.sleep(PAUSE.toMillis());
+        }
+    }
+
+    private void runOnce(JsonObject step) {
+        String call = step.get("call").getAsString();
         JsonObject args = arguments(step.getAsJsonObject("args")).getAsJsonObject();
+        if (Calls.isInexpressible(call, args)) {
+            checkRejected(step);
+            return;
+        }
         int times = step.has("repeat") ? step.get("repeat").getAsInt() : 1;
-        List<Outcome> outcomes = Stream.generate(() -> step.get("call").getAsString())
+        List<Outcome> outcomes = Stream.generate(() -> Outcome.start(() -> Calls.call(client, call, args)))
                 .limit(times)
-                .map(call -> Outcome.start(() -> Calls.call(client, call, args)))
                 .toList();
         outcomes.forEach(outcome -> check(step, outcome));
+    }
+
+    private static void checkRejected(JsonObject step) {
+        if (!step.has("error")) {
+            throw new Mismatch("the client has no such call");
+        }
     }
 
     private void check(JsonObject step, Outcome outcome) {
@@ -54,7 +89,9 @@ final class Case {
             }
             match(step.get("result"), outcome.result(), step.get("call").getAsString());
         } else if (thrown instanceof PaymentsException error && step.has("error")) {
-            checkError(step.getAsJsonObject("error"), Outcomes.toJson(error).getAsJsonObject());
+            checkError(
+                    arguments(step.get("error")).getAsJsonObject(),
+                    Outcomes.toJson(error).getAsJsonObject());
         } else if (thrown instanceof PaymentsException
                 || !step.has("rejected_argument")
                 || !normalize(thrown.getMessage())
@@ -135,7 +172,18 @@ final class Case {
         } else if (!(actual instanceof JsonObject actualObject)) {
             throw new Mismatch(where + " is " + actual + ", expected: " + expected);
         } else {
-            object.asMap().forEach((name, value) -> match(value, actualObject.get(name), where + "." + name));
+            object.asMap().forEach((name, value) -> matchMember(name, value, actualObject, where + "." + name));
+        }
+    }
+
+    private void matchMember(String name, JsonElement expected, JsonObject actual, String where) {
+        if (!actual.has(name)) {
+            throw new Mismatch(where + " is missing, expected: " + expected);
+        }
+        if (name.equals("labels")) {
+            checkEqual(expected, actual.get(name), where);
+        } else {
+            match(expected, actual.get(name), where);
         }
     }
 

@@ -3,6 +3,7 @@ package payments.conformance;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Predicate;
+import payments.AsyncPaymentsClient;
 import payments.ChargeOutcome;
 import payments.ChargeParams;
 import payments.ListPaymentEventsParams;
@@ -14,17 +15,30 @@ import payments.PaymentEvent;
 import payments.PaymentEventPage;
 import payments.PaymentPage;
 import payments.PaymentUpdate;
+import payments.PaymentsClient;
 import payments.Refund;
 import payments.RefundPage;
 import payments.RefundParams;
 import payments.RefundResult;
 import payments.WatchPaymentsParams;
+import payments.testing.FakePaymentService;
 
 /** The calls that the blocking and the asynchronous client have in common. Each waits for its result. */
 interface Client extends AutoCloseable {
     /** {@return a new client for the service at {@code target}} */
     static Client connect(boolean isAsync, String target, Duration timeout) {
-        return isAsync ? new AsyncClient(target, timeout) : new BlockingClient(target, timeout);
+        return isAsync
+                ? new AsyncClient(AsyncPaymentsClient.builder()
+                        .target(target)
+                        .timeout(timeout)
+                        .build())
+                : new BlockingClient(
+                        PaymentsClient.builder().target(target).timeout(timeout).build());
+    }
+
+    /** {@return a new client of the fake service} */
+    static Client of(boolean isAsync, FakePaymentService service) {
+        return isAsync ? new AsyncClient(service.asyncClient()) : new BlockingClient(service.client());
     }
 
     Payment charge(ChargeParams params);
@@ -36,6 +50,10 @@ interface Client extends AutoCloseable {
     PaymentDetails getPayment(long paymentId);
 
     PaymentDetails getPaymentByReference(String reference);
+
+    PaymentDetails getPaymentByRequestId(String requestId);
+
+    PaymentDetails getPaymentByRequestId(String requestId, String caller);
 
     List<Refund> listRefunds(ListRefundsParams params);
 

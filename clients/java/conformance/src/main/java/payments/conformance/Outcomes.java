@@ -8,10 +8,15 @@ import com.google.gson.JsonPrimitive;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.Collection;
+import java.util.Optional;
 import java.util.function.Function;
 import payments.ChargeOutcome;
+import payments.Dispute;
+import payments.Failure;
 import payments.FieldViolation;
 import payments.InvalidRequestException;
+import payments.NextAction;
+import payments.OrderHasPendingPaymentException;
 import payments.Payment;
 import payments.PaymentDetails;
 import payments.PaymentEvent;
@@ -41,6 +46,38 @@ final class Outcomes {
         json.add("create_time", time(payment.createTime()));
         json.add("refunded_amount", amount(payment.refundedAmount()));
         json.addProperty("refund_state", payment.refundState().name());
+        json.addProperty("caller", payment.caller());
+        json.addProperty("request_id", payment.requestId());
+        json.addProperty("processor_reference", payment.processorReference());
+        json.add("failure", failure(payment.failure()));
+        json.addProperty("failure_code", payment.failureCode());
+        json.addProperty("external_reference", payment.externalReference());
+        json.addProperty("customer_id", payment.customerId());
+        JsonObject labels = new JsonObject();
+        payment.labels().forEach(labels::addProperty);
+        json.add("labels", labels);
+        json.add("next_action", payment.nextAction().map(Outcomes::toJson).orElse(JsonNull.INSTANCE));
+        json.add("dispute", payment.dispute().map(Outcomes::toJson).orElse(JsonNull.INSTANCE));
+        return json;
+    }
+
+    private static JsonElement toJson(NextAction action) {
+        JsonObject json = new JsonObject();
+        json.addProperty("type", action.type().name());
+        json.addProperty("redirect_url", action.redirectUrl());
+        json.add("expire_time", time(action.expireTime()));
+        return json;
+    }
+
+    private static JsonElement toJson(Dispute dispute) {
+        JsonObject json = new JsonObject();
+        json.addProperty("status", dispute.status().name());
+        json.add("amount", amount(dispute.amount()));
+        json.addProperty("currency", dispute.currency());
+        json.addProperty("reason", dispute.reason());
+        json.add("open_time", time(dispute.openTime()));
+        json.add("close_time", time(dispute.closeTime().orElse(null)));
+        json.addProperty("processor_reference", dispute.processorReference());
         return json;
     }
 
@@ -53,6 +90,11 @@ final class Outcomes {
         json.addProperty("status", refund.status().name());
         json.addProperty("reason", refund.reason());
         json.add("create_time", time(refund.createTime()));
+        json.addProperty("caller", refund.caller());
+        json.addProperty("request_id", refund.requestId());
+        json.addProperty("processor_reference", refund.processorReference());
+        json.add("failure", failure(refund.failure()));
+        json.addProperty("failure_code", refund.failureCode());
         return json;
     }
 
@@ -127,6 +169,9 @@ final class Outcomes {
             invalid.violations().stream().map(FieldViolation::field).forEach(violations::add);
         }
         json.add("violations", violations);
+        if (error instanceof OrderHasPendingPaymentException pending) {
+            pending.paymentId().ifPresent(paymentId -> json.addProperty("payment_id", paymentId));
+        }
         return json;
     }
 
@@ -134,6 +179,11 @@ final class Outcomes {
         JsonArray array = new JsonArray();
         items.forEach(item -> array.add(toJson.apply(item)));
         return array;
+    }
+
+    private static JsonElement failure(Optional<Failure> failure) {
+        return failure.<JsonElement>map(reason -> new JsonPrimitive(reason.name()))
+                .orElse(JsonNull.INSTANCE);
     }
 
     private static JsonElement amount(BigDecimal amount) {

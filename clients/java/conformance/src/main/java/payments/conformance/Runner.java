@@ -20,39 +20,53 @@ import java.util.stream.LongStream;
 import payments.ChargeParams;
 import payments.PaymentMethod;
 import payments.PaymentsClient;
+import payments.testing.FakePaymentService;
 
 /** Runs the conformance cases with the Java client (see clients/conformance/README.md). */
 public final class Runner {
     private static final int MAX_CONCURRENCY = 8;
+    private static final List<String> CURRENCIES = List.of("INR", "JPY", "KWD", "CLF");
     private static final Duration CHARGE_TIMEOUT = Duration.ofSeconds(60);
 
     private Runner() {}
 
     /**
-     * Runs {@code cases TARGET CASES_FILE} or {@code charges TARGET FIRST COUNT}, with the asynchronous client if
-     * {@code async} comes first.
+     * Runs {@code cases TARGET CASES_FILE}, {@code fake CASES_FILE} or {@code charges TARGET FIRST COUNT}, with the
+     * asynchronous client if {@code async} comes first.
      */
     public static void main(String[] args) throws Exception {
         boolean isAsync = args.length > 0 && args[0].equals("async");
         List<String> command = List.of(args).subList(isAsync ? 1 : 0, args.length);
         if (command.size() == 3 && command.get(0).equals("cases")) {
-            int failed;
+            boolean allPassed;
             try (Client client = Client.connect(isAsync, command.get(1), PaymentsClient.DEFAULT_TIMEOUT)) {
-                failed = runCases(client, Path.of(command.get(2)));
+                allPassed = runCases(client, Path.of(command.get(2)));
             }
-            System.exit(failed == 0 ? 0 : 1);
+            System.exit(allPassed ? 0 : 1);
+        } else if (command.size() == 2 && command.get(0).equals("fake")) {
+            System.exit(runCasesWithFake(isAsync, Path.of(command.get(1))) ? 0 : 1);
         } else if (command.size() == 4 && command.get(0).equals("charges")) {
             try (Client client = Client.connect(isAsync, command.get(1), CHARGE_TIMEOUT)) {
                 runCharges(client, Long.parseLong(command.get(2)), Long.parseLong(command.get(3)));
             }
         } else {
-            System.err.println("usage: [async] cases TARGET CASES_FILE, or [async] charges TARGET FIRST COUNT");
+            System.err.println("usage: [async] cases TARGET CASES_FILE, [async] fake CASES_FILE, or"
+                    + " [async] charges TARGET FIRST COUNT");
             System.exit(2);
         }
     }
 
-    /** Runs all cases, prints each failure, and returns their number. */
-    private static int runCases(Client client, Path casesFile) throws IOException {
+    /** Runs all cases with the fake service, prints each failure, and returns whether there was none. */
+    static boolean runCasesWithFake(boolean isAsync, Path casesFile) throws IOException, InterruptedException {
+        try (FakePaymentService service =
+                        FakePaymentService.builder().currencies(CURRENCIES).build();
+                Client client = Client.of(isAsync, service)) {
+            return runCases(client, casesFile);
+        }
+    }
+
+    /** Runs all cases, prints each failure, and returns whether there was none. */
+    private static boolean runCases(Client client, Path casesFile) throws IOException, InterruptedException {
         JsonArray cases = JsonParser.parseString(Files.readString(casesFile)).getAsJsonArray();
         int failed = 0;
         for (JsonElement each : cases) {
@@ -63,11 +77,11 @@ public final class Runner {
             }
         }
         System.out.println((cases.size() - failed) + " passed, " + failed + " failed");
-        return failed;
+        return failed == 0;
     }
 
     /** Runs a case and returns its failure, or null if it passes. */
-    private static String runCase(Client client, JsonObject testCase) {
+    private static String runCase(Client client, JsonObject testCase) throws InterruptedException {
         Case run = new Case(client);
         int number = 0;
         for (JsonElement step : testCase.getAsJsonArray("steps")) {

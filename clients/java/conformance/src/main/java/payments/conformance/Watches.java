@@ -6,7 +6,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import payments.PaymentEvent;
-import payments.WatchPaymentsParams;
 
 /** Runs the watches of the cases. */
 final class Watches {
@@ -20,14 +19,10 @@ final class Watches {
      * @throws Mismatch if the events do not arrive in time
      */
     static JsonElement watch(Client client, JsonObject args) {
-        WatchPaymentsParams.Builder params = WatchPaymentsParams.builder();
-        if (args.has("resume_token")) {
-            params.resumeToken(args.get("resume_token").getAsString());
-        }
         int count = args.get("count").getAsInt();
         List<PaymentEvent> events = new ArrayList<>();
         JsonObject result = new JsonObject();
-        client.watchPayments(params.build(), LIMIT, update -> {
+        client.watchPayments(Params.watch(args), LIMIT, update -> {
             update.event().filter(event -> isWanted(event, args)).ifPresent(events::add);
             if (events.size() < count) {
                 return false;

@@ -1,0 +1,19 @@
+-- The caller's own names of a payment, why it failed, and its identifier at the processor. NULL is none of these, as in all
+-- earlier rows. No row is rewritten.
+-- labels: JSON, an object of strings. failure: a name of the enum Failure in payments.proto, without its prefix.
+-- failure_code: the processor's own code. simulated_source: the payment_source of a simulated charge.
+-- forgotten_at: when customer_id and labels were erased, in UTC.
+ALTER TABLE payments
+    ADD COLUMN external_reference VARCHAR(100) CHARACTER SET utf8mb4
+        COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NULL,
+    ADD COLUMN customer_id VARCHAR(100) CHARACTER SET utf8mb4
+        COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NULL,
+    ADD COLUMN labels TEXT CHARACTER SET utf8mb4
+        COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NULL,
+    ADD COLUMN failure VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL,
+    ADD COLUMN failure_code VARCHAR(255) CHARACTER SET utf8mb4
+        COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NULL,
+    ADD COLUMN processor_reference VARCHAR(255) CHARACTER SET utf8mb4
+        COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */ NULL,
+    ADD COLUMN simulated_source VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,
+    ADD COLUMN forgotten_at DATETIME(6) NULL;
