@@ -36,6 +36,7 @@ from tests.support.databases import settings_of
 from tests.support.drivers.calls import health_stub
 from tests.support.ports import free_port
 from tests.support.running_service import RunningService
+from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import SERVICE, create_accounts, grant_privileges
@@ -290,11 +291,13 @@ class Cluster:
     def tables(self) -> Tables:
         """Wait until the relays have emptied the outbox, and read the content of the database.
 
-        With Galera, check that it is the same at all nodes.
+        With Galera, check that it is the same at all nodes, when each has joined the others again.
         """
         is_two_phase = "PROCESSOR" in self._settings
         if not galera.IS_SELECTED:
             return read_tables(self.execute, is_two_phase=is_two_phase)
+        for node in galera.NODES:
+            wait_until(partial(galera.is_synced, self.database, node), within_seconds=galera.REJOIN_TIMEOUT_SECONDS)
         tables, *others = [
             read_tables(partial(galera.execute_at, self.database, node), is_two_phase=is_two_phase)
             for node in galera.NODES

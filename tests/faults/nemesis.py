@@ -29,8 +29,6 @@ _READ_ONLY = 1290
 _NO_SPACE = frozenset({3, 28, 1021, 1026, 1114})
 """The database's error codes for a full disk, a failed write, and a full table."""
 
-_NODE_BACK_SECONDS = 90
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -269,7 +267,7 @@ def _node_killed(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
         is_another = galera.process_id_of(cluster.database, node) != before
         return is_another and galera.is_synced(cluster.database, node)
 
-    wait_until(is_back, within_seconds=_NODE_BACK_SECONDS)
+    wait_until(is_back, within_seconds=galera.REJOIN_TIMEOUT_SECONDS)
 
 
 @contextmanager

@@ -12,6 +12,10 @@ from tools.database.private_database import SELECTED_DATABASE
 from tools.dev.devdb import PrivateDatabase
 
 NODES = (1, 2, 3)
+
+REJOIN_TIMEOUT_SECONDS = 90
+"""How long a node may take to join the others again, on a busy machine."""
+
 IS_SELECTED = SELECTED_DATABASE == "galera"
 
 
@@ -53,10 +57,17 @@ def execute_at(database: PrivateDatabase, node: int, text: str) -> list[Any]:
 def is_synced(database: PrivateDatabase, node: int) -> bool:
     """Whether a node has all the writes of its cluster, and accepts statements."""
     try:
-        rows = execute_at(database, node, "SHOW STATUS LIKE 'wsrep_local_state_comment'")
+        # A node that was suspended calls itself Synced until it has noticed that the others excluded it. Unlike SHOW,
+        # SELECT fails then, as it waits for their writes.
+        rows = execute_at(
+            database,
+            node,
+            "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "
+            "WHERE VARIABLE_NAME = 'wsrep_local_state_comment'",
+        )
     except (pymysql.err.MySQLError, OSError):
         return False
-    return rows == [("wsrep_local_state_comment", "Synced")]
+    return rows == [("Synced",)]
 
 
 def has_quorum(database: PrivateDatabase, node: int) -> bool:

@@ -43,6 +43,18 @@ def test_each_node_has_the_writes_of_the_others_also_after_it_was_killed(cluster
     assert values_at(cluster, 2) == [1, 2, 3, 4]
 
 
+def test_a_node_that_was_suspended_is_synced_only_when_it_has_the_writes_of_the_others(
+    cluster: PrivateDatabase,
+) -> None:
+    signal_node(cluster, 3, signal.SIGSTOP)
+    # The others accept a write when they have excluded it.
+    execute_at(cluster, 1, "INSERT INTO kept VALUES (1)")
+    signal_node(cluster, 3, signal.SIGCONT)
+
+    wait_until(lambda: is_synced(cluster, 3), within_seconds=60)
+    assert values_at(cluster, 3) == [1]
+
+
 def test_all_nodes_end_when_the_server_is_killed_and_then_start_with_all_writes(cluster: PrivateDatabase) -> None:
     for node in NODES:
         execute_at(cluster, node, f"INSERT INTO kept VALUES ({node})")
