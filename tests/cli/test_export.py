@@ -57,6 +57,10 @@ def varied_payments(payments: Payments, table: Table) -> None:
             "UPDATE payments SET source_mark = %s, dispute_status = %s, dispute = %s WHERE payment_id = %s",
             *(f"0a1b2c3d:{number:064x}", dispute.status.value, dispute_to_json(dispute), number),
         )
+    table(
+        "UPDATE payments SET external_reference = 'web ₹1', customer_id = 'c-77', caller = 'shop', "
+        "request_id = CONCAT('key-', payment_id), processor_reference = 'pi_3' WHERE payment_id = 3"
+    )
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -103,6 +107,11 @@ def test_importing_both_files_into_an_empty_database_produces_equal_tables(
         (("--status", "PENDING"), "status IS NULL"),
         (("--refund-state", "PARTIAL"), "refunded = 0 AND refunded_amount > 0"),
         (("--reference", "ODD-6"), "reference = 'ODD-6'"),
+        (("--external-reference", "web ₹1"), "external_reference = 'web ₹1'"),
+        (("--customer", "c-77"), "customer_id = 'c-77'"),
+        (("--caller", "shop"), "caller = 'shop'"),
+        (("--request-id", "key-3"), "request_id = 'key-3'"),
+        (("--processor-reference", "pi_3"), "processor_reference = 'pi_3'"),
         (("--min-amount", "100", "--max-amount", "500.5"), "amount BETWEEN 100 AND 500.5 AND currency = 'INR'"),
         (("--since", "2030-01-01", "--until", "2031-06-01T00:00:00Z"), "created_at >= '2030-01-01'"),
         (("--since", "30d"), "created_at >= UTC_TIMESTAMP() - INTERVAL 30 DAY"),

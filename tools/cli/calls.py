@@ -22,6 +22,7 @@ from tools.cli.options import (
     MaxAmount,
     MinAmount,
     OrderId,
+    ProcessorReference,
     Reference,
     Since,
     Until,
@@ -211,11 +212,12 @@ def list_payments(  # noqa: PLR0913 - the options of a command
     caller: Caller = None,
     request_id: Annotated[
         str | None,
-        typer.Option(help="Only the payment whose charge had this idempotency key: yours, or that of the --caller."),
+        typer.Option(
+            callback=options.utf8,
+            help="Only the payment whose charge had this idempotency key: yours, or that of the --caller.",
+        ),
     ] = None,
-    processor_reference: Annotated[
-        str | None, typer.Option(help="Only payments with this identifier at the payment processor.")
-    ] = None,
+    processor_reference: ProcessorReference = None,
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,
     currency: Annotated[

@@ -13,7 +13,18 @@ from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
 from tools.cli import options
 from tools.cli.failures import SERVICE, report_failures
-from tools.cli.options import MaxAmount, MinAmount, OrderId, Reference, Since, Until
+from tools.cli.options import (
+    Caller,
+    Customer,
+    ExternalReference,
+    MaxAmount,
+    MinAmount,
+    OrderId,
+    ProcessorReference,
+    Reference,
+    Since,
+    Until,
+)
 from tools.database.settings import load_tool_settings
 from tools.progress import show_progress
 from tools.transfer.export import export, format_of
@@ -46,6 +57,17 @@ def command(  # noqa: PLR0913 - the options of a command
     status: Annotated[list[Status] | None, options.StatusOption] = None,
     refund_state: Annotated[list[RefundState] | None, options.RefundStateOption] = None,
     reference: Reference = None,
+    external_reference: ExternalReference = None,
+    customer: Customer = None,
+    caller: Caller = None,
+    request_id: Annotated[
+        str | None,
+        typer.Option(
+            callback=options.utf8,
+            help="Only payments whose charge had this idempotency key, of any caller or of the --caller.",
+        ),
+    ] = None,
+    processor_reference: ProcessorReference = None,
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,
     currency: Annotated[
@@ -73,6 +95,11 @@ def command(  # noqa: PLR0913 - the options of a command
                 statuses=frozenset(status or ()),
                 refund_states=frozenset(refund_state or ()),
                 reference=reference,
+                external_reference=external_reference,
+                customer_id=customer,
+                caller=caller,
+                request_id=request_id,
+                processor_reference=processor_reference,
                 min_amount=_money("--min-amount", bounds_currency, min_amount),
                 max_amount=_money("--max-amount", bounds_currency, max_amount),
                 min_create_time=options.parse_time("--since", since, now),

@@ -7,13 +7,14 @@ import typer
 from server.domain.errors import InvalidValue
 from server.domain.names import name
 from tools.cli.failures import ARCHIVER, report_failures
+from tools.cli.options import utf8
 from tools.database.settings import load_tool_settings
 from tools.operations.forget import forget
 from tools.progress import show_progress
 
 
 def command(
-    customer: Annotated[str, typer.Option(metavar="ID", help="The customer_id of the payments.")],
+    customer: Annotated[str, typer.Option(metavar="ID", callback=utf8, help="The customer_id of the payments.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:

@@ -11,14 +11,31 @@ import typer
 from server.domain.errors import InvalidValue
 from tools.transfer.files import csv_values
 
+
+def utf8(text: str | None) -> str | None:
+    """Check that an argument is UTF-8, which the service and the database require.
+
+    Raises:
+        typer.BadParameter: it is not. A shell passes on any bytes.
+    """
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("must be UTF-8") from None
+    return text
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")]
 OrderId = Annotated[int | None, typer.Option(help="Only payments of this order.")]
-Reference = Annotated[str | None, typer.Option(help="Only the payment with this reference.")]
+Reference = Annotated[str | None, typer.Option(callback=utf8, help="Only the payment with this reference.")]
 ExternalReference = Annotated[
-    str | None, typer.Option(help="Only payments of the order to which their caller gave this name.")
+    str | None, typer.Option(callback=utf8, help="Only payments of the order to which their caller gave this name.")
 ]
-Customer = Annotated[str | None, typer.Option(help="Only payments of this customer.")]
-Caller = Annotated[str | None, typer.Option(help="Only payments that this caller charged.")]
+Customer = Annotated[str | None, typer.Option(callback=utf8, help="Only payments of this customer.")]
+Caller = Annotated[str | None, typer.Option(callback=utf8, help="Only payments that this caller charged.")]
+ProcessorReference = Annotated[
+    str | None, typer.Option(callback=utf8, help="Only payments with this identifier at the payment processor.")
+]
 MinAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="Only payments of at least this amount.")]
 MaxAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="Only payments of at most this amount.")]
 Since = Annotated[

@@ -1,11 +1,13 @@
-"""Parsing of times in options."""
+"""Checks of options, and parsing of times and labels in them."""
 
 from datetime import UTC, datetime
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from tools.cli import options
+from tools.cli.main import app
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -46,3 +48,22 @@ def test_labels_are_split_at_the_first_equals_sign() -> None:
 def test_a_label_without_a_value_and_a_repeated_label_are_rejected(texts: list[str], message: str) -> None:
     with pytest.raises(typer.BadParameter, match=message):
         options.parse_labels("--label", texts)
+
+
+@pytest.mark.parametrize("command", ["list", "export"])
+@pytest.mark.parametrize(
+    "option",
+    ["--reference", "--external-reference", "--customer", "--caller", "--request-id", "--processor-reference"],
+)
+def test_a_filter_must_be_utf8(command: str, option: str) -> None:
+    _assert_rejected(option, command, option, "\udcff")
+
+
+def test_the_customer_to_erase_must_be_utf8() -> None:
+    _assert_rejected("--customer", "forget", "--yes", "--customer", "c-\udcff")
+
+
+def _assert_rejected(option: str, *arguments: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert f"{option}: must be UTF-8" in " ".join(result.output.replace("│", " ").replace("'", "").split())
