@@ -1,6 +1,7 @@
 """Fixtures and CSV helpers for tests of the ``payments`` command."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support import programs
 from tests.support.databases import DatabaseServer
+from tools.dev.system_package import has_apt, install
 
 HEADER = "payment_id,order_id,amount,method,status,reference,created_at"
 
@@ -24,6 +26,13 @@ def csv_of(*lines: str, header: str = HEADER) -> str:
 def payment_line(payment_id: int, amount: str = "561.00", status: str = "SUCCESS") -> str:
     """Return a line of a legacy CSV file."""
     return f"{payment_id},342,{amount},UPI,{status},ECI20250910-{payment_id:06X},2025-02-07 05:28:54"
+
+
+@pytest.fixture(scope="session")
+def client_programs() -> None:
+    """Install the programs of the database that ``payments backup`` and ``restore`` run, if they are missing."""
+    if not any(map(shutil.which, ("mariadb-dump", "mysqldump"))) and has_apt():
+        install("mariadb-client", "the client programs only")
 
 
 @pytest.fixture

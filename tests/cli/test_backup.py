@@ -3,7 +3,6 @@
 import gzip
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -32,13 +31,12 @@ from tests.support.tidb import except_on_tidb
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import BACKUP, SERVICE
 from tools.dev.devdb import PrivateDatabase
-from tools.dev.system_package import has_apt, install
 from tools.operations.backup.backup_file import Origin, new_backup_file, read_backup, write_backup
 from tools.operations.backup.client_programs import CLIENT, DUMP, ClientProgramError, find_program, login_options
 from tools.operations.doctor.check_result import Level
 from tools.operations.doctor.checks import run_checks
 
-pytestmark = except_on_tidb("it has backup tools of its own")
+pytestmark = [except_on_tidb("it has backup tools of its own"), pytest.mark.usefixtures("client_programs")]
 
 THREADS = 4
 AMOUNT = Decimal(10)
@@ -54,12 +52,6 @@ ODD_TEXTS = (
     "ಯುಪಿಐ 💸",
     "\\'(",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _programs() -> None:
-    if not any(map(shutil.which, ("mariadb-dump", "mysqldump"))) and has_apt():
-        install("mariadb-client", "the client programs only")
 
 
 @dataclass

@@ -140,6 +140,7 @@ def test_files_and_imports_keep_every_amount(
 
 
 @except_on_tidb("it has backup tools of its own")
+@pytest.mark.usefixtures("client_programs")
 def test_a_backup_keeps_every_amount(
     charged: dict[int, Money],
     payments: Payments,
