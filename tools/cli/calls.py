@@ -26,6 +26,7 @@ from tools.cli.options import (
     Reference,
     Since,
     Until,
+    utf8,
 )
 from tools.cli.output import print_event, print_json, print_payment, print_payments, print_refunds
 from tools.cli.service_options import calls_service
@@ -43,10 +44,13 @@ ListedRefundState = StrEnum("ListedRefundState", {"NONE": "NONE", "PARTIAL": "PA
 RequestId = Annotated[
     str | None,
     typer.Option(
-        help="Idempotency key: a repeated command with the same key takes effect only once. Defaults to a random key."
+        callback=utf8,
+        help="Idempotency key: a repeated command with the same key takes effect only once. Defaults to a random key.",
     ),
 ]
-Currency = Annotated[str | None, typer.Option(help="ISO 4217 code. Defaults to the service's default currency.")]
+Currency = Annotated[
+    str | None, typer.Option(callback=utf8, help="ISO 4217 code. Defaults to the service's default currency.")
+]
 
 
 @calls_service
@@ -67,23 +71,27 @@ def charge(  # noqa: PLR0913 - the options of a command
     ] = None,
     currency: Currency = None,
     external_reference: Annotated[
-        str, typer.Option(help="Your own name of the order, at most 100 characters. Need not be unique.")
+        str, typer.Option(callback=utf8, help="Your own name of the order, at most 100 characters. Need not be unique.")
     ] = "",
-    customer: Annotated[str, typer.Option(help="Your identifier of the customer, at most 100 characters.")] = "",
+    customer: Annotated[
+        str, typer.Option(callback=utf8, help="Your identifier of the customer, at most 100 characters.")
+    ] = "",
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label to store with the payment. Can be repeated.")
     ] = None,
     source: Annotated[
         str,
         typer.Option(
+            callback=utf8,
             help="Payer's means of payment, as a token of the processor. For a simulated processor, the outcome, such "
-            "as sim_insufficient_funds."
+            "as sim_insufficient_funds.",
         ),
     ] = "",
     return_url: Annotated[
         str,
         typer.Option(
-            help="https URL to which the payer returns after approving the payment in a browser. Needs a --source."
+            callback=utf8,
+            help="https URL to which the payer returns after approving the payment in a browser. Needs a --source.",
         ),
     ] = "",
     unless_pending: Annotated[
@@ -128,7 +136,7 @@ def refund(  # noqa: PLR0913 - the options of a command
         typer.Option(metavar="DECIMAL", help="Amount to refund, such as 100.00. Defaults to the remaining amount."),
     ] = None,
     currency: Currency = None,
-    reason: Annotated[str, typer.Option(help="Reason to store with the refund.")] = "",
+    reason: Annotated[str, typer.Option(callback=utf8, help="Reason to store with the refund.")] = "",
     request_id: RequestId = None,
     as_json: AsJson = False,
 ) -> None:
@@ -150,13 +158,16 @@ def refund(  # noqa: PLR0913 - the options of a command
 @calls_service
 def get(
     client: PaymentsClient,
-    payment: Annotated[str | None, typer.Argument(help="ID or reference of the payment.")] = None,
+    payment: Annotated[str | None, typer.Argument(callback=utf8, help="ID or reference of the payment.")] = None,
     *,
     request_id: Annotated[
-        str | None, typer.Option(help="Idempotency key of the charge, instead of an ID or reference.")
+        str | None, typer.Option(callback=utf8, help="Idempotency key of the charge, instead of an ID or reference.")
     ] = None,
     caller: Annotated[
-        str, typer.Option(help="Caller whose --request-id it is. Any but yourself requires the role payments.audit.")
+        str,
+        typer.Option(
+            callback=utf8, help="Caller whose --request-id it is. Any but yourself requires the role payments.audit."
+        ),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -185,7 +196,7 @@ def get(
 @calls_service
 def events(
     client: PaymentsClient,
-    payment: Annotated[str, typer.Argument(help="ID or reference of the payment.")],
+    payment: Annotated[str, typer.Argument(callback=utf8, help="ID or reference of the payment.")],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -213,7 +224,7 @@ def list_payments(  # noqa: PLR0913 - the options of a command
     request_id: Annotated[
         str | None,
         typer.Option(
-            callback=options.utf8,
+            callback=utf8,
             help="Only the payment whose charge had this idempotency key: yours, or that of the --caller.",
         ),
     ] = None,

@@ -24,6 +24,7 @@ from tools.cli.options import (
     Reference,
     Since,
     Until,
+    utf8,
 )
 from tools.database.settings import load_tool_settings
 from tools.progress import show_progress
@@ -63,7 +64,7 @@ def command(  # noqa: PLR0913 - the options of a command
     request_id: Annotated[
         str | None,
         typer.Option(
-            callback=options.utf8,
+            callback=utf8,
             help="Only payments whose charge had this idempotency key, of any caller or of the --caller.",
         ),
     ] = None,

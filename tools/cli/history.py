@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from tools.cli.failures import SERVICE, open_database
-from tools.cli.options import AsJson
+from tools.cli.options import AsJson, utf8
 from tools.cli.output import format_time, print_json, print_table
 from tools.operations.history import Entry, history
 
 
 def command(
-    payment: Annotated[str, typer.Argument(help="ID or reference of the payment.")],
+    payment: Annotated[str, typer.Argument(callback=utf8, help="ID or reference of the payment.")],
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -18,10 +18,7 @@ def utf8(text: str | None) -> str | None:
     Raises:
         typer.BadParameter: it is not. A shell passes on any bytes.
     """
-    try:
-        (text or "").encode()
-    except UnicodeEncodeError:
-        raise typer.BadParameter("must be UTF-8") from None
+    _require_utf8(text or "")
     return text
 
 
@@ -77,10 +74,11 @@ def parse_labels(option: str, texts: Iterable[str]) -> dict[str, str]:
     """Parse labels such as ``channel=web``. A value may contain ``=``.
 
     Raises:
-        typer.BadParameter: one has no ``=``, or two have the same key.
+        typer.BadParameter: one is not UTF-8 or has no ``=``, or two have the same key.
     """
     labels: dict[str, str] = {}
     for text in texts:
+        _require_utf8(text, option)
         key, separator, label = text.partition("=")
         if not separator:
             raise typer.BadParameter("must be KEY=VALUE, such as channel=web", param_hint=option)
@@ -135,6 +133,13 @@ def parse_future_time(option: str, text: str | None, now: datetime) -> datetime 
         msg = "must be a future time such as 2027-02-07 or 2027-02-07T05:28:54Z, or a duration such as 90d, 12h or 30m"
         raise typer.BadParameter(msg, param_hint=option)
     return future
+
+
+def _require_utf8(text: str, option: str | None = None) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("must be UTF-8", param_hint=option) from None
 
 
 def _time(text: str, now: datetime, direction: int) -> datetime:

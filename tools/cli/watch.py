@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from payments_client import PaymentEventType, PaymentsClient
 
-from tools.cli.options import AsJson, Caller, Customer, ExternalReference, OrderId
+from tools.cli.options import AsJson, Caller, Customer, ExternalReference, OrderId, utf8
 from tools.cli.output import print_event, print_json
 from tools.cli.service_options import calls_service
 
@@ -38,7 +38,7 @@ def command(  # noqa: PLR0913 - the options of a command
     client: PaymentsClient,
     *,
     resume_token: Annotated[
-        str, typer.Option(help="Resume token that an earlier watch printed, to start after it.")
+        str, typer.Option(callback=utf8, help="Resume token that an earlier watch printed, to start after it.")
     ] = "",
     order_id: OrderId = None,
     external_reference: ExternalReference = None,
