@@ -8,7 +8,10 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import grpc
@@ -17,7 +20,14 @@ import pymysql
 import pytest
 
 from tests.support import tidb
-from tests.support.databases import Accounts, DatabaseServer, Tables, prefer_selected_programs, settings_of
+from tests.support.databases import (
+    Accounts,
+    DatabaseServer,
+    LockPaymentRows,
+    Tables,
+    prefer_selected_programs,
+    settings_of,
+)
 from tests.support.drivers.calls import Driver, GrpcDriver
 from tests.support.drivers.rest import LegacyDriver, RestDriver
 from tests.support.parallel import (
@@ -173,23 +183,21 @@ def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., R
 
 
 @pytest.fixture
-def lock_payment_rows(
-    database_server: DatabaseServer, migrated_database: dict[str, str]
-) -> Callable[[], AbstractContextManager[None]]:
+def lock_payment_rows(database_server: DatabaseServer, migrated_database: dict[str, str]) -> LockPaymentRows:
     """Return a context manager in which another transaction locks every payment of the test's database.
 
-    Refunds have to wait for it.
+    Refunds have to wait for it. The context manager returns a function that waits until a refund does.
     """
 
     @contextmanager
-    def hold() -> Iterator[None]:
+    def hold() -> Iterator[Callable[[Future[Any]], None]]:
         name = migrated_database["MYSQL_DB"]
         connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=False)
         with connection, connection.cursor() as cursor:
             # READ COMMITTED locks rows only; gap locks would make charges wait as well.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cursor.execute("SELECT payment_id FROM payments FOR UPDATE")
-            yield
+            yield partial(database_server.wait_for_lock_wait, name)
             connection.rollback()
 
     return hold

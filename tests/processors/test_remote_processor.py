@@ -6,7 +6,7 @@ The processor is a fake, over HTTP; the service and the database are real.
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -25,7 +25,7 @@ from tests.processors.services import (
     make_charge,
     wait_until_settled,
 )
-from tests.support.databases import DatabaseServer, settings_of
+from tests.support.databases import DatabaseServer, LockPaymentRows, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import FAILING, SUCCEEDING, charge, money, new_request_id, refund
 from tests.support.running_service import RunningService
@@ -278,10 +278,10 @@ def test_payments_that_a_killed_replica_left_pending_are_settled_by_another(
 ) -> None:
     api = start()
     other = start()
-    with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=1)):
+    with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=3)):
         requests = [charge(request_id=new_request_id()) for _ in range(20)]
         calls = [pool.submit(api.charge, request) for request in requests]
-        time.sleep(0.5)
+        wait_until(lambda: bool(processor.requests))
         start.services[0].kill()
         assert all(isinstance(call.exception(), CallFailed) for call in calls)
     references = set()
@@ -476,7 +476,7 @@ def test_a_rejected_api_key_opens_the_breaker_at_once_and_is_not_logged(
 
 
 def test_an_outcome_that_cannot_be_stored_at_first_is_stored_later(
-    processor: FaultyProcessor, start: Starter, lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    processor: FaultyProcessor, start: Starter, lock_payment_rows: LockPaymentRows
 ) -> None:
     api = start(MYSQL_STATEMENT_TIMEOUT_SECONDS="1", PROCESSOR_TIMEOUT_SECONDS="9")
     with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=1)):

@@ -2,9 +2,9 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,10 @@ _LOCK_WAITS = (
 
 LOCK_WAITS_REFRESHED_SECONDS = 0.3
 """InnoDB refreshes what it shows of lock waits only if that was not read for 0.1 s."""
+
+
+LockPaymentRows = Callable[[], AbstractContextManager[Callable[[Future[Any]], None]]]
+"""Locks all payments of a database. The context manager returns a function that waits until a refund is blocked."""
 
 
 @asynccontextmanager

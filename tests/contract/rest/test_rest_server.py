@@ -8,13 +8,12 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 
 import grpc
 import httpx
 import pytest
 
-from tests.support.databases import DatabaseServer
+from tests.support.databases import DatabaseServer, LockPaymentRows
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge, new_order_id, new_request_id
 from tests.support.running_service import RunningService
@@ -269,7 +268,7 @@ def test_a_slow_body_times_out_and_blocks_nobody(start_service: Callable[..., Ru
 
 
 def test_calls_above_the_limit_get_a_retry_delay(
-    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: LockPaymentRows
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
     with (
@@ -278,9 +277,9 @@ def test_calls_above_the_limit_get_a_retry_delay(
         ThreadPoolExecutor(1) as threads,
     ):
         payment_id = GrpcDriver(channel).charge(charge()).payment.payment_id
-        with lock_payment_rows():
+        with lock_payment_rows() as wait_until_blocked:
             refund_call = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
-            time.sleep(0.5)
+            wait_until_blocked(refund_call)
             rejected = rest.get("/v1/payments")
             assert (rejected.status_code, list(rejected.json())) == (429, ["detail"])
             assert int(rejected.headers["retry-after"]) >= 1
@@ -336,7 +335,7 @@ def test_100000_arbitrary_bytes_do_no_harm(rest: httpx.Client, approving_service
 
 
 def test_on_sigterm_calls_in_flight_complete_and_new_ones_are_rejected(
-    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: LockPaymentRows
 ) -> None:
     running = start_service()
     with (
@@ -345,9 +344,9 @@ def test_on_sigterm_calls_in_flight_complete_and_new_ones_are_rejected(
         ThreadPoolExecutor(1) as threads,
     ):
         payment_id = GrpcDriver(channel).charge(charge()).payment.payment_id
-        with lock_payment_rows():
+        with lock_payment_rows() as wait_until_blocked:
             refund_call = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
-            time.sleep(0.5)
+            wait_until_blocked(refund_call)
             running.send(signal.SIGTERM)
             running.wait_for("draining")
             assert rest.get("/readyz").status_code == 503

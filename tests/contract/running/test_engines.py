@@ -14,6 +14,7 @@ import pytest
 from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
+from tests.support.databases import LockPaymentRows
 from tests.support.drivers import http2_peer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.http2_peer import Http2Peer
@@ -89,7 +90,7 @@ def test_cancelled_calls_no_longer_count_as_in_flight(
     with lock_payments_table():
         for _ in range(3):
             futures = [calls.stub.Charge.future(charge()) for _ in range(_MAX_CALLS)]
-            time.sleep(0.2)
+            wait_until(lambda: metric(running, "payments_calls_in_progress") == _MAX_CALLS)
             for future in futures:
                 future.cancel()
             # Not at once with Envoy, where the service has to look for clients that have left.
@@ -163,13 +164,13 @@ def test_connections_that_close_at_any_step_do_no_harm(calls: GrpcDriver, runnin
 
 
 def test_a_drain_sends_goaway_and_completes_calls_in_flight(
-    calls: GrpcDriver, running: RunningService, lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    calls: GrpcDriver, running: RunningService, lock_payment_rows: LockPaymentRows
 ) -> None:
     payment = calls.charge(charge()).payment
     with Http2Peer(running.port) as idle, ThreadPoolExecutor(1) as threads:
-        with lock_payment_rows():
+        with lock_payment_rows() as wait_until_blocked:
             refund_call = threads.submit(calls.refund, refund(payment.payment_id))
-            time.sleep(0.5)
+            wait_until_blocked(refund_call)
             running.send(signal.SIGTERM)
             running.wait_for("draining")
             if running.engine is Engine.ENVOY:  # which tells clients with the next response to them

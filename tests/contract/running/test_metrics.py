@@ -1,6 +1,5 @@
 """The counts and times of ``/metrics``, parsed as Prometheus parses them."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -15,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.transport.pipeline.errors import REASONS
 from server.transport.service.servicer import SERVICE
-from tests.support.databases import DatabaseServer
+from tests.support.databases import DatabaseServer, LockPaymentRows
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import FAILING, charge, new_request_id, refund
 from tests.support.running_service import RunningService
@@ -160,7 +159,7 @@ def test_events_are_counted_by_kind_and_pending_events_show_as_lag(
 
 
 def test_connections_and_waits_for_them_are_counted(
-    start_service: StartService, lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_service: StartService, lock_payment_rows: LockPaymentRows
 ) -> None:
     # After startup, only calls need a connection.
     intervals = ("EVENT_RELAY", "API_KEY_REFRESH", "PROCESSOR_JANITOR")
@@ -177,7 +176,7 @@ def test_connections_and_waits_for_them_are_counted(
             refund_call = threads.submit(calls.refund, refund(payment.payment_id))
             wait_until(lambda: read(running)["payments_database_connections[in_use]"] == 1)
             queued_list = threads.submit(calls.list_payments, pb.ListPaymentsRequest())
-            time.sleep(0.3)
+            wait_until(lambda: read(running)["payments_calls_in_progress"] == 2)
         refund_call.result()
         queued_list.result()
         wait_until(lambda: read(running)["payments_database_connection_wait_seconds_count"] == waits + 1)
@@ -189,7 +188,7 @@ def test_database_errors_are_counted_by_kind(
     calls: GrpcDriver,
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
-    lock_payment_rows: Callable[[], AbstractContextManager[None]],
+    lock_payment_rows: LockPaymentRows,
 ) -> None:
     def blocked_connections() -> list[tuple[int]]:
         return database_server.execute(

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -16,9 +16,12 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from payments_client.v1 import payments_pb2 as pb
 
+from tests.support.databases import LockPaymentRows
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.support.drivers.requests import charge, new_order_id, refund
+from tests.support.metrics import metric
 from tests.support.running_service import RunningService
+from tests.support.waiting import wait_until
 
 SERVICE = "payments.v1.PaymentService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -63,7 +66,7 @@ def test_both_versions_of_reflection_list_and_describe_the_services(grpc_api: Gr
 @pytest.mark.parametrize("rpc", ["Charge", "BatchCharge"])
 def test_a_call_whose_deadline_passes_in_the_queue_stores_nothing(
     start_service: Callable[..., RunningService],
-    lock_payment_rows: Callable[[], AbstractContextManager[None]],
+    lock_payment_rows: LockPaymentRows,
     rpc: str,
 ) -> None:
     order_id = new_order_id()
@@ -72,18 +75,17 @@ def test_a_call_whose_deadline_passes_in_the_queue_stores_nothing(
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
-        with lock_payment_rows():
-            # This refund has the only connection, and waits for the locked row.
+        with lock_payment_rows() as wait_until_blocked:
             refund_call = threads.submit(api.refund, refund(payment.payment_id))
-            time.sleep(0.5)
+            wait_until_blocked(refund_call)  # with the only connection
             assert failure(lambda: getattr(api.stub, rpc)(request, timeout=0.3)).code == "DEADLINE_EXCEEDED"
+            wait_until(lambda: metric(running, "payments_calls_in_progress") == 1)
         assert refund_call.result().payment.refund_state == pb.REFUND_STATE_FULL
-        time.sleep(0.3)
         assert not api.list_payments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id))).payments
 
 
 def test_a_started_refund_completes_after_its_caller_is_gone(
-    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: LockPaymentRows
 ) -> None:
     running = start_service()
     with grpc.insecure_channel(running.target) as channel:
@@ -156,15 +158,15 @@ def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(grpc_api: GrpcDriv
 
 
 def test_calls_above_the_concurrency_limit_are_rejected_with_a_retry_delay(
-    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: LockPaymentRows
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
-        with lock_payment_rows():
+        with lock_payment_rows() as wait_until_blocked:
             refund_call = threads.submit(api.refund, refund(payment.payment_id))
-            time.sleep(0.5)
+            wait_until_blocked(refund_call)
             failed = failure(lambda: api.stub.Charge(charge()))
             assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
             assert failed.retry_after_seconds is not None
@@ -176,7 +178,7 @@ def test_calls_above_the_concurrency_limit_are_rejected_with_a_retry_delay(
 
 
 def test_on_sigterm_calls_in_flight_complete_new_ones_are_rejected_and_the_exit_code_is_zero(
-    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: LockPaymentRows
 ) -> None:
     running = start_service()
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
@@ -184,9 +186,9 @@ def test_on_sigterm_calls_in_flight_complete_new_ones_are_rejected_and_the_exit_
         payment = api.charge(charge()).payment
         states = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert next(states).status == SERVING
-        with lock_payment_rows():
+        with lock_payment_rows() as wait_until_blocked:
             refund_call = threads.submit(api.refund, refund(payment.payment_id))
-            time.sleep(0.5)
+            wait_until_blocked(refund_call)
             running.send(signal.SIGTERM)
             running.wait_for("draining")
             assert next(states).status == NOT_SERVING
@@ -217,7 +219,7 @@ def test_calls_right_after_sigterm_are_rejected_as_unavailable(
 
 
 def test_the_drain_has_a_time_limit(
-    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: LockPaymentRows
 ) -> None:
     running = start_service(DRAIN_TIMEOUT_SECONDS="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
     with (
@@ -230,7 +232,7 @@ def test_the_drain_has_a_time_limit(
         with lock_payment_rows():
             refund_call = threads.submit(failure, lambda: api.stub.Refund(refund(payment_id)))
             rest_refund_call = threads.submit(http.post, f"/v2/payments/{payment_id}:refund", json={})
-            time.sleep(0.5)
+            wait_until(lambda: metric(running, "payments_calls_in_progress") == 2)
             started = time.monotonic()
             assert running.stop() == 0
             assert time.monotonic() - started < 20

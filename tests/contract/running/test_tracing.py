@@ -19,7 +19,7 @@ from payments_client.v1 import payments_pb2 as pb
 
 from server.config.grpc import Engine
 from tests.support import waiting
-from tests.support.databases import DatabaseServer
+from tests.support.databases import DatabaseServer, LockPaymentRows
 from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub
 from tests.support.drivers.requests import charge, refund
 from tests.support.otlp_receiver import OtlpReceiver, running_otlp_receiver
@@ -249,7 +249,7 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
     receiver: OtlpReceiver,
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
-    lock_payment_rows: Callable[[], AbstractContextManager[None]],
+    lock_payment_rows: LockPaymentRows,
 ) -> None:
     def blocked_connections() -> list[tuple[int]]:
         return database_server.execute(
