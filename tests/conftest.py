@@ -45,6 +45,9 @@ from tools.dev.devdb import PrivateDatabase
 PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
 """The method determines the outcome of a charge: CARD is always declined, UPI and COD always succeed."""
 
+_PATIENT = {"MYSQL_LOCK_TIMEOUT_SECONDS": "60", "MYSQL_STATEMENT_TIMEOUT_SECONDS": "60"}
+"""With the defaults, a call that waits for a test's lock would time out on a slow machine."""
+
 # A slow machine is not a failure.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 # Every run uses the same examples, so that the same mutants survive. Failing examples are not shrunk.
@@ -168,11 +171,14 @@ def service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[Ru
 
 @pytest.fixture
 def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., RunningService]]:
-    """Return a function that starts a server with the given settings; all of them use the database of the test."""
+    """Return a function that starts a server with the given settings; all of them use the database of the test.
+
+    Unless told otherwise, they wait for locks for longer than by default.
+    """
     started: list[RunningService] = []
 
     def start(**settings: str) -> RunningService:
-        running = RunningService({**migrated_database, **PROBABILITIES, **settings})
+        running = RunningService({**migrated_database, **PROBABILITIES, **_PATIENT, **settings})
         started.append(running)
         return running.start()
 

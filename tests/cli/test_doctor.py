@@ -17,7 +17,7 @@ from payments_client import PaymentMethod, PaymentsClient
 
 from server.config.settings import Settings
 from tests.cli.conftest import Payments, Table
-from tests.support.databases import Accounts, DatabaseServer, make_replica, settings_of
+from tests.support.databases import Accounts, DatabaseServer, LockPaymentRows, make_replica, settings_of
 from tests.support.running_service import RunningService
 from tests.support.tidb import except_on_tidb
 from tests.support.waiting import wait_until
@@ -543,20 +543,18 @@ def test_a_service_is_checked_at_its_monitoring_port(
 def test_an_exhausted_pool_is_a_warning(
     payments: Payments,
     start_service: Callable[..., RunningService],
-    lock_payment_rows: Callable[[], AbstractContextManager[None]],
+    lock_payment_rows: LockPaymentRows,
 ) -> None:
-    service = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
+    service = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1")
     with PaymentsClient(service.target, timeout_seconds=60) as client, ThreadPoolExecutor(1) as threads:
         payment = client.charge(order_id=1, amount=Decimal(5), method=PaymentMethod.UPI)
-        with lock_payment_rows():
+        with lock_payment_rows() as wait_until_blocked:
             refunding = threads.submit(client.refund, payment_id=payment.payment_id)
-            for _ in range(100):
-                run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
-                results = {result["subject"]: result for result in map(json.loads, run.stdout.splitlines())}
-                if results["pool of the service"]["values"]["in_use"] == 1:
-                    break
+            wait_until_blocked(refunding)
+            run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
         refunding.result()
 
+    results = {result["subject"]: result for result in map(json.loads, run.stdout.splitlines())}
     assert results["pool of the service"]["level"] == "warning"
     assert "1 of 1 connections in use" in results["pool of the service"]["text"]
 

@@ -155,7 +155,7 @@ def test_health_checks_have_no_rate_limit(rate_limited: RunningService) -> None:
 def test_a_call_that_exceeds_its_time_limit_ends_and_its_transaction_completes(
     start_service: StartService, lock_payment_rows: Hold
 ) -> None:
-    running = start_service(CALL_TIMEOUT_SECONDS="0.5", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
+    running = start_service(CALL_TIMEOUT_SECONDS="0.5")
     with grpc.insecure_channel(running.target) as channel:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment

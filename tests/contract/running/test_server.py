@@ -221,7 +221,7 @@ def test_calls_right_after_sigterm_are_rejected_as_unavailable(
 def test_the_drain_has_a_time_limit(
     start_service: Callable[..., RunningService], lock_payment_rows: LockPaymentRows
 ) -> None:
-    running = start_service(DRAIN_TIMEOUT_SECONDS="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
+    running = start_service(DRAIN_TIMEOUT_SECONDS="1")
     with (
         grpc.insecure_channel(running.target) as channel,
         httpx.Client(base_url=running.rest_url) as http,

@@ -10,7 +10,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from server.config.grpc import Engine
 from tests.support import programs
 from tests.support.certificates import Authority
+from tests.support.databases import LockPaymentRows
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge, refund
 from tests.support.programs import ROOT
@@ -205,11 +206,10 @@ def test_a_suspended_worker_makes_the_whole_unready_and_does_not_stop_the_others
 
 
 def test_a_drain_completes_the_calls_in_flight_of_all_workers(
-    start_workers: StartService, lock_payment_rows: Callable[[], AbstractContextManager[None]]
+    start_workers: StartService, lock_payment_rows: LockPaymentRows
 ) -> None:
     # The kernel may give all connections to one worker, whose refunds then all wait for the lock.
-    timeouts = dict.fromkeys(("MYSQL_LOCK_TIMEOUT_SECONDS", "MYSQL_STATEMENT_TIMEOUT_SECONDS"), "60")
-    running = start_workers(MYSQL_POOL_MAX="20", **timeouts)
+    running = start_workers(MYSQL_POOL_MAX="20")
     with ExitStack() as stack, ThreadPoolExecutor(MANY_CONNECTIONS) as threads:
         drivers = [new_channel(running, stack) for _ in range(8)]
         payments = [driver.charge(charge()).payment for driver in drivers]
