@@ -391,6 +391,8 @@ for kind in ("full", "partial"):
     _refunds.labels(kind)
 for method, status in product(set(PaymentMethod) - {PaymentMethod.OTHER}, (Status.SUCCEEDED, Status.FAILED)):
     _charges_with(method, status)
+for kind in ("charge", "refund"):
+    _pending.labels(kind)
 for problem in PROCESSOR_PROBLEMS:
     _processor_problems.labels(problem)
 for late_outcome in LATE_OUTCOMES:
