@@ -80,6 +80,21 @@ def owner(migrated_database: dict[str, str], database_server: DatabaseServer) ->
     return settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
 
 
+@pytest.fixture
+def after_selection(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Let something happen once an archive has selected its payments, and before it moves them."""
+    wait_for_stream = archive_tool._Archiver._wait_for_stream
+
+    def after_selection(happen: Callable[[], object]) -> None:
+        def wait_and_let_it_happen(archiver: archive_tool._Archiver) -> None:
+            wait_for_stream(archiver)
+            happen()
+
+        monkeypatch.setattr(archive_tool._Archiver, "_wait_for_stream", wait_and_let_it_happen)
+
+    return after_selection
+
+
 def failure(call: Callable[[], object]) -> tuple[str, str]:
     with pytest.raises(CallFailed) as failed:
         call()
@@ -237,20 +252,18 @@ def test_a_payment_about_which_a_hint_arrives_after_it_was_selected_stays(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
     owner: Settings,
-    monkeypatch: pytest.MonkeyPatch,
+    after_selection: Callable[[Callable[[], object]], None],
     table: Table,
 ) -> None:
     ids = [calls.charge(charge()).payment.payment_id for _ in range(3)]
     backdate_rows()
-    wait_for_stream = archive_tool._Archiver._wait_for_stream
 
-    def hint_meanwhile(archiver: archive_tool._Archiver) -> None:
-        wait_for_stream(archiver)
-        hint = "INSERT INTO processor_checks (payment_id, due_at) VALUES (%s, UTC_TIMESTAMP(6) + INTERVAL 1 DAY)"
-        table(hint, ids[0])
+    def hint() -> None:
+        check = "INSERT INTO processor_checks (payment_id, due_at) VALUES (%s, UTC_TIMESTAMP(6) + INTERVAL 1 DAY)"
+        table(check, ids[0])
         table("UPDATE payments SET dispute_status = 'OPEN' WHERE payment_id = %s", ids[1])
 
-    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_stream", hint_meanwhile)
+    after_selection(hint)
     with show_progress("archive", None) as progress:
         assert archive(owner, BEFORE, progress=progress).payments == 1
 
@@ -448,18 +461,14 @@ def test_an_archive_that_has_lost_its_lock_moves_nothing_more(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
     owner: Settings,
-    monkeypatch: pytest.MonkeyPatch,
+    after_selection: Callable[[Callable[[], object]], None],
     table: Table,
 ) -> None:
     calls.charge(charge())
     backdate_rows()
-    wait_for_stream = archive_tool._Archiver._wait_for_stream
-
-    def take_lock(archiver: archive_tool._Archiver) -> None:
-        wait_for_stream(archiver)
-        table("UPDATE maintenance_locks SET lease_number = lease_number + 1 WHERE name = 'archive'")
-
-    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_stream", take_lock)
+    after_selection(
+        lambda: table("UPDATE maintenance_locks SET lease_number = lease_number + 1 WHERE name = 'archive'")
+    )
     with show_progress("archive", None) as progress, pytest.raises(LockLost):
         archive(owner, BEFORE, progress=progress)
 
@@ -500,18 +509,12 @@ def test_a_payment_that_is_refunded_after_it_was_selected_stays(
     calls: GrpcDriver,
     backdate_rows: Callable[[], None],
     owner: Settings,
-    monkeypatch: pytest.MonkeyPatch,
+    after_selection: Callable[[Callable[[], object]], None],
     table: Table,
 ) -> None:
     ids = [calls.charge(charge()).payment.payment_id for _ in range(2)]
     backdate_rows()
-    wait_for_stream = archive_tool._Archiver._wait_for_stream
-
-    def refund_meanwhile(archiver: archive_tool._Archiver) -> None:
-        wait_for_stream(archiver)
-        calls.refund(refund(ids[0], "1.00"))
-
-    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_stream", refund_meanwhile)
+    after_selection(lambda: calls.refund(refund(ids[0], "1.00")))
     with show_progress("archive", None) as progress:
         assert archive(owner, BEFORE, progress=progress).payments == 1
 

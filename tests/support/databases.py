@@ -108,6 +108,11 @@ class DatabaseServer:
             with suppress(pymysql.err.MySQLError):  # it is already closed
                 self.execute(f"KILL {number}")
 
+    def blocked_refunds(self, database: str) -> list[int]:
+        """Return the ids of the connections to ``database`` that lock, or wait for, the payment of a refund."""
+        text = "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'"
+        return [number for (number,) in self.execute(text, (database,))]
+
     def has_lock_wait(self, database: str) -> bool:
         """Whether a session in ``database`` waits for a lock."""
         return self.execute(_LOCK_WAITS, (database,)) != [(0,)]

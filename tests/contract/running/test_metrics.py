@@ -190,17 +190,13 @@ def test_database_errors_are_counted_by_kind(
     migrated_database: dict[str, str],
     lock_payment_rows: LockPaymentRows,
 ) -> None:
-    def blocked_connections() -> list[tuple[int]]:
-        return database_server.execute(
-            "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'",
-            (migrated_database["MYSQL_DB"],),
-        )
-
+    database = migrated_database["MYSQL_DB"]
     payment = calls.charge(charge()).payment
     with ThreadPoolExecutor(1) as threads, lock_payment_rows():
         refund_call = threads.submit(calls.refund, refund(payment.payment_id))
-        wait_until(lambda: len(blocked_connections()) == 1)
-        database_server.execute(f"KILL CONNECTION {blocked_connections()[0][0]}")
+        wait_until(lambda: len(database_server.blocked_refunds(database)) == 1)
+        (blocked,) = database_server.blocked_refunds(database)
+        database_server.execute(f"KILL CONNECTION {blocked}")
     refund_call.result()
     assert read(running)["payments_database_errors_total[connection_lost]"] == 1
 

@@ -251,19 +251,15 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
     migrated_database: dict[str, str],
     lock_payment_rows: LockPaymentRows,
 ) -> None:
-    def blocked_connections() -> list[tuple[int]]:
-        return database_server.execute(
-            "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'",
-            (migrated_database["MYSQL_DB"],),
-        )
-
+    database = migrated_database["MYSQL_DB"]
     with grpc.insecure_channel(traced_service.target) as channel, ThreadPoolExecutor(1) as threads:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge()).payment
         with lock_payment_rows():
             refund_call = threads.submit(calls.refund, refund(payment.payment_id))
-            wait_until(lambda: len(blocked_connections()) == 1)
-            database_server.execute(f"KILL CONNECTION {blocked_connections()[0][0]}")
+            wait_until(lambda: len(database_server.blocked_refunds(database)) == 1)
+            (blocked,) = database_server.blocked_refunds(database)
+            database_server.execute(f"KILL CONNECTION {blocked}")
         refund_call.result()
     failed, succeeded = receiver.wait_for(lambda span: span.name == "STORE_REFUND", 2)
     assert (failed.is_error, succeeded.is_error) == (True, False)
