@@ -173,7 +173,7 @@ def service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[Ru
 def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., RunningService]]:
     """Return a function that starts a server with the given settings; all of them use the database of the test.
 
-    Unless told otherwise, they wait for locks for longer than by default.
+    The servers wait longer for locks than those of a deployment, unless the settings say otherwise.
     """
     started: list[RunningService] = []
 
@@ -192,7 +192,7 @@ def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., R
 def lock_payment_rows(database_server: DatabaseServer, migrated_database: dict[str, str]) -> LockPaymentRows:
     """Return a context manager in which another transaction locks every payment of the test's database.
 
-    Refunds have to wait for it. The context manager returns a function that waits until a refund does.
+    Refunds have to wait for it. The context manager yields a function that waits until a refund does.
     """
 
     @contextmanager

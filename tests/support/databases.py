@@ -40,7 +40,7 @@ LOCK_WAITS_REFRESHED_SECONDS = 0.3
 
 
 LockPaymentRows = Callable[[], AbstractContextManager[Callable[[Future[Any]], None]]]
-"""Locks all payments of a database. The context manager returns a function that waits until a refund is blocked."""
+"""Locks all payments of a database. The context manager yields a function that waits until a refund is blocked."""
 
 
 @asynccontextmanager
